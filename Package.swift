@@ -1,0 +1,229 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The libraries of this package, top to bottom: a target imports only targets above it.
+let package = Package(
+    name: "livemig",
+    products: [
+        .executable(name: "livemig", targets: ["livemig"]),
+        .executable(name: "livemig-agent", targets: ["livemig-agent"]),
+        .executable(name: "livemig-synthetic-guest", targets: ["livemig-synthetic-guest"]),
+        .library(name: "guestmemory", type: .dynamic, targets: ["GuestMemoryPreload"]),
+        .library(name: "LivemigEngine", targets: ["PageCodec", "GuestMemory", "MigrationEngine"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: core + system + host + controller + programs + tests
+)
+
+// MARK: Core: pure, no I/O, no clock, no threads
+
+var core: [Target] {
+    [
+        .target(name: "MigrationModel", path: "Sources/Core/MigrationModel"),
+        .target(
+            name: "WireProtocol", dependencies: ["MigrationModel", "CXXHash"],
+            path: "Sources/Core/WireProtocol"),
+        .target(
+            name: "PageCodec", dependencies: ["MigrationModel", "CLZ4", "CZstd", "CXXHash"],
+            path: "Sources/Core/PageCodec"),
+        .target(
+            name: "Ownership", dependencies: ["MigrationModel"], path: "Sources/Core/Ownership"),
+    ]
+}
+
+// MARK: System: one importer per C library, and the kernel
+
+var system: [Target] {
+    [
+        .systemLibrary(
+            name: "CLibSSH", path: "Sources/System/CLibSSH", pkgConfig: "libssh",
+            providers: [.apt(["libssh-dev"])]),
+        .systemLibrary(
+            name: "CLibXML2", path: "Sources/System/CLibXML2", pkgConfig: "libxml-2.0",
+            providers: [.apt(["libxml2-dev"])]),
+        .systemLibrary(
+            name: "CLZ4", path: "Sources/System/CLZ4", pkgConfig: "liblz4",
+            providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(
+            name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd",
+            providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(
+            name: "CXXHash", path: "Sources/System/CXXHash", pkgConfig: "libxxhash",
+            providers: [.apt(["libxxhash-dev"])]),
+        .target(name: "CLinux", path: "Sources/System/CLinux"),
+        .target(
+            name: "GuestMemoryPreload", dependencies: ["CLinux"],
+            path: "Sources/System/GuestMemoryPreload"),
+        .target(
+            name: "LinuxSystem", dependencies: ["CLinux", systemPackage],
+            path: "Sources/System/LinuxSystem"),
+        .target(
+            name: "XMLDocuments", dependencies: ["CLibXML2", "MigrationModel"],
+            path: "Sources/System/XMLDocuments"),
+        .target(
+            name: "SSHTransport",
+            dependencies: ["CLibSSH", "LinuxSystem", "MigrationModel", systemPackage],
+            path: "Sources/System/SSHTransport"),
+        .target(
+            name: "GuestMemory",
+            dependencies: ["CLinux", "LinuxSystem", "MigrationModel", systemPackage],
+            path: "Sources/System/GuestMemory"),
+    ]
+}
+
+// MARK: Host: what runs on a host
+
+var host: [Target] {
+    [
+        .target(
+            name: "VMDefinitions", dependencies: ["MigrationModel", "XMLDocuments"],
+            path: "Sources/Host/VMDefinitions", resources: [.embedInCode("Schemas/domain.rng")]),
+        .target(
+            name: "Journal",
+            dependencies: ["LinuxSystem", "MigrationModel", "Ownership", systemPackage],
+            path: "Sources/Host/Journal"),
+        .target(
+            name: "Hypervisor",
+            dependencies: ["GuestMemory", "LinuxSystem", "MigrationModel", systemPackage],
+            path: "Sources/Host/Hypervisor"),
+        .target(
+            name: "QEMU",
+            dependencies: [
+                "CLinux", "GuestMemory", "Hypervisor", "LinuxSystem", "MigrationModel",
+                systemPackage,
+            ],
+            path: "Sources/Host/QEMU"),
+        .target(
+            name: "SyntheticVM",
+            dependencies: [
+                "GuestMemory", "Hypervisor", "LinuxSystem", "MigrationModel", systemPackage,
+            ],
+            path: "Sources/Host/SyntheticVM"),
+        .target(
+            name: "Guardian",
+            dependencies: [
+                "GuestMemory", "Hypervisor", "Journal", "LinuxSystem", "MigrationModel",
+                "Ownership",
+                "WireProtocol", systemPackage, logging,
+            ],
+            path: "Sources/Host/Guardian"),
+        .target(
+            name: "MigrationEngine",
+            dependencies: [
+                "GuestMemory", "LinuxSystem", "MigrationModel", "PageCodec", "WireProtocol",
+                systemPackage,
+            ],
+            path: "Sources/Host/MigrationEngine"),
+        .target(
+            name: "HostAgent",
+            dependencies: [
+                "GuestMemory", "Guardian", "LinuxSystem", "MigrationEngine", "MigrationModel",
+                "Ownership", "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions",
+                "WireProtocol", systemPackage, logging,
+            ],
+            path: "Sources/Host/HostAgent"),
+    ]
+}
+
+// MARK: Controller: what runs at the operator's
+
+var controller: [Target] {
+    [
+        .target(
+            name: "Inventory", dependencies: ["MigrationModel", "XMLDocuments"],
+            path: "Sources/Controller/Inventory", resources: [.embedInCode("Schemas/inventory.rng")]
+        ),
+        .target(
+            name: "Orchestrator",
+            dependencies: [
+                "Inventory", "LinuxSystem", "MigrationModel", "SSHTransport", "WireProtocol",
+                systemPackage,
+            ],
+            path: "Sources/Controller/Orchestrator"),
+        .target(
+            name: "Commands",
+            dependencies: [
+                "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator", "VMDefinitions",
+                argumentParser, systemPackage,
+            ],
+            path: "Sources/Controller/Commands"),
+    ]
+}
+
+// MARK: Programs: where the concrete parts meet
+
+var programs: [Target] {
+    [
+        .executableTarget(name: "livemig", dependencies: ["Commands"], path: "Sources/livemig"),
+        .executableTarget(
+            name: "livemig-agent", dependencies: ["HostAgent", argumentParser],
+            path: "Sources/livemig-agent"),
+        .executableTarget(
+            name: "livemig-synthetic-guest", dependencies: ["SyntheticVM"],
+            path: "Sources/livemig-synthetic-guest"),
+    ]
+}
+
+// MARK: Tests: one target beside each target, and the whole product end to end
+
+var tests: [Target] {
+    [
+        .target(
+            name: "TestSupport", dependencies: ["LinuxSystem", "MigrationModel", systemPackage],
+            path: "Tests/Support"),
+        unitTests(of: "MigrationModel"),
+        unitTests(of: "WireProtocol"),
+        unitTests(of: "PageCodec"),
+        unitTests(of: "Ownership"),
+        unitTests(of: "LinuxSystem"),
+        unitTests(of: "XMLDocuments"),
+        unitTests(of: "SSHTransport"),
+        unitTests(of: "GuestMemory"),
+        unitTests(of: "VMDefinitions"),
+        unitTests(of: "Journal"),
+        unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
+        unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
+        unitTests(of: "MigrationEngine", "GuestMemory", "PageCodec", "WireProtocol"),
+        unitTests(of: "Inventory"),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: [
+                "TestSupport", "LinuxSystem", "MigrationModel", "SyntheticVM", systemPackage,
+            ],
+            path: "Tests/EndToEndTests"),
+    ]
+}
+
+@MainActor func unitTests(of target: String, _ more: Target.Dependency...) -> Target {
+    .testTarget(
+        name: target + "Tests",
+        dependencies: [
+            .init(stringLiteral: target), "TestSupport", "LinuxSystem", "MigrationModel",
+            systemPackage,
+        ] + more,
+        path: "Tests/\(target)Tests")
+}
+
+var systemPackage: Target.Dependency { .product(name: "SystemPackage", package: "swift-system") }
+var logging: Target.Dependency { .product(name: "Logging", package: "swift-log") }
+var argumentParser: Target.Dependency {
+    .product(name: "ArgumentParser", package: "swift-argument-parser")
+}
+
+for target in package.targets where ![.system, .plugin].contains(target.type) {
+    target.swiftSettings = [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .strictMemorySafety(),
+        .treatAllWarnings(as: .error),
+    ]
+    target.cSettings = [
+        .enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error),
+    ]
+}

@@ -1,0 +1,56 @@
+/// A host as the inventory knows it: how to reach it, and by which key it is recognised.
+public struct HostRecord: Hashable, Sendable {
+    /// The name used in commands.
+    public var name: HostName
+    /// A DNS name or an IP address.
+    public var address: String
+    /// The SSH port, 1–65535.
+    public var port: Int
+    /// The user to log in as.
+    public var user: String
+    /// The private key file; `nil` uses the SSH agent.
+    public var identity: String?
+    /// The folder of this host's VMs and records.
+    public var root: String
+    /// The agent program on the host.
+    public var agent: String
+    /// The pinned host keys, each as `SHA256:` and 43 characters of base64.
+    public var hostKeys: [String]
+    /// The file on the host that peers' keys are written to; `nil` is `~/.ssh/authorized_keys`.
+    public var authorizedKeys: String?
+    /// Networks for migration traffic, best first.
+    public var migrationNetworks: [MigrationNetwork]
+
+    /// A subnet that migration traffic should take.
+    public struct MigrationNetwork: Hashable, Sendable {
+        /// The subnet in CIDR form, such as `10.77.0.0/24`.
+        public var subnet: String
+        /// Lower numbers are preferred.
+        public var priority: Int
+
+        /// States a network.
+        public init(subnet: String, priority: Int) {
+            self.subnet = subnet
+            self.priority = priority
+        }
+    }
+
+    /// States a host.
+    public init(
+        name: HostName, address: String, port: Int = 22, user: String = "root",
+        identity: String? = nil, root: String = "/var/lib/livemig",
+        agent: String = "/usr/bin/livemig-agent", hostKeys: [String],
+        authorizedKeys: String? = nil, migrationNetworks: [MigrationNetwork] = []
+    ) {
+        self.name = name
+        self.address = address
+        self.port = port
+        self.user = user
+        self.identity = identity
+        self.root = root
+        self.agent = agent
+        self.hostKeys = hostKeys
+        self.authorizedKeys = authorizedKeys
+        self.migrationNetworks = migrationNetworks
+    }
+}

@@ -199,12 +199,10 @@ var tests: [Target] {
 }
 
 @MainActor func unitTests(of target: String, _ more: Target.Dependency...) -> Target {
-    .testTarget(
+    let common = ["LinuxSystem", "MigrationModel", "TestSupport"].filter { $0 != target }
+    return .testTarget(
         name: target + "Tests",
-        dependencies: [
-            .init(stringLiteral: target), "TestSupport", "LinuxSystem", "MigrationModel",
-            systemPackage,
-        ] + more,
+        dependencies: ([target] + common).map { .byName(name: $0) } + [systemPackage] + more,
         path: "Tests/\(target)Tests")
 }
 

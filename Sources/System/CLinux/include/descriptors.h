@@ -1,0 +1,26 @@
+/* Passing descriptors over Unix sockets (unix(7), SCM_RIGHTS) and asking who is at the other end. */
+#ifndef CLINUX_DESCRIPTORS_H
+#define CLINUX_DESCRIPTORS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The most descriptors one message carries here; the kernel's own limit is 253 (SCM_MAX_FD). */
+#define clinux_descriptors_max 8
+
+int clinux_send(int socket, const void *_Nullable bytes, size_t length,
+                const int *_Nullable descriptors, size_t count);
+
+/* Receives one message and its descriptors, all close-on-exec; sets *count to how many came.
+ * A truncated message or truncated descriptors are -EMSGSIZE, with what came closed again. */
+int clinux_receive(int socket, void *_Nonnull bytes, size_t capacity, int *_Nonnull descriptors,
+                   size_t *_Nonnull count);
+
+/* pipe2(2) and accept4(2) with close-on-exec, GNU extensions that Swift's C library module hides. */
+int clinux_pipe(int ends[_Nonnull 2]);
+int clinux_accept(int listener);
+
+/* The effective user of the process that connected (SO_PEERCRED). */
+int clinux_peer_user(int socket, uint32_t *_Nonnull user);
+
+#endif

@@ -1,0 +1,32 @@
+/* Process descriptors (pidfd_open(2), pidfd_send_signal(2)) and limits of the own process. */
+#ifndef CLINUX_PROCESSES_H
+#define CLINUX_PROCESSES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* POSIX_SPAWN_SETSID of posix_spawnattr_setflags(3), a GNU extension. */
+#define clinux_spawn_new_session 0x80
+
+int clinux_pidfd_open(pid_t process);
+int clinux_pidfd_signal(int pidfd, int signal);
+
+/* No core dump and no ptrace by processes of the same user (prctl(2), PR_SET_DUMPABLE). */
+int clinux_forbid_dumps(void);
+
+/* Names the calling thread; the kernel keeps 15 bytes. */
+void clinux_name_thread(const char *_Nonnull name);
+
+/* The signals in the mask, delivered as reads of a descriptor (signalfd(2)); blocks them for this
+ * thread and those it starts. */
+int clinux_signal_descriptor(const int *_Nonnull signals, int count);
+
+/* A timer on CLOCK_MONOTONIC (timerfd_create(2)); 0 nanoseconds disarms it. */
+int clinux_timer_create(void);
+int clinux_timer_set(int timer, uint64_t nanoseconds);
+
+/* Waits for a child to end: its pid when it ended, 0 when it has not and options say not to wait.
+ * *status becomes the exit code, or 128 + the number of the signal that ended it. */
+int clinux_wait(pid_t process, int options, int *_Nonnull status);
+
+#endif

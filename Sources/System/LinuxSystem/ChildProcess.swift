@@ -1,0 +1,150 @@
+import CLinux
+import Glibc
+public import MigrationModel
+import SystemPackage
+
+/// A process this one started, by argv and never through a shell.
+public struct ChildProcess: ~Copyable, Sendable {
+    /// The process id.
+    public let id: Int32
+    /// Readable once the process has ended (pidfd_open(2)).
+    public let handle: OwnedDescriptor
+
+    /// How a process is started.
+    public struct Command: Sendable {
+        /// The program file.
+        public var program: String
+        /// The arguments after the program's own name.
+        public var arguments: [String]
+        /// The whole environment.
+        public var environment: [String: String]
+        /// Descriptors the process gets: its number and the number of ours.
+        public var descriptors: [CInt: CInt]
+        /// Whether it leads a session of its own, away from our terminal's signals.
+        public var newSession: Bool
+
+        /// States a command; standard input, output and error are `/dev/null` unless given.
+        public init(
+            _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
+            descriptors: [CInt: CInt] = [:], newSession: Bool = true
+        ) {
+            self.program = program
+            self.arguments = arguments
+            self.environment = environment
+            self.descriptors = descriptors
+            self.newSession = newSession
+        }
+    }
+
+    /// Starts a process (posix_spawn(3)); every descriptor that is not named is closed in it.
+    /// - Throws: `E-IO` or `code` when the program cannot be started.
+    public init(_ command: Command, as code: ErrorCode = .io) throws(LivemigError) {
+        let process = try Spawn(command).run(as: code)
+        let descriptor = clinux_pidfd_open(process)
+        guard descriptor >= 0 else {
+            _ = kill(process, SIGKILL)
+            throw SystemCall.failure("pidfd_open", Errno(rawValue: -descriptor))
+        }
+        id = process
+        handle = OwnedDescriptor(owning: descriptor)
+    }
+
+    /// Sends a signal; a process that has ended already is no error.
+    public borrowing func signal(_ signal: CInt) {
+        _ = clinux_pidfd_signal(handle.number, signal)
+    }
+
+    /// The exit status if the process has ended: its exit code, or 128 + signal number.
+    public borrowing func poll() -> Int32? {
+        var status: CInt = 0
+        return unsafe clinux_wait(id, WNOHANG, &status) == id ? status : nil
+    }
+
+    /// Waits for the end and reaps the process: its exit code, or 128 + signal number.
+    public borrowing func wait() -> Int32 {
+        var status: CInt = 0
+        _ = unsafe clinux_wait(id, 0, &status)
+        return status
+    }
+
+    /// Asks the process to end, kills it when it does not in time, and reaps it.
+    @discardableResult
+    public borrowing func end(grace: Duration = .seconds(5)) -> Int32 {
+        signal(SIGTERM)
+        let ready = try? Poll.wait([.init(handle.number)], timeout: grace)
+        if ready?.isEmpty ?? true { signal(SIGKILL) }
+        return wait()
+    }
+}
+
+/// The C structures of one posix_spawn call, freed with it.
+private struct Spawn {
+    private let command: ChildProcess.Command
+
+    init(_ command: ChildProcess.Command) { self.command = command }
+
+    func run(as code: ErrorCode) throws(LivemigError) -> pid_t {
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        for number in [0, 1, 2] as [CInt] where command.descriptors[number] == nil {
+            let flags = number == 0 ? O_RDONLY : O_WRONLY
+            _ = unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", flags, 0)
+        }
+        try unsafe addDescriptors(to: &actions)
+
+        var attributes = posix_spawnattr_t()
+        unsafe posix_spawnattr_init(&attributes)
+        defer { unsafe posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        var all = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe sigfillset(&all)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+        var flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+        if command.newSession { flags |= clinux_spawn_new_session }
+        unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+
+        let environment = command.environment.map { "\($0)=\($1)" }.sorted()
+        var process: pid_t = 0
+        let failure: CInt = unsafe withCStrings([command.program] + command.arguments) {
+            arguments in
+            unsafe withCStrings(environment) { environment in
+                unsafe posix_spawn(
+                    &process, command.program, &actions, &attributes, arguments, environment)
+            }
+        }
+        guard failure == 0 else {
+            throw SystemCall.failure(
+                "cannot start", Errno(rawValue: failure), at: command.program, as: code)
+        }
+        return process
+    }
+
+    /// Moves every descriptor above all targets first, so that no copy overwrites a source.
+    private func addDescriptors(
+        to actions: inout posix_spawn_file_actions_t
+    ) throws(LivemigError) {
+        let floor = (command.descriptors.keys.max() ?? 2) + 1
+        let sorted = command.descriptors.sorted { $0.key < $1.key }
+        for (index, (_, source)) in sorted.enumerated() {
+            let parked = floor + 64 + CInt(index)
+            unsafe posix_spawn_file_actions_adddup2(&actions, source, parked)
+        }
+        for (index, (target, _)) in sorted.enumerated() {
+            let parked = floor + 64 + CInt(index)
+            unsafe posix_spawn_file_actions_adddup2(&actions, parked, target)
+            unsafe posix_spawn_file_actions_addclose(&actions, parked)
+        }
+    }
+}
+
+private func withCStrings<Result>(
+    _ strings: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> Result
+) -> Result {
+    var copies = unsafe strings.map { unsafe strdup($0) }
+    unsafe copies.append(nil)
+    defer { unsafe copies.forEach { unsafe free($0) } }
+    return unsafe body(copies)
+}

@@ -1,0 +1,168 @@
+import CLinux
+import Glibc
+public import MigrationModel
+import SystemPackage
+
+/// Unix sockets (unix(7)): streams and sequenced packets, with descriptors passed along.
+public enum UnixSocket {
+    /// What a socket carries.
+    public enum Kind: Sendable {
+        /// A stream of bytes.
+        case stream
+        /// Messages that keep their boundaries and their order.
+        case packets
+
+        var type: CInt {
+            switch self {
+            case .stream: CInt(SOCK_STREAM.rawValue)
+            case .packets: CInt(SOCK_SEQPACKET.rawValue)
+            }
+        }
+    }
+
+    /// The longest path of a socket: `sun_path` with its terminating zero takes 108 bytes.
+    public static let pathLimit = 107
+
+    /// Creates a listening socket; an old one of the same name is replaced.
+    ///
+    /// Only the owner may connect: the file gets mode 0600 and belongs in a folder of mode 0700.
+    /// - Throws: `E-ROOT` when the path is too long.
+    public static func listen(
+        _ path: String, _ kind: Kind, backlog: CInt = 64
+    ) throws(LivemigError) -> OwnedDescriptor {
+        let socket = try create(kind)
+        _ = unsafe unlink(path)
+        let previous = umask(0o177)
+        defer { _ = umask(previous) }
+        try unsafe withAddress(path) { (address, length) throws(LivemigError) in
+            let number = socket.number
+            try SystemCall.check("bind", at: path) { unsafe bind(number, address, length) }
+        }
+        let number = socket.number
+        try SystemCall.check("listen", at: path) { Glibc.listen(number, backlog) }
+        return socket
+    }
+
+    /// Connects to a listening socket.
+    public static func connect(
+        _ path: String, _ kind: Kind, as code: ErrorCode = .io
+    ) throws(LivemigError) -> OwnedDescriptor {
+        let socket = try create(kind)
+        try unsafe withAddress(path) { (address, length) throws(LivemigError) in
+            let number = socket.number
+            try SystemCall.check("connect", at: path, as: code) {
+                unsafe Glibc.connect(number, address, length)
+            }
+        }
+        return socket
+    }
+
+    /// Takes the next connection; refuses one of another user than this process's or root.
+    public static func accept(_ listener: borrowing OwnedDescriptor) throws(LivemigError)
+        -> OwnedDescriptor
+    {
+        let listening = listener.number
+        let socket = OwnedDescriptor(
+            owning: try SystemCall.checkNegated("accept4") { clinux_accept(listening) })
+        let number = socket.number
+        var user: UInt32 = .max
+        try SystemCall.checkNegated("getsockopt(SO_PEERCRED)") {
+            unsafe clinux_peer_user(number, &user)
+        }
+        guard user == 0 || user == geteuid() else {
+            throw LivemigError(.permission, "connection by user \(user) refused")
+        }
+        return socket
+    }
+
+    /// Two sockets connected to each other.
+    public static func pair(_ kind: Kind) throws(LivemigError) -> DescriptorPair {
+        var ends: [CInt] = [-1, -1]
+        try SystemCall.check("socketpair") {
+            unsafe socketpair(AF_UNIX, kind.type | CInt(SOCK_CLOEXEC.rawValue), 0, &ends)
+        }
+        return DescriptorPair(
+            first: OwnedDescriptor(owning: ends[0]), second: OwnedDescriptor(owning: ends[1]))
+    }
+
+    private static func create(_ kind: Kind) throws(LivemigError) -> OwnedDescriptor {
+        OwnedDescriptor(
+            owning: try SystemCall.check("socket") {
+                socket(AF_UNIX, kind.type | CInt(SOCK_CLOEXEC.rawValue), 0)
+            })
+    }
+
+    private static func withAddress(
+        _ path: String,
+        _ body: (UnsafePointer<sockaddr>, socklen_t) throws(LivemigError) -> Void
+    ) throws(LivemigError) {
+        guard path.utf8.count <= pathLimit else {
+            throw LivemigError(
+                .root, "socket path of \(path.utf8.count) bytes, the system allows \(pathLimit)",
+                at: path, fix: "choose a root folder with a shorter path")
+        }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { target in
+            unsafe target.copyBytes(from: path.utf8)
+        }
+        try unsafe withUnsafePointer(to: &address) { (pointer) throws(LivemigError) in
+            try unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                (pointer) throws(LivemigError) in
+                try unsafe body(pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}
+
+/// One message of a packet socket: bytes, and descriptors that now belong to the receiver.
+public struct Packet: ~Copyable {
+    /// The message; empty when the peer has gone.
+    public var bytes: [UInt8]
+    /// The descriptors that came along, in order.
+    private var descriptors: [CInt]
+
+    /// The largest message that is received.
+    public static let sizeLimit = 64 << 10
+
+    init(bytes: [UInt8], descriptors: [CInt]) {
+        self.bytes = bytes
+        self.descriptors = descriptors
+    }
+
+    deinit { for descriptor in descriptors { _ = close(descriptor) } }
+
+    /// Takes the next descriptor out; `nil` when there is none left.
+    public mutating func takeDescriptor() -> OwnedDescriptor? {
+        descriptors.isEmpty ? nil : OwnedDescriptor(owning: descriptors.removeFirst())
+    }
+
+    /// Sends a message with copies of descriptors.
+    /// - Throws: `E-DISCONNECTED` when the peer has gone.
+    public static func send(
+        _ bytes: [UInt8], with descriptors: [CInt] = [], to socket: CInt, at place: String = ""
+    ) throws(LivemigError) {
+        let sent = try SystemCall.checkNegated("sendmsg", at: place, as: .disconnected) {
+            unsafe clinux_send(socket, bytes, bytes.count, descriptors, descriptors.count)
+        }
+        guard Int(sent) == bytes.count else {
+            throw LivemigError(.io, "sendmsg: \(sent) of \(bytes.count) bytes sent", at: place)
+        }
+    }
+
+    /// Receives the next message; one without bytes means that the peer has gone.
+    /// - Throws: `E-IO` for a message that is too long.
+    public static func receive(
+        from socket: CInt, at place: String = ""
+    ) throws(LivemigError) -> Packet {
+        var bytes = [UInt8](repeating: 0, count: sizeLimit)
+        var descriptors = [CInt](repeating: -1, count: Int(clinux_descriptors_max))
+        var count = 0
+        let received = try SystemCall.checkNegated("recvmsg", at: place, as: .disconnected) {
+            unsafe clinux_receive(socket, &bytes, bytes.count, &descriptors, &count)
+        }
+        return Packet(
+            bytes: Array(bytes.prefix(Int(received))), descriptors: Array(descriptors.prefix(count))
+        )
+    }
+}

@@ -70,7 +70,9 @@ var system: [Target] {
             path: "Sources/System/SSHTransport"),
         .target(
             name: "GuestMemory",
-            dependencies: ["CLinux", "LinuxSystem", "MigrationModel", systemPackage],
+            dependencies: [
+                "CLinux", "LinuxSystem", "MigrationModel", systemPackage,
+            ],
             path: "Sources/System/GuestMemory"),
     ]
 }

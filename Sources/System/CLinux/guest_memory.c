@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+_Static_assert(clinux_seek_data == SEEK_DATA && clinux_seek_hole == SEEK_HOLE, "lseek(2)");
+
 static const int size_seals = F_SEAL_SHRINK | F_SEAL_GROW;
 
 int clinux_memory_create(const char *name, uint64_t size) {

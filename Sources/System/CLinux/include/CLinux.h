@@ -8,6 +8,7 @@
 #include "dirty_tracking.h"
 #include "guest_memory.h"
 #include "network.h"
+#include "preload_protocol.h"
 #include "processes.h"
 
 #endif

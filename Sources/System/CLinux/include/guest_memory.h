@@ -7,6 +7,10 @@
 /* A memory file of exactly `size` bytes that nobody can shrink or grow. */
 int clinux_memory_create(const char *_Nonnull name, uint64_t size);
 
+/* SEEK_DATA and SEEK_HOLE of lseek(2), GNU extensions. */
+#define clinux_seek_data 3
+#define clinux_seek_hole 4
+
 /* Whether the file is sealed against shrinking and growing: 1 or 0. */
 int clinux_memory_is_sealed(int descriptor);
 

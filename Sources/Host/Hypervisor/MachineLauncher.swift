@@ -1,0 +1,52 @@
+public import GuestMemory
+public import MigrationModel
+
+/// Starts guests of one kind of hypervisor.
+public protocol MachineLauncher: Sendable {
+    /// What the hypervisor on this host is, such as `QEMU 7.2.22`.
+    /// - Throws: `E-QEMU` when it is not installed or does not start.
+    func version(for definition: VMDefinition) throws(LivemigError) -> String
+
+    /// Starts the hypervisor on guest RAM that the caller made.
+    ///
+    /// Returns when the hypervisor answers; the guest runs or, as incoming, waits for its state.
+    ///
+    /// - Parameters:
+    ///   - definition: what to run.
+    ///   - memory: guest RAM of the size that the definition says.
+    ///   - folder: where sockets and logs go.
+    ///   - mode: from power-on, or to receive a guest.
+    /// - Throws: `E-QEMU` with the hypervisor's last words when it fails to start.
+    func launch(
+        _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
+        mode: LaunchMode
+    ) throws(LivemigError) -> any VirtualMachine
+}
+
+/// How a guest starts.
+public enum LaunchMode: Hashable, Sendable {
+    /// From power-on, running at once.
+    case powerOn
+    /// Stopped, to receive the state of a guest that ran elsewhere.
+    case incoming
+}
+
+/// The files of one VM in `<root>/vms/<name>`, mode 0700.
+public struct MachineFolder: Hashable, Sendable {
+    /// The folder itself.
+    public let path: String
+
+    /// Names a folder.
+    public init(path: String) { self.path = path }
+
+    /// The hypervisor's monitor: only the guardian connects.
+    public var monitorSocket: String { path + "/monitor.sock" }
+    /// Where the preload library listens.
+    public var memorySocket: String { path + "/memory.sock" }
+    /// The guest's first serial port.
+    public var consoleSocket: String { path + "/console.sock" }
+    /// All that the guest wrote to its first serial port.
+    public var consoleLog: String { path + "/console.log" }
+    /// What the hypervisor printed.
+    public var hypervisorLog: String { path + "/hypervisor.log" }
+}

@@ -1,0 +1,88 @@
+import CLinux
+import Glibc
+public import LinuxSystem
+public import MigrationModel
+
+/// Finds the pages that were written since the last look, without stopping the guest.
+///
+/// The kernel write-protects guest RAM in the hypervisor's page tables and resolves the faults
+/// itself (`UFFD_FEATURE_WP_ASYNC`); one `PAGEMAP_SCAN` reports the written pages and protects them
+/// again, atomically for each page. Writes by vCPUs, by device threads and by the kernel on the
+/// hypervisor's behalf are all seen; DMA by hardware into pinned pages is not.
+/// Source: Documentation/admin-guide/mm/pagemap.rst, "Pagemap Scan IOCTL". Used by one thread.
+public struct DirtyTracker: ~Copyable, Sendable {
+    /// Keeps the protection in force; the kernel drops it with the last copy of the descriptor.
+    private let userfault: OwnedDescriptor
+    private let pagemap: OwnedDescriptor
+    private let address: UInt64
+    private let pageCount: Int
+    private var runs: [clinux_page_run]
+
+    /// How many runs one system call reports at most.
+    private static let runsPerScan = 4096
+
+    /// Takes over a registration that the hypervisor's process made.
+    ///
+    /// - Parameters:
+    ///   - registration: what the preload library answered.
+    ///   - pageCount: the number of pages of guest RAM; must match the registration.
+    /// - Throws: `E-PRELOAD` when the range is not guest RAM, `E-PERMISSION` when the hypervisor's
+    ///   page tables may not be read.
+    public init(
+        _ registration: consuming TrackingRegistration, pageCount: Int
+    ) throws(LivemigError) {
+        guard registration.length == UInt64(pageCount) * GuestMemoryFile.pageSize else {
+            throw LivemigError(
+                .preload, "the hypervisor maps \(registration.length) bytes of guest RAM",
+                at: "expected \(pageCount) pages")
+        }
+        pagemap = try .open(
+            "/proc/\(registration.process)/pagemap", O_RDONLY, as: .permission)
+        address = registration.address
+        self.pageCount = pageCount
+        userfault = registration.userfault
+        runs = Array(repeating: clinux_page_run(), count: Self.runsPerScan)
+    }
+
+    /// Adds the pages written since the last harvest and protects them again.
+    /// - Throws: `E-IO` when the hypervisor has gone.
+    public mutating func harvest(into pages: inout PageBitmap) throws(LivemigError) {
+        precondition(pages.pageCount == pageCount, "bitmap of another guest")
+        let end = address + UInt64(pageCount) * GuestMemoryFile.pageSize
+        var position = address
+        while position < end {
+            let pagemap = pagemap.number
+            let found = try SystemCall.checkNegated("ioctl(PAGEMAP_SCAN)") {
+                unsafe clinux_tracking_harvest(
+                    pagemap, &position, end, &runs, UInt64(runs.count))
+            }
+            for run in runs.prefix(Int(found)) {
+                let first = Int((run.start - address) / GuestMemoryFile.pageSize)
+                let last = Int((run.end - address) / GuestMemoryFile.pageSize)
+                pages.insert(first..<last)
+            }
+        }
+    }
+}
+
+/// What the preload library hands out: a userfaultfd over guest RAM, and where that is mapped.
+public struct TrackingRegistration: ~Copyable, Sendable {
+    /// The registration; tracking ends when its last copy is closed.
+    public let userfault: OwnedDescriptor
+    /// The hypervisor's process.
+    public let process: Int32
+    /// Where guest RAM starts in that process.
+    public let address: UInt64
+    /// How many bytes are mapped.
+    public let length: UInt64
+
+    /// States a registration.
+    public init(
+        userfault: consuming OwnedDescriptor, process: Int32, address: UInt64, length: UInt64
+    ) {
+        self.userfault = userfault
+        self.process = process
+        self.address = address
+        self.length = length
+    }
+}

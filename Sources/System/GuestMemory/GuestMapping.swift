@@ -1,0 +1,49 @@
+import Glibc
+import LinuxSystem
+public import MigrationModel
+import SystemPackage
+
+/// Guest RAM mapped into this process, shared with the hypervisor that runs the guest.
+///
+/// Threads read and write it at once, as the guest itself does: a reader may see a page half
+/// written, which the next harvest reports as dirty. Nothing may keep a pointer past the mapping.
+@safe
+public struct GuestMapping: ~Copyable, @unchecked Sendable {
+    // Sendable: the mapping is shared memory by design; pages are claimed by one lane per round.
+    private let base: UnsafeMutableRawPointer
+    /// The number of bytes mapped.
+    public let byteCount: Int
+
+    /// Whether the mapping may write.
+    public enum Access: Sendable {
+        /// Pages are read, and never allocated by reading holes of a shared file.
+        case read
+        /// Pages are placed.
+        case write
+    }
+
+    /// Maps the whole of a guest's RAM.
+    /// - Throws: `E-RESOURCE` when there is no room for the mapping.
+    public init(_ file: borrowing GuestMemoryFile, _ access: Access) throws(LivemigError) {
+        let number = file.descriptor.number
+        let size = Int(file.size.bytes)
+        let protection = access == .read ? PROT_READ : PROT_READ | PROT_WRITE
+        let address = unsafe mmap(nil, size, protection, MAP_SHARED | MAP_NORESERVE, number, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else {
+            throw SystemCall.failure("mmap", .init(rawValue: errno), as: .resource)
+        }
+        // Guest memory never goes into a core dump (madvise(2), MADV_DONTDUMP).
+        _ = unsafe madvise(address, size, MADV_DONTDUMP)
+        unsafe base = address
+        byteCount = size
+    }
+
+    deinit { _ = unsafe munmap(base, byteCount) }
+
+    /// The address of the first byte; valid while the mapping lives.
+    @unsafe
+    public var address: UnsafeMutableRawPointer { unsafe base }
+
+    /// The number of 4 KiB pages.
+    public var pageCount: Int { byteCount / Int(GuestMemoryFile.pageSize) }
+}

@@ -1,0 +1,86 @@
+import CLinux
+import Glibc
+public import LinuxSystem
+public import MigrationModel
+
+/// Guest RAM as a sealed memory file, shared by the hypervisor and the agent.
+///
+/// Sealed against shrinking and growing (fcntl(2), `F_SEAL_SHRINK`), so that no holder can turn a
+/// reader's access into a bus error.
+public struct GuestMemoryFile: ~Copyable, Sendable {
+    /// The memory file.
+    public let descriptor: OwnedDescriptor
+    /// The size of guest RAM.
+    public let size: ByteCount
+
+    /// The largest guest RAM that is accepted.
+    public static let sizeLimit = ByteCount(16 << 40)
+
+    /// Creates the RAM of a guest, all zeros, without a page of it allocated yet.
+    ///
+    /// - Parameter size: a multiple of 4 KiB up to `sizeLimit`.
+    /// - Throws: `E-NOMEM` for other sizes, `E-RESOURCE` when the system refuses.
+    public static func create(size: ByteCount) throws(LivemigError) -> GuestMemoryFile {
+        guard size.bytes > 0, size.bytes % pageSize == 0, size <= sizeLimit else {
+            throw LivemigError(
+                .memory, "guest RAM of \(size.bytes) bytes is not a multiple of 4 KiB up to 16 TiB")
+        }
+        let number = try SystemCall.checkNegated("memfd_create", as: .resource) {
+            unsafe clinux_memory_create("livemig-guest-ram", size.bytes)
+        }
+        return GuestMemoryFile(descriptor: OwnedDescriptor(owning: number), size: size)
+    }
+
+    /// Takes over a memory file that came from another process.
+    /// - Throws: `E-PERMISSION` unless it is sealed and of a size that can be guest RAM.
+    public init(adopting descriptor: consuming OwnedDescriptor) throws(LivemigError) {
+        let number = descriptor.number
+        guard clinux_memory_is_sealed(number) == 1 else {
+            throw LivemigError(.permission, "guest RAM is not a sealed memory file")
+        }
+        let end = try SystemCall.check("lseek") { lseek(number, 0, SEEK_END) }
+        guard end > 0, UInt64(end) % Self.pageSize == 0, UInt64(end) <= Self.sizeLimit.bytes else {
+            throw LivemigError(.permission, "guest RAM of \(end) bytes is not acceptable")
+        }
+        self.init(descriptor: descriptor, size: ByteCount(UInt64(end)))
+    }
+
+    init(descriptor: consuming OwnedDescriptor, size: ByteCount) {
+        self.descriptor = descriptor
+        self.size = size
+    }
+
+    /// The size of a page in bytes; the unit of every page number.
+    public static let pageSize: UInt64 = 4096
+
+    /// The number of pages.
+    public var pageCount: Int { Int(size.bytes / Self.pageSize) }
+
+    /// Adds every page that is allocated, and leaves out holes, which read as zeros
+    /// (lseek(2), `SEEK_DATA` and `SEEK_HOLE`).
+    public borrowing func addPopulatedPages(to pages: inout PageBitmap) throws(LivemigError) {
+        let number = descriptor.number
+        var offset: off_t = 0
+        while true {
+            let start = lseek(number, offset, clinux_seek_data)
+            if start < 0, errno == ENXIO { return }
+            try SystemCall.check("lseek(SEEK_DATA)") { start }
+            let end = try SystemCall.check("lseek(SEEK_HOLE)") {
+                lseek(number, start, clinux_seek_hole)
+            }
+            let page = Int(Self.pageSize)
+            pages.insert(Int(start) / page..<(Int(end) + page - 1) / page)
+            offset = end
+        }
+    }
+
+    /// Frees pages, which then read as zeros.
+    public borrowing func discard(pages: Range<Int>) throws(LivemigError) {
+        let number = descriptor.number
+        try SystemCall.checkNegated("fallocate(FALLOC_FL_PUNCH_HOLE)") {
+            clinux_memory_punch(
+                number, UInt64(pages.lowerBound) * Self.pageSize,
+                UInt64(pages.count) * Self.pageSize)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+/// What a frame carries; the numbers are the protocol and are never reused.
+public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
+    // Both directions
+    case failure = 1
+    case done = 2
+
+    // Controller to agent: one request at a time
+    case describeHost = 16
+    case listMachines = 17
+    case defineMachine = 18
+    case startMachine = 19
+    case stopMachine = 20
+    case removeMachine = 21
+    case showMachine = 22
+    case attachConsole = 23
+    case consoleInput = 24
+    case createKey = 25
+    case authorizePeer = 26
+    case prepareIncoming = 32
+    case startOutgoing = 33
+    case cancel = 34
+
+    // Agent to controller
+    case hostFacts = 64
+    case machineList = 65
+    case machine = 66
+    case consoleOutput = 67
+    case publicKey = 68
+    case prepared = 69
+    case phase = 70
+    case round = 71
+    case progress = 72
+    case moved = 73
+
+    // Source agent to destination agent
+    case laneHello = 128
+    case batch = 129
+    case roundEnd = 130
+    case clockProbe = 131
+    case deviceState = 132
+    case final = 133
+    case token = 134
+    case abort = 135
+
+    // Destination agent to source agent
+    case laneAccepted = 160
+    case roundPlaced = 161
+    case clockReply = 162
+    case machineReady = 163
+    case ready = 164
+    case ownerAcknowledged = 165
+    case aborted = 166
+
+    // Agent to guardian, on one host
+    case guardianDescribe = 192
+    case guardianBegin = 193
+    case guardianStop = 194
+    case guardianSave = 195
+    case guardianRelease = 196
+    case guardianFinish = 197
+    case guardianReclaim = 198
+    case guardianAbort = 199
+    case guardianLoad = 200
+    case guardianReady = 201
+    case guardianOwn = 202
+    case guardianDiscard = 203
+    case guardianPowerOff = 204
+
+    // Guardian to agent
+    case guardianState = 224
+    case guardianResumed = 225
+}

@@ -1,0 +1,91 @@
+public import MigrationModel
+
+/// The last word of whoever failed: the error as it was said, with the place it happened.
+///
+/// | field | type |
+/// | --- | --- |
+/// | code | text, 64 |
+/// | what, place, fix | text, 2048 each |
+/// | guest | optional guest location |
+public struct FailureMessage: WireMessage, Hashable {
+    public static let type = FrameType.failure
+    /// The error.
+    public let error: LivemigError
+
+    /// Wraps an error.
+    public init(_ error: LivemigError) { self.error = error }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(error.code.rawValue, limit: 64)
+        writer.text(error.what, limit: WireLimits.sentence)
+        writer.text(error.place, limit: WireLimits.sentence)
+        writer.text(error.fix, limit: WireLimits.sentence)
+        writer.optional(error.guest) { $0.guest($1) }
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        let code = try reader.text(limit: 64)
+        var error = LivemigError(
+            ErrorCode(rawValue: code) ?? .internal, try reader.text(limit: WireLimits.sentence),
+            at: try reader.text(limit: WireLimits.sentence),
+            fix: try reader.text(limit: WireLimits.sentence))
+        error.guest = try reader.optional { (reader) throws(WireError) in try reader.guest() }
+        self.error = error
+    }
+}
+
+/// The answer to a request that has nothing else to say.
+public struct DoneMessage: EmptyWireMessage, Hashable {
+    public static let type = FrameType.done
+
+    /// The only value.
+    public init() {}
+}
+
+extension WireWriter {
+    mutating func guest(_ guest: GuestLocation) {
+        text(guest.vm)
+        text(guest.state.rawValue)
+        text(guest.host)
+        integer(guest.epoch.number)
+    }
+
+    mutating func attempt(_ attempt: Attempt) {
+        bits(attempt.migration.bits)
+        integer(attempt.epoch.number)
+    }
+
+    mutating func pages(_ pages: PageCounts) {
+        integer(pages.sent)
+        integer(pages.zero)
+        integer(pages.unchanged)
+    }
+}
+
+extension WireReader {
+    mutating func guest() throws(WireError) -> GuestLocation {
+        let vm = try text()
+        guard let state = GuestLocation.State(rawValue: try text()) else { throw .field("state") }
+        return GuestLocation(vm: vm, state: state, host: try text(), epoch: try epoch())
+    }
+
+    mutating func epoch() throws(WireError) -> Epoch { Epoch(try integer()) }
+
+    mutating func attempt() throws(WireError) -> Attempt {
+        Attempt(migration: MigrationID(try bits()), epoch: try epoch())
+    }
+
+    mutating func vmName() throws(WireError) -> VMName {
+        let text = try text(limit: 64)
+        guard let name = try? VMName(text) else { throw .field("VM name") }
+        return name
+    }
+
+    mutating func pages() throws(WireError) -> PageCounts {
+        var pages = PageCounts()
+        pages.sent = try integer()
+        pages.zero = try integer()
+        pages.unchanged = try integer()
+        return pages
+    }
+}

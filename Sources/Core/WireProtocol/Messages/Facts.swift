@@ -1,0 +1,112 @@
+public import MigrationModel
+
+/// What a host says about itself; the fields of `HostFacts` in order, text, integers and flags.
+public struct HostFactsMessage: WireMessage, Hashable {
+    public static let type = FrameType.hostFacts
+    /// The facts.
+    public let facts: HostFacts
+
+    /// Wraps facts.
+    public init(_ facts: HostFacts) { self.facts = facts }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(facts.identity)
+        writer.text(facts.kernel)
+        writer.text(facts.agentVersion)
+        writer.text(facts.architecture)
+        writer.integer(UInt32(clamping: facts.processors))
+        writer.integer(facts.memoryTotal.bytes)
+        writer.integer(facts.memoryAvailable.bytes)
+        writer.text(facts.tracking)
+        writer.flag(facts.canTrack)
+        writer.text(facts.hypervisor)
+        writer.flag(facts.hasKVM)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        facts = HostFacts(
+            identity: try reader.text(), kernel: try reader.text(),
+            agentVersion: try reader.text(), architecture: try reader.text(),
+            processors: Int(try reader.integer(UInt32.self)),
+            memoryTotal: ByteCount(try reader.integer()),
+            memoryAvailable: ByteCount(try reader.integer()), tracking: try reader.text(),
+            canTrack: try reader.flag(), hypervisor: try reader.text(),
+            hasKVM: try reader.flag())
+    }
+}
+
+/// All VMs of a host: a list of at most 10,000 summaries.
+public struct MachineListMessage: WireMessage, Hashable {
+    public static let type = FrameType.machineList
+    /// The VMs, ordered by name.
+    public let machines: [MachineSummary]
+
+    /// Wraps a list.
+    public init(_ machines: [MachineSummary]) { self.machines = machines }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.list(machines) { $0.machine($1) }
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        machines = try reader.list(limit: WireLimits.machines) { (reader) throws(WireError) in
+            try reader.machine()
+        }
+    }
+}
+
+/// One VM: its summary and its definition.
+///
+/// | field | type |
+/// | --- | --- |
+/// | summary | name text, uuid 16 bytes, kind text, state text, memory u64, vcpus u32, epoch u64, right text |
+/// | definition | text, 1 MiB |
+public struct MachineMessage: WireMessage, Hashable {
+    public static let type = FrameType.machine
+    /// The summary.
+    public let summary: MachineSummary
+    /// The XML document.
+    public let definition: String
+
+    /// Wraps a VM.
+    public init(_ summary: MachineSummary, definition: String) {
+        self.summary = summary
+        self.definition = definition
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.machine(summary)
+        writer.text(definition, limit: WireLimits.definition)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        summary = try reader.machine()
+        definition = try reader.text(limit: WireLimits.definition)
+    }
+}
+
+extension WireWriter {
+    mutating func machine(_ machine: MachineSummary) {
+        text(machine.name)
+        bits(machine.uuid.bits)
+        text(machine.kind.rawValue)
+        text(machine.state.rawValue)
+        integer(machine.memory.bytes)
+        integer(UInt32(clamping: machine.vcpus))
+        integer(machine.epoch.number)
+        text(machine.right)
+    }
+}
+
+extension WireReader {
+    mutating func machine() throws(WireError) -> MachineSummary {
+        let name = try vmName()
+        let uuid = VMUUID(try bits())
+        guard let kind = VMDefinition.Kind(rawValue: try text()) else { throw .field("kind") }
+        guard let state = GuestLocation.State(rawValue: try text()) else { throw .field("state") }
+        return MachineSummary(
+            name: name.text, uuid: uuid, kind: kind, state: state,
+            memory: ByteCount(try integer()), vcpus: Int(try integer(UInt32.self)),
+            epoch: try epoch(), right: try text())
+    }
+}

@@ -1,0 +1,205 @@
+public import MigrationModel
+
+/// Asks a host for its facts; answered by `HostFactsMessage`.
+public struct DescribeHost: EmptyWireMessage, Hashable {
+    public static let type = FrameType.describeHost
+
+    /// The only value.
+    public init() {}
+}
+
+/// Asks for all VMs of a host; answered by `MachineListMessage`.
+public struct ListMachines: EmptyWireMessage, Hashable {
+    public static let type = FrameType.listMachines
+
+    /// The only value.
+    public init() {}
+}
+
+/// Asks for the agent's own public key, made when there is none; answered by `PublicKeyMessage`.
+public struct CreateKey: EmptyWireMessage, Hashable {
+    public static let type = FrameType.createKey
+
+    /// The only value.
+    public init() {}
+}
+
+/// Hands over a VM definition to keep; answered by `MachineMessage`.
+///
+/// | field | type |
+/// | --- | --- |
+/// | definition | text, 1 MiB: the XML document |
+public struct DefineMachine: WireMessage, Hashable {
+    public static let type = FrameType.defineMachine
+    /// The XML document.
+    public let definition: String
+
+    /// Wraps a document.
+    public init(definition: String) { self.definition = definition }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(definition, limit: WireLimits.definition)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        definition = try reader.text(limit: WireLimits.definition)
+    }
+}
+
+/// A request whose only field is the name of a VM, text of at most 64 bytes.
+public protocol MachineRequest: WireMessage {
+    /// The VM.
+    var name: VMName { get }
+
+    /// Names a VM.
+    init(name: VMName)
+}
+
+extension MachineRequest {
+    /// Appends the name.
+    public func encode(into writer: inout WireWriter) { writer.text(name.text) }
+
+    /// Takes the name.
+    public init(from reader: inout WireReader) throws(WireError) {
+        self.init(name: try reader.vmName())
+    }
+}
+
+/// Starts a VM; answered by `MachineMessage`.
+public struct StartMachine: MachineRequest, Hashable {
+    public static let type = FrameType.startMachine
+    /// The VM.
+    public let name: VMName
+
+    /// Names a VM.
+    public init(name: VMName) { self.name = name }
+}
+
+/// Powers a VM off; answered by `MachineMessage`.
+public struct StopMachine: MachineRequest, Hashable {
+    public static let type = FrameType.stopMachine
+    /// The VM.
+    public let name: VMName
+
+    /// Names a VM.
+    public init(name: VMName) { self.name = name }
+}
+
+/// Forgets a VM that is stopped; answered by `DoneMessage`.
+public struct RemoveMachine: MachineRequest, Hashable {
+    public static let type = FrameType.removeMachine
+    /// The VM.
+    public let name: VMName
+
+    /// Names a VM.
+    public init(name: VMName) { self.name = name }
+}
+
+/// Asks for one VM; answered by `MachineMessage`.
+public struct ShowMachine: MachineRequest, Hashable {
+    public static let type = FrameType.showMachine
+    /// The VM.
+    public let name: VMName
+
+    /// Names a VM.
+    public init(name: VMName) { self.name = name }
+}
+
+/// Connects to a VM's console; answered by `ConsoleOutput` until the connection ends.
+public struct AttachConsole: MachineRequest, Hashable {
+    public static let type = FrameType.attachConsole
+    /// The VM.
+    public let name: VMName
+
+    /// Names a VM.
+    public init(name: VMName) { self.name = name }
+}
+
+/// Bytes typed at the console. One field: data, 64 KiB.
+public struct ConsoleInput: WireMessage, Hashable {
+    public static let type = FrameType.consoleInput
+    /// The bytes.
+    public let bytes: [UInt8]
+
+    /// Wraps bytes.
+    public init(bytes: [UInt8]) { self.bytes = bytes }
+
+    public func encode(into writer: inout WireWriter) { writer.data(bytes) }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        bytes = try reader.data(limit: WireLimits.consoleChunk)
+    }
+}
+
+/// Bytes the guest wrote to its console. One field: data, 64 KiB.
+public struct ConsoleOutput: WireMessage, Hashable {
+    public static let type = FrameType.consoleOutput
+    /// The bytes.
+    public let bytes: [UInt8]
+
+    /// Wraps bytes.
+    public init(bytes: [UInt8]) { self.bytes = bytes }
+
+    public func encode(into writer: inout WireWriter) { writer.data(bytes) }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        bytes = try reader.data(limit: WireLimits.consoleChunk)
+    }
+}
+
+/// The agent's public key as a line of an authorized_keys file. One field: text, 4096.
+public struct PublicKeyMessage: WireMessage, Hashable {
+    public static let type = FrameType.publicKey
+    /// The line, such as `ssh-ed25519 AAAA…`.
+    public let line: String
+
+    /// Wraps a line.
+    public init(line: String) { self.line = line }
+
+    public func encode(into writer: inout WireWriter) { writer.text(line) }
+
+    public init(from reader: inout WireReader) throws(WireError) { line = try reader.text() }
+}
+
+/// Lets a peer's agent open lanes to this host; answered by `DoneMessage`.
+///
+/// | field | type |
+/// | --- | --- |
+/// | peer | text, 64: the peer's name |
+/// | key | text, 4096: its public key |
+/// | file | optional text, 4096: the authorized_keys file |
+/// | agent | text, 4096: the path of this host's agent |
+public struct AuthorizePeer: WireMessage, Hashable {
+    public static let type = FrameType.authorizePeer
+    /// The peer's name.
+    public let peer: String
+    /// Its public key.
+    public let key: String
+    /// The file to write to; `nil` is `~/.ssh/authorized_keys`.
+    public let file: String?
+    /// The path of this host's agent.
+    public let agent: String
+
+    /// States who may come.
+    public init(peer: HostName, key: String, file: String?, agent: String) {
+        self.peer = peer.text
+        self.key = key
+        self.file = file
+        self.agent = agent
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(peer)
+        writer.text(key)
+        writer.optional(file) { $0.text($1) }
+        writer.text(agent)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        peer = try reader.text(limit: 64)
+        guard peer.isPlainName(limit: 64) else { throw .field("peer") }
+        key = try reader.text()
+        file = try reader.optional { (reader) throws(WireError) in try reader.text() }
+        agent = try reader.text()
+    }
+}

@@ -86,7 +86,9 @@ var host: [Target] {
             path: "Sources/Host/VMDefinitions", resources: [.embedInCode("Schemas/domain.rng")]),
         .target(
             name: "Journal",
-            dependencies: ["LinuxSystem", "MigrationModel", "Ownership", systemPackage],
+            dependencies: [
+                "LinuxSystem", "MigrationModel", "Ownership", "WireProtocol", systemPackage,
+            ],
             path: "Sources/Host/Journal"),
         .target(
             name: "Hypervisor",

@@ -39,6 +39,12 @@ public struct MachineFolder: Hashable, Sendable {
     /// Names a folder.
     public init(path: String) { self.path = path }
 
+    /// The VM's definition, an XML document.
+    public var definition: String { path + "/definition.xml" }
+    /// The durable record of the right to run the VM.
+    public var record: String { path + "/ownership" }
+    /// Where the guardian listens for agents.
+    public var guardianSocket: String { path + "/guardian.sock" }
     /// The hypervisor's monitor: only the guardian connects.
     public var monitorSocket: String { path + "/monitor.sock" }
     /// Where the preload library listens.

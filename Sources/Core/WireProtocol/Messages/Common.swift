@@ -50,7 +50,8 @@ extension WireWriter {
         integer(guest.epoch.number)
     }
 
-    mutating func attempt(_ attempt: Attempt) {
+    /// Appends an attempt: migration, 16 bytes, and epoch, u64.
+    public mutating func attempt(_ attempt: Attempt) {
         bits(attempt.migration.bits)
         integer(attempt.epoch.number)
     }
@@ -71,7 +72,8 @@ extension WireReader {
 
     mutating func epoch() throws(WireError) -> Epoch { Epoch(try integer()) }
 
-    mutating func attempt() throws(WireError) -> Attempt {
+    /// Takes an attempt: migration, 16 bytes, and epoch, u64.
+    public mutating func attempt() throws(WireError) -> Attempt {
         Attempt(migration: MigrationID(try bits()), epoch: try epoch())
     }
 

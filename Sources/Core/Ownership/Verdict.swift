@@ -1,0 +1,107 @@
+public import MigrationModel
+
+/// What one host knows of a VM.
+public struct HostView: Hashable, Sendable {
+    /// The record.
+    public let right: Right
+    /// What the guest does there.
+    public let guest: GuestLocation.State
+
+    /// States a view.
+    public init(right: Right, guest: GuestLocation.State) {
+        self.right = right
+        self.guest = guest
+    }
+
+    var isAlive: Bool { guest == .running || guest == .paused }
+}
+
+/// Who may run a VM and what remains to be done, from the two records alone.
+public enum Verdict: Hashable, Sendable {
+    /// No host has the VM.
+    case nowhere
+    /// The source owns it; nothing is under way.
+    case runsOnSource
+    /// The source owns it; a move was interrupted and is to be aborted.
+    case sourceOwnsInterrupted
+    /// The right is on its way: the token is to be sent again.
+    case handOverInFlight
+    /// The destination cannot take it any more: its refusal is to be obtained, the source resumes.
+    case handOverRefused
+    /// The destination owns it and runs it; the source is to be cleaned.
+    case runsOnDestination
+    /// The destination owns it and has yet to let it run.
+    case committedStarting
+    /// The destination owned it and its hypervisor died; the source's copy is stale.
+    case crashedOnDestination
+    /// Only the source answers, and it may run the VM.
+    case sourceSafeAlone
+    /// Only the source answers, and it has given the right away: do not run.
+    case sourceMustNotRun
+    /// Only the destination answers, and it has no right yet: do not run.
+    case destinationMustNotRun
+    /// Only the destination answers, and it owns the VM.
+    case destinationOwnsAlone
+    /// Both own the VM, or the records contradict each other: freeze both.
+    case impossible
+
+    /// Decides, for any pair of views; `nil` is a host that does not answer.
+    public static func decide(source: HostView?, destination: HostView?) -> Verdict {
+        switch (source, destination) {
+        case (nil, nil): .nowhere
+        case (let source?, nil): alone(source: source)
+        case (nil, let destination?): alone(destination: destination)
+        case (let source?, let destination?): both(source, destination)
+        }
+    }
+
+    private static func alone(source: HostView) -> Verdict {
+        switch source.right {
+        case .owner, .intent: .sourceSafeAlone
+        case .released, .gone: .sourceMustNotRun
+        case .armed, .ready: .destinationMustNotRun
+        case .none, .aborted: .nowhere
+        }
+    }
+
+    private static func alone(destination: HostView) -> Verdict {
+        switch destination.right {
+        case .owner, .intent: .destinationOwnsAlone
+        case .armed, .ready: .destinationMustNotRun
+        case .released, .gone: .sourceMustNotRun
+        case .none, .aborted: .nowhere
+        }
+    }
+
+    private static func both(_ source: HostView, _ destination: HostView) -> Verdict {
+        if source.right.mayRun, destination.right.mayRun { return .impossible }
+        switch source.right {
+        case .owner: return .runsOnSource
+        case .intent: return .sourceOwnsInterrupted
+        case .released(let attempt, _): return released(attempt, destination)
+        case .gone: return gone(destination)
+        case .none, .aborted, .armed, .ready:
+            return destination.right.mayRun ? .runsOnDestination : .nowhere
+        }
+    }
+
+    private static func released(_ attempt: Attempt, _ destination: HostView) -> Verdict {
+        switch destination.right {
+        case .owner(attempt.epoch, attempt.migration):
+            switch destination.guest {
+            case .running: return .runsOnDestination
+            case .paused: return .committedStarting
+            default: return .crashedOnDestination
+            }
+        case .owner, .intent:
+            return destination.right.epoch > attempt.epoch ? .runsOnDestination : .impossible
+        case .ready(attempt, _) where destination.isAlive: return .handOverInFlight
+        default: return .handOverRefused
+        }
+    }
+
+    private static func gone(_ destination: HostView) -> Verdict {
+        guard destination.right.mayRun else { return .nowhere }
+        return destination.isAlive ? .runsOnDestination : .crashedOnDestination
+    }
+}

@@ -1,0 +1,304 @@
+public import MigrationModel
+public import WireProtocol
+
+/// Asks a guardian what it guards; answered by `GuardianState`, with guest RAM if wanted.
+public struct GuardianDescribe: WireMessage, Hashable {
+    public static let type = FrameType.guardianDescribe
+    /// Whether the answer shall carry the descriptor of guest RAM.
+    public let wantsMemory: Bool
+
+    /// Asks.
+    public init(wantsMemory: Bool) { self.wantsMemory = wantsMemory }
+
+    public func encode(into writer: inout WireWriter) { writer.flag(wantsMemory) }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        wantsMemory = try reader.flag()
+    }
+}
+
+/// What a guardian guards.
+public struct GuardianState: WireMessage, Hashable {
+    public static let type = FrameType.guardianState
+    /// The state of the guest.
+    public let guest: GuestLocation.State
+    /// Whether the destination's copy waits for its device state.
+    public let isIncoming: Bool
+    /// The epoch of the record.
+    public let epoch: Epoch
+    /// The short name of the record's state.
+    public let right: String
+    /// Guest RAM.
+    public let memory: ByteCount
+
+    /// States it.
+    public init(
+        guest: GuestLocation.State, isIncoming: Bool, epoch: Epoch, right: String,
+        memory: ByteCount
+    ) {
+        self.guest = guest
+        self.isIncoming = isIncoming
+        self.epoch = epoch
+        self.right = right
+        self.memory = memory
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(guest.rawValue)
+        writer.flag(isIncoming)
+        writer.integer(epoch.number)
+        writer.text(right)
+        writer.integer(memory.bytes)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        guard let guest = GuestLocation.State(rawValue: try reader.text()) else {
+            throw .field("guest")
+        }
+        self.guest = guest
+        isIncoming = try reader.flag()
+        epoch = Epoch(try reader.integer())
+        right = try reader.text()
+        memory = ByteCount(try reader.integer())
+    }
+}
+
+/// Begins to give the VM away; the connection that asks becomes the worker, whose end is an abort.
+public struct GuardianBegin: WireMessage, Hashable {
+    public static let type = FrameType.guardianBegin
+    /// The attempt.
+    public let attempt: Attempt
+    /// The destination, for the record's reader.
+    public let peer: String
+    /// Whether a paused guest may be moved, to stay paused.
+    public let keepPaused: Bool
+
+    /// Begins.
+    public init(attempt: Attempt, peer: String, keepPaused: Bool) {
+        self.attempt = attempt
+        self.peer = peer
+        self.keepPaused = keepPaused
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.attempt(attempt)
+        writer.text(peer)
+        writer.flag(keepPaused)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        attempt = try reader.attempt()
+        peer = try reader.text()
+        keepPaused = try reader.flag()
+    }
+}
+
+/// Stops the guest, to run again by itself when the hand-over is not done within the limit.
+public struct GuardianStop: WireMessage, Hashable {
+    public static let type = FrameType.guardianStop
+    /// The longest stop before the guest is given back.
+    public let limit: Duration
+
+    /// Stops.
+    public init(limit: Duration) { self.limit = limit }
+
+    public func encode(into writer: inout WireWriter) { writer.duration(limit) }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        limit = try reader.duration()
+        guard limit > .zero else { throw .field("limit") }
+    }
+}
+
+/// Writes the device state to the descriptor that comes along; answered when all is written.
+public struct GuardianSave: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianSave
+
+    /// The only value.
+    public init() {}
+}
+
+/// Gives the right to run away: the commit point. Answered when the record is durable.
+public struct GuardianRelease: WireMessage, Hashable {
+    public static let type = FrameType.guardianRelease
+    /// The attempt.
+    public let attempt: Attempt
+    /// The digest that the destination stated.
+    public let ready: Bits128
+    /// The digest of what was sent.
+    public let own: Bits128
+
+    /// Releases.
+    public init(attempt: Attempt, ready: Bits128, own: Bits128) {
+        self.attempt = attempt
+        self.ready = ready
+        self.own = own
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.attempt(attempt)
+        writer.bits(ready)
+        writer.bits(own)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        attempt = try reader.attempt()
+        ready = try reader.bits()
+        own = try reader.bits()
+    }
+}
+
+/// A request whose only field is the attempt that it belongs to.
+public protocol GuardianAttemptRequest: WireMessage {
+    /// The attempt.
+    var attempt: Attempt { get }
+
+    /// Names the attempt.
+    init(attempt: Attempt)
+}
+
+extension GuardianAttemptRequest {
+    /// Appends the attempt.
+    public func encode(into writer: inout WireWriter) {
+        writer.attempt(attempt)
+    }
+
+    /// Takes the attempt.
+    public init(from reader: inout WireReader) throws(WireError) {
+        self.init(attempt: try reader.attempt())
+    }
+}
+
+/// The destination owns the VM: the source's copy is destroyed.
+public struct GuardianFinish: GuardianAttemptRequest, Hashable {
+    public static let type = FrameType.guardianFinish
+    /// The attempt.
+    public let attempt: Attempt
+
+    /// Names the attempt.
+    public init(attempt: Attempt) { self.attempt = attempt }
+}
+
+/// The destination has given up durably: the source takes the right back and the guest runs.
+public struct GuardianReclaim: GuardianAttemptRequest, Hashable {
+    public static let type = FrameType.guardianReclaim
+    /// The attempt.
+    public let attempt: Attempt
+
+    /// Names the attempt.
+    public init(attempt: Attempt) { self.attempt = attempt }
+}
+
+/// Gives up before the commit: the guest runs on the source.
+public struct GuardianAbort: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianAbort
+
+    /// The only value.
+    public init() {}
+}
+
+/// Loads the device state from the descriptor that comes along.
+public struct GuardianLoad: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianLoad
+
+    /// The only value.
+    public init() {}
+}
+
+/// The destination's copy is whole: makes that durable.
+public struct GuardianReady: WireMessage, Hashable {
+    public static let type = FrameType.guardianReady
+    /// The attempt.
+    public let attempt: Attempt
+    /// The digest of what was placed.
+    public let digest: Bits128
+
+    /// States it.
+    public init(attempt: Attempt, digest: Bits128) {
+        self.attempt = attempt
+        self.digest = digest
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.attempt(attempt)
+        writer.bits(digest)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        attempt = try reader.attempt()
+        digest = try reader.bits()
+    }
+}
+
+/// The token has come: the destination owns the VM, durably, and the guest runs.
+public struct GuardianOwn: WireMessage, Hashable {
+    public static let type = FrameType.guardianOwn
+    /// The attempt.
+    public let attempt: Attempt
+    /// The digest in the token.
+    public let digest: Bits128
+    /// Whether the guest shall run.
+    public let resume: Bool
+
+    /// Takes the token.
+    public init(attempt: Attempt, digest: Bits128, resume: Bool) {
+        self.attempt = attempt
+        self.digest = digest
+        self.resume = resume
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.attempt(attempt)
+        writer.bits(digest)
+        writer.flag(resume)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        attempt = try reader.attempt()
+        digest = try reader.bits()
+        resume = try reader.flag()
+    }
+}
+
+/// When the guest ran, by this host's `CLOCK_MONOTONIC` in ns, and how long letting it run took.
+public struct GuardianResumed: WireMessage, Hashable {
+    public static let type = FrameType.guardianResumed
+    /// When it ran.
+    public let at: UInt64
+    /// How long that took.
+    public let took: Duration
+
+    /// States it.
+    public init(at: UInt64, took: Duration) {
+        self.at = at
+        self.took = took
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.integer(at)
+        writer.duration(took)
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        at = try reader.integer()
+        took = try reader.duration()
+    }
+}
+
+/// The attempt is given up: the destination's copy is destroyed, durably.
+public struct GuardianDiscard: GuardianAttemptRequest, Hashable {
+    public static let type = FrameType.guardianDiscard
+    /// The attempt.
+    public let attempt: Attempt
+
+    /// Names the attempt.
+    public init(attempt: Attempt) { self.attempt = attempt }
+}
+
+/// Powers the guest off and ends the guardian.
+public struct GuardianPowerOff: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianPowerOff
+
+    /// The only value.
+    public init() {}
+}

@@ -1,0 +1,141 @@
+import Glibc
+import LinuxSystem
+public import MigrationModel
+public import Ownership
+import SystemPackage
+
+/// The durable record of one VM on one host: two slots written in turn, locked by its one writer.
+///
+/// A write is `pwrite` and `fdatasync` of the slot that does not count at the moment, so that a
+/// crash leaves the old record or the new one. A failed `fdatasync` is final for the file: whether
+/// the data reached the medium cannot be found out by trying again.
+public struct Journal: ~Copyable, Sendable {
+    private let file: OwnedDescriptor
+    private let path: String
+    private var current: JournalSlot
+    private var hasFailed = false
+
+    /// The record as last written.
+    public var record: OwnershipRecord { current.record }
+
+    /// Opens a record for writing, or creates it as `none`, and locks it (flock(2)).
+    ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - uuid: the VM of a record that is created.
+    /// - Throws: `E-BUSY` when another process is the writer, `E-JOURNAL-CORRUPT` when neither slot
+    ///   is valid or the record is another VM's.
+    public init(openingOrCreating path: String, uuid: VMUUID) throws(LivemigError) {
+        let file = try OwnedDescriptor.open(path, O_RDWR | O_CREAT, as: .journal)
+        let number = file.number
+        if flock(number, LOCK_EX | LOCK_NB) != 0 {
+            throw LivemigError(
+                .busy, "another process holds the record", at: path,
+                fix: "a guardian or another migration of this VM is at work")
+        }
+        current = try Self.readOrFormat(number, uuid: uuid, path: path)
+        self.file = file
+        self.path = path
+    }
+
+    /// Reads a record without locking it; `nil` when there is none.
+    /// - Throws: `E-JOURNAL-CORRUPT` when neither slot is valid.
+    public static func peek(_ path: String) throws(LivemigError) -> OwnershipRecord? {
+        guard unsafe access(path, F_OK) == 0 else { return nil }
+        let file = try OwnedDescriptor.open(path, O_RDONLY, as: .journal)
+        guard let slot = try read(file.number, path: path) else {
+            throw LivemigError(.journalCorrupt, "neither slot of the record is valid", at: path)
+        }
+        return slot.record
+    }
+
+    /// Writes a right and returns when it is on the medium.
+    ///
+    /// - Parameters:
+    ///   - right: the new right.
+    ///   - peer: the other host, for people; `nil` keeps what is there.
+    /// - Throws: `E-FSYNC` when that is not certain; every later write fails too.
+    public mutating func write(_ right: Right, peer: String? = nil) throws(LivemigError) {
+        guard !hasFailed else {
+            throw LivemigError(.fsync, "the record's medium has failed before", at: path)
+        }
+        var record = current.record
+        record.right = right
+        record.peer = peer ?? record.peer
+        record.time = UInt64(max(0, time(nil)))
+        let slot = JournalSlot(sequence: current.sequence &+ 1, record: record)
+        do throws(LivemigError) {
+            try Self.write(slot, to: file.number, path: path)
+        } catch {
+            hasFailed = true
+            throw error
+        }
+        current = slot
+    }
+
+    private static func write(
+        _ slot: JournalSlot, to file: CInt, path: String
+    ) throws(LivemigError) {
+        let bytes = slot.encoded
+        let offset = off_t(slot.sequence % 2) * off_t(JournalSlot.size)
+        let written = try SystemCall.check("pwrite", at: path, as: .fsync) {
+            unsafe pwrite(file, bytes, bytes.count, offset)
+        }
+        guard written == bytes.count else {
+            throw LivemigError(.fsync, "pwrite: \(written) of \(bytes.count) bytes", at: path)
+        }
+        try SystemCall.check("fdatasync", at: path, as: .fsync) { fdatasync(file) }
+    }
+
+    private static func readOrFormat(
+        _ file: CInt, uuid: VMUUID, path: String
+    ) throws(LivemigError) -> JournalSlot {
+        let size = try SystemCall.check("lseek", at: path, as: .journal) {
+            lseek(file, 0, SEEK_END)
+        }
+        guard size > 0 else {
+            let record = OwnershipRecord(uuid: uuid, right: .none, peer: "", time: 0)
+            let slot = JournalSlot(sequence: 0, record: record)
+            try format(file, with: slot, path: path)
+            return slot
+        }
+        guard let slot = try read(file, path: path) else {
+            throw LivemigError(
+                .journalCorrupt, "neither slot of the record is valid", at: path,
+                fix: "do not guess: ask both hosts with livemig status")
+        }
+        guard slot.record.uuid == uuid else {
+            throw LivemigError(
+                .journalCorrupt, "the record is of VM \(slot.record.uuid)", at: path)
+        }
+        return slot
+    }
+
+    private static func format(
+        _ file: CInt, with slot: JournalSlot, path: String
+    ) throws(LivemigError) {
+        try SystemCall.check("ftruncate", at: path, as: .journal) {
+            ftruncate(file, off_t(2 * JournalSlot.size))
+        }
+        try write(slot, to: file, path: path)
+        // The file's name must survive a power loss too, not only its content.
+        let folder = path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        let directory = try OwnedDescriptor.open(folder, O_RDONLY | O_DIRECTORY, as: .journal)
+        let number = directory.number
+        try SystemCall.check("fsync", at: folder, as: .journal) { fsync(number) }
+    }
+
+    private static func read(_ file: CInt, path: String) throws(LivemigError) -> JournalSlot? {
+        var slots: [JournalSlot] = []
+        for index in 0..<2 {
+            var bytes = [UInt8](repeating: 0, count: JournalSlot.size)
+            let count = try SystemCall.check("pread", at: path, as: .journal) {
+                unsafe pread(file, &bytes, JournalSlot.size, off_t(index * JournalSlot.size))
+            }
+            if count == JournalSlot.size, let slot = JournalSlot(decoding: bytes) {
+                slots.append(slot)
+            }
+        }
+        return slots.max { $0.sequence < $1.sequence }
+    }
+}

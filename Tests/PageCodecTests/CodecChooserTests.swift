@@ -76,16 +76,20 @@ private func run(
 
 @Suite("Choice of the codec")
 struct CodecChooserTests {
-    /// Breaks when the wrong resource is taken for the scarce one, or losers are probed too often.
+    /// Breaks when the wrong resource is taken for the scarce one, when filling a buffer is taken
+    /// for sending, or when losers are probed too often.
     @Test(
         "the fastest codec wins on every link",
         arguments: [
             (100e6, true, Codec.zstd), (1e9, true, .zstd), (4e9, true, .lz4), (25e9, true, .none),
             (80e9, true, .none), (100e6, false, .none), (1e9, false, .none), (80e9, false, .none),
-        ], [0.0, 0.15])
-    func links(link: (rate: Double, text: Bool, best: Codec), noise: Double) {
+        ],
+        [(0.0, 262_144.0), (0.0, 2_097_152), (0.15, 262_144), (0.15, 2_097_152)])
+    func links(
+        link: (rate: Double, text: Bool, best: Codec), wire: (noise: Double, buffer: Double)
+    ) {
         var chooser = CodecChooser(policy: .auto)
-        var lane = Lane(bitsPerSecond: link.rate, noise: noise)
+        var lane = Lane(bitsPerSecond: link.rate, buffer: wire.buffer, noise: wire.noise)
         let data = link.text ? Data.text : .random
         _ = run(&chooser, &lane, data, batches: 300)
         let before = lane.now

@@ -47,7 +47,7 @@ public struct BatchEncoder: ~Copyable, Sendable {
         var byteCount = 0
     }
 
-    /// Allocates what a lane needs, about 1 MiB.
+    /// Allocates what a lane needs, about 2 MiB with zstd in use.
     /// - Parameters:
     ///   - key: the migration's hash key.
     ///   - headerGap: bytes left free before the payload for the frame header, at most

@@ -17,8 +17,8 @@ public enum CodecPolicy: String, Hashable, Sendable, CaseIterable {
 /// being told: on a slow link the strongest codec wins, on a fast one copying does.
 ///
 /// It measures in blocks of consecutive batches with one codec. Sending is buffered: what a batch
-/// costs is felt only while the buffers are full, so the start of a block is not counted until as
-/// much was written as the buffers hold, and one batch at least. At first each codec gets one
+/// costs is felt only while the buffers are full, so the start of a block is not counted until
+/// twice as much was written as the buffers hold (they drain meanwhile), and one batch at least. At first each codec gets one
 /// block; after that the best one runs, and now and then a loser gets a block, so rarely that
 /// losers take less than `probeShare` of the time, and so of the batches. A codec that does not shrink the data to
 /// 1/`minimumRatio` is not chosen at all: what it could win is less than its processor time.
@@ -40,10 +40,14 @@ public struct CodecChooser: Hashable, Sendable {
     public let policy: CodecPolicy
     /// The codec to use for the next batch.
     public private(set) var codec: Codec
-    private let bufferedBytes: Int
+    private let settlingBytes: Int
     private var estimates: [Estimate?]
     private var best: Codec?
     private var block = Block()
+    /// The codec of the last block.
+    private var streakCodec = Codec.none
+    /// How many blocks in a row it had.
+    private var streakBlocks = 0
     /// Nanoseconds that losers may use now; grows while the best codec runs.
     private var credit = 0.0
     private var lastProbed = Codec.none
@@ -74,7 +78,7 @@ public struct CodecChooser: Hashable, Sendable {
     ///     buffer plus the transport's window.
     public init(policy: CodecPolicy, bufferedBytes: Int = 2 << 20) {
         self.policy = policy
-        self.bufferedBytes = max(0, bufferedBytes)
+        settlingBytes = 2 * min(max(0, bufferedBytes), 1 << 30)
         estimates = Array(repeating: nil, count: Codec.allCases.count)
         codec =
             switch policy {
@@ -100,7 +104,7 @@ public struct CodecChooser: Hashable, Sendable {
         block.allBytes += Double(rawBytes)
         let isSettling =
             block.batches == 1
-            || block.settledBytes < bufferedBytes
+            || block.settledBytes < settlingBytes
                 && block.batches <= Self.maximumSettling
         block.settledBytes += encodedBytes
         guard !isSettling else { return }
@@ -136,8 +140,11 @@ public struct CodecChooser: Hashable, Sendable {
         let new = Estimate(
             cost: block.nanoseconds / block.rawBytes,
             ratio: block.rawBytes / block.encodedBytes)
-        // A loser was last measured long ago: what it cost then says nothing now.
-        guard codec == best, let old = estimates[Int(codec.rawValue)] else {
+        streakBlocks = codec == streakCodec ? streakBlocks + 1 : 1
+        streakCodec = codec
+        // What was measured before the codec last paused says nothing now, and the first block
+        // after a change may still have filled a buffer: only then do means make sense.
+        guard streakBlocks > 2, let old = estimates[Int(codec.rawValue)] else {
             estimates[Int(codec.rawValue)] = new
             return
         }
@@ -170,7 +177,7 @@ public struct CodecChooser: Hashable, Sendable {
             let estimate = estimates[Int(candidate.rawValue)]
         else { return }
         let settling = min(
-            Double(Self.maximumSettling) * batchBytes, Double(bufferedBytes) * estimate.ratio)
+            Double(Self.maximumSettling) * batchBytes, Double(settlingBytes) * estimate.ratio)
         let bytes = batchBytes * Double(1 + Self.measuredBatches) + settling
         guard credit >= bytes * estimate.cost else { return }
         lastProbed = candidate

@@ -62,6 +62,10 @@ var system: [Target] {
             name: "LinuxSystem", dependencies: ["CLinux", systemPackage],
             path: "Sources/System/LinuxSystem"),
         .target(
+            name: "FrameTransport",
+            dependencies: ["LinuxSystem", "MigrationModel", "WireProtocol"],
+            path: "Sources/System/FrameTransport"),
+        .target(
             name: "XMLDocuments", dependencies: ["CLibXML2", "MigrationModel"],
             path: "Sources/System/XMLDocuments"),
         .target(
@@ -118,14 +122,16 @@ var host: [Target] {
         .target(
             name: "MigrationEngine",
             dependencies: [
-                "GuestMemory", "LinuxSystem", "MigrationModel", "PageCodec", "WireProtocol",
+                "FrameTransport", "GuestMemory", "LinuxSystem", "MigrationModel", "PageCodec",
+                "WireProtocol",
                 systemPackage,
             ],
             path: "Sources/Host/MigrationEngine"),
         .target(
             name: "HostAgent",
             dependencies: [
-                "GuestMemory", "Guardian", "LinuxSystem", "MigrationEngine", "MigrationModel",
+                "CLinux", "FrameTransport", "GuestMemory", "Guardian", "LinuxSystem",
+                "MigrationEngine", "MigrationModel",
                 "Ownership", "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions",
                 "WireProtocol", systemPackage, logging,
             ],
@@ -144,7 +150,8 @@ var controller: [Target] {
         .target(
             name: "Orchestrator",
             dependencies: [
-                "Inventory", "LinuxSystem", "MigrationModel", "SSHTransport", "WireProtocol",
+                "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel", "SSHTransport",
+                "WireProtocol",
                 systemPackage,
             ],
             path: "Sources/Controller/Orchestrator"),
@@ -191,7 +198,9 @@ var tests: [Target] {
         unitTests(of: "Journal"),
         unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
         unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
-        unitTests(of: "MigrationEngine", "GuestMemory", "PageCodec", "WireProtocol"),
+        unitTests(of: "FrameTransport", "WireProtocol"),
+        unitTests(
+            of: "MigrationEngine", "FrameTransport", "GuestMemory", "PageCodec", "WireProtocol"),
         unitTests(of: "Inventory"),
         .testTarget(
             name: "EndToEndTests",

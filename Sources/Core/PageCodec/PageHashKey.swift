@@ -48,7 +48,7 @@ public struct PageHashKey: Hashable, Sendable {
     public func hash(at content: UnsafeRawPointer, page: UInt64) -> UInt64 {
         if unsafe isZeroPage(content) { return zeroPage(page) }
         return unsafe nonZero(
-            XXH3_64bits_withSeed(content, PageGeometry.pageSize, seed(of: page)))
+            livemig_xxh3_64(content, PageGeometry.pageSize, seed(of: page)))
     }
 
     @inline(__always)

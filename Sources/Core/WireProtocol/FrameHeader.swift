@@ -85,6 +85,6 @@ public struct FrameHeader: Hashable, Sendable {
 public enum Checksum {
     /// The checksum of some bytes.
     public static func of(_ bytes: RawSpan) -> UInt64 {
-        unsafe bytes.withUnsafeBytes { unsafe XXH3_64bits($0.baseAddress, $0.count) }
+        unsafe bytes.withUnsafeBytes { unsafe livemig_xxh3_64($0.baseAddress, $0.count, 0) }
     }
 }

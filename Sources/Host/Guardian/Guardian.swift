@@ -166,10 +166,13 @@ public final class Guardian {
     private func machineEnded() {
         log.warning("hypervisor ended", metadata: ["said": "\(machine?.lastWords ?? "")"])
         deadline = nil
-        if let destination, let attempt = destination.right.attempt {
-            try? handleDestination(.discard(attempt))
-        } else if case .intent = source?.right {
-            try? abort(because: "the guest has ended")
+        do throws(LivemigError) {
+            if source == nil, let attempt = destination?.right.attempt {
+                try handleDestination(.discard(attempt))
+            }
+            try abort(because: "the guest has ended")
+        } catch {
+            log.error("after the hypervisor's end: \(error)")
         }
         isFinished = true
     }
@@ -205,7 +208,7 @@ public final class Guardian {
             case .shutdown, .failed, nil: .stopped
             }
         return GuardianState(
-            guest: guest, isIncoming: destination != nil && !journal.record.right.mayRun,
+            guest: guest, isIncoming: source == nil,
             epoch: journal.record.right.epoch, right: journal.record.right.word,
             memory: memory.size)
     }

@@ -1,5 +1,6 @@
 import GuestMemory
 import Hypervisor
+import Journal
 import LinuxSystem
 import Logging
 import MigrationModel
@@ -121,8 +122,9 @@ extension Guardian {
     func handleSource(
         _ event: SourceMachine.Event, peer: String? = nil, limit: Duration = .zero
     ) throws(LivemigError) {
-        // A guest that was received here and owned is a source from then on.
-        var machine = source ?? SourceMachine(right: journal.record.right, guest: .running)
+        guard var machine = source else {
+            throw LivemigError(.migrationID, "this host does not own the VM")
+        }
         let effects = try machine.handle(event)
         source = machine
         for effect in effects {
@@ -172,6 +174,11 @@ extension Guardian {
             throw error
         }
         let resumed = MonotonicTime.now
+        // From here on this host is the one that can give the guest away.
+        source =
+            source
+            ?? SourceMachine(
+                right: journal.record.right, guest: request.resume ? .running : .paused)
         try GuardianChannel.send(
             GuardianResumed(at: resumed.nanoseconds, took: resumed - start), to: client)
         worker = nil

@@ -1,0 +1,86 @@
+public import LinuxSystem
+public import MigrationModel
+public import PageCodec
+
+/// The round in progress on the destination: lanes go from one round to the next together.
+///
+/// A page sent again in a later round may come on another lane; placing starts only when every lane
+/// has ended the round before, so that the later content lies on top. Every wait ends when the board
+/// has failed; the first failure counts.
+public final class PlacementBoard: Sendable {
+    private struct State: Sendable {
+        var roundsPlaced: UInt32 = 0
+        var lanesEnded = 0
+        var digests: [ImageDigest]
+        var failure: LivemigError?
+        var hasEnded = false
+    }
+
+    private let state: Monitor<State>
+    private let lanes: Int
+    private let roundPlaced: @Sendable (UInt32) throws(LivemigError) -> Void
+
+    /// A board for a number of lanes.
+    ///
+    /// - Parameters:
+    ///   - lanes: how many there are.
+    ///   - roundPlaced: called by the last lane of each round, before the next round is placed.
+    public init(
+        lanes: Int, roundPlaced: @escaping @Sendable (UInt32) throws(LivemigError) -> Void
+    ) {
+        self.lanes = lanes
+        self.roundPlaced = roundPlaced
+        state = Monitor(State(digests: Array(repeating: ImageDigest(), count: lanes)))
+    }
+
+    /// The round that is being placed.
+    public var round: UInt32 { state.withLock { $0.roundsPlaced } }
+
+    /// A lane has ended a round: waits for the others.
+    func laneEnded(_ lane: Int, round: UInt32, digest: ImageDigest) throws(LivemigError) {
+        let isLast = try state.withLock { (state) throws(LivemigError) in
+            if let failure = state.failure { throw failure }
+            guard round == state.roundsPlaced else {
+                throw LivemigError(.wire, "lane \(lane) ended round \(round) out of order")
+            }
+            state.digests[lane] = digest
+            state.lanesEnded += 1
+            return state.lanesEnded == lanes
+        }
+        if isLast {
+            try roundPlaced(round)
+            state.withLock {
+                $0.lanesEnded = 0
+                $0.roundsPlaced += 1
+            }
+        }
+        let result = state.wait { state -> Result<Void, LivemigError>? in
+            if let failure = state.failure { return .failure(failure) }
+            return state.roundsPlaced > round ? .success(()) : nil
+        }
+        try result.get()
+    }
+
+    /// Waits until a number of rounds is placed; returns the digest over all pages placed.
+    public func waitUntilPlaced(
+        rounds: UInt32, deadline: MonotonicTime
+    ) throws(LivemigError) -> ImageDigest {
+        let result = state.wait(deadline: deadline) { state -> Result<ImageDigest, LivemigError>? in
+            if let failure = state.failure { return .failure(failure) }
+            guard state.roundsPlaced >= rounds else { return nil }
+            return .success(state.digests.reduce(ImageDigest(), +))
+        }
+        guard let result else {
+            throw LivemigError(.stall, "the last pages did not come in time")
+        }
+        return try result.get()
+    }
+
+    /// Stops everything with a reason.
+    public func fail(_ error: LivemigError) {
+        state.withLock { $0.failure = $0.failure ?? error }
+    }
+
+    /// Why everything stopped.
+    public var failure: LivemigError? { state.withLock { $0.failure } }
+}

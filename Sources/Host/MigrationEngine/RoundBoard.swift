@@ -1,0 +1,192 @@
+public import GuestMemory
+public import LinuxSystem
+public import MigrationModel
+public import PageCodec
+
+/// The round in progress on the source: what is left to send, and what became of it.
+///
+/// The round loop puts a round up, lanes claim pages from it until none are left. Every wait ends
+/// when the board has failed; the first failure counts.
+public final class RoundBoard: Sendable {
+    /// What a lane is to do next.
+    public enum Claim: Hashable, Sendable {
+        /// Send the claimed pages in this round.
+        case pages(UInt32)
+        /// No page of this round is left: end it on the lane.
+        case endOfRound(UInt32)
+        /// There will be no further round.
+        case stop
+    }
+
+    /// What a round has come to.
+    public struct Totals: Hashable, Sendable {
+        /// What became of the pages.
+        public var pages = PageCounts()
+        /// Bytes on the wire.
+        public var wireBytes: UInt64 = 0
+    }
+
+    /// A look at the round in progress.
+    public struct Progress: Hashable, Sendable {
+        /// The round; `nil` before the first.
+        public var round: UInt32?
+        /// Pages that lanes have claimed.
+        public var claimed: UInt64
+        /// All pages of the round.
+        public var total: UInt64
+        /// Bytes on the wire in all rounds.
+        public var wireBytes: UInt64
+    }
+
+    private struct State: Sendable {
+        var round: UInt32?
+        var pages: PageBitmap
+        var position = 0
+        var claimed: UInt64 = 0
+        var totals = Totals()
+        var overall = Totals()
+        var lanesDone = 0
+        var roundsPlaced: UInt32 = 0
+        var digests: [ImageDigest]
+        var hasEnded = false
+        var failure: LivemigError?
+    }
+
+    private let state: Monitor<State>
+    private let lanes: Int
+
+    /// A board for a guest of some pages and a number of lanes.
+    public init(pageCount: Int, lanes: Int) {
+        precondition(lanes > 0, "a move has at least one lane")
+        self.lanes = lanes
+        state = Monitor(
+            State(
+                pages: PageBitmap(pageCount: pageCount),
+                digests: Array(repeating: ImageDigest(), count: lanes)))
+    }
+
+    // MARK: The round loop
+
+    /// Puts a round up, and leaves an empty set behind.
+    public func start(_ round: UInt32, _ pages: inout PageBitmap) throws(LivemigError) {
+        try state.withLock { (state) throws(LivemigError) in
+            if let failure = state.failure { throw failure }
+            precondition(state.round.map { round == $0 + 1 } ?? (round == 0), "rounds in order")
+            swap(&state.pages, &pages)
+            pages.removeAll()
+            state.round = round
+            state.position = 0
+            state.claimed = 0
+            state.totals = Totals()
+            state.lanesDone = 0
+        }
+    }
+
+    /// Waits until every lane has sent its part of the round.
+    public func waitUntilSent() throws(LivemigError) -> Totals {
+        let lanes = lanes
+        let result = state.wait { state -> Result<Totals, LivemigError>? in
+            if let failure = state.failure { return .failure(failure) }
+            return state.lanesDone == lanes ? .success(state.totals) : nil
+        }
+        return try result.get()
+    }
+
+    /// Waits until the destination has placed every page of the round.
+    public func waitUntilPlaced() throws(LivemigError) {
+        let result = state.wait { state -> Result<Void, LivemigError>? in
+            if let failure = state.failure { return .failure(failure) }
+            return state.round.map { state.roundsPlaced > $0 } ?? true ? .success(()) : nil
+        }
+        try result.get()
+    }
+
+    /// Ends the work of the lanes.
+    public func end() { state.withLock { $0.hasEnded = true } }
+
+    /// Everything sent in all rounds.
+    public var overall: Totals { state.withLock { $0.overall } }
+
+    /// The digest over the hashes of all pages sent, once the round in progress has been sent.
+    public var digest: ImageDigest {
+        state.withLock { $0.digests.reduce(ImageDigest(), +) }
+    }
+
+    /// How far the round in progress is.
+    public var progress: Progress {
+        state.withLock {
+            Progress(
+                round: $0.round, claimed: $0.claimed,
+                total: UInt64($0.pages.count),
+                wireBytes: $0.overall.wireBytes)
+        }
+    }
+
+    // MARK: Anyone
+
+    /// Stops everything with a reason.
+    public func fail(_ error: LivemigError) {
+        state.withLock { $0.failure = $0.failure ?? error }
+    }
+
+    /// Why everything stopped.
+    public var failure: LivemigError? { state.withLock { $0.failure } }
+
+    /// The destination says that it has placed a round.
+    public func placed(_ round: UInt32) throws(LivemigError) {
+        try state.withLock { (state) throws(LivemigError) in
+            guard round == state.roundsPlaced, let current = state.round, round <= current else {
+                throw LivemigError(.wire, "round \(round) reported as placed out of order")
+            }
+            state.roundsPlaced += 1
+        }
+    }
+
+    // MARK: Lanes
+
+    /// Waits for something to send.
+    ///
+    /// - Parameters:
+    ///   - ended: the last round that this lane has ended.
+    ///   - pages: filled with at most `BatchLimits.pages` page numbers.
+    public func claim(
+        after ended: UInt32?, into pages: inout [UInt64]
+    ) throws(LivemigError) -> Claim {
+        pages.removeAll(keepingCapacity: true)
+        let result = state.wait { state -> Result<Claim, LivemigError>? in
+            if let failure = state.failure { return .failure(failure) }
+            if let round = state.round, ended.map({ $0 < round }) ?? true {
+                state.pages.appendMembers(
+                    from: &state.position, limit: BatchLimits.pages, to: &pages)
+                state.claimed += UInt64(pages.count)
+                return .success(pages.isEmpty ? .endOfRound(round) : .pages(round))
+            }
+            return state.hasEnded ? .success(.stop) : nil
+        }
+        return try result.get()
+    }
+
+    /// Notes what a lane has sent.
+    public func add(_ batch: EncodedBatch, wireBytes: UInt64) {
+        state.withLock { state in
+            var counts = PageCounts()
+            counts.sent = UInt64(batch.data)
+            counts.zero = UInt64(batch.zero)
+            counts.unchanged = UInt64(batch.unchanged)
+            state.totals.pages = state.totals.pages + counts
+            state.overall.pages = state.overall.pages + counts
+            state.totals.wireBytes += wireBytes
+            state.overall.wireBytes += wireBytes
+        }
+    }
+
+    /// A lane has ended the round in progress.
+    public func laneEnded(_ lane: Int, digest: ImageDigest, wireBytes: UInt64) {
+        state.withLock { state in
+            state.digests[lane] = digest
+            state.totals.wireBytes += wireBytes
+            state.overall.wireBytes += wireBytes
+            state.lanesDone += 1
+        }
+    }
+}

@@ -199,14 +199,14 @@ require_swift() {
     IFS=: read -r -a folders <<<"$PATH"
     for folder in "${folders[@]}" /opt/swift/usr/bin /usr/share/swift/usr/bin; do
         [ -x "$folder/swift" ] || continue
-        version=$("$folder/swift" --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1)
-        [ -n "$version" ] || continue
-        if [ "${version%%.*}" -gt 6 ] || { [ "${version%%.*}" -eq 6 ] && [ "${version#*.}" -ge 2 ]; }; then
+        version=$("$folder/swift" --version 2>/dev/null || true)
+        [[ $version =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] || continue
+        if ((BASH_REMATCH[1] > 6 || (BASH_REMATCH[1] == 6 && BASH_REMATCH[2] >= 2))); then
             PATH=$folder:$PATH
             export PATH
             return 0
         fi
-        found="$found $folder/swift is $version;"
+        found="$found $folder/swift is ${BASH_REMATCH[1]}.${BASH_REMATCH[2]};"
     done
     die "Swift 6.2 or newer is needed;${found:- none was found on PATH, in /opt/swift or in /usr/share/swift;}" \
         "install it from https://www.swift.org/install/linux/"
@@ -243,11 +243,13 @@ ssh_host() {
     local name=$1 folder=$2 port=$3 sshd STARTED tick
     sshd=$(command -v sshd || echo /usr/sbin/sshd)
     [ -x "$sshd" ] || die "sshd is missing: install the package openssh-server"
-    mkdir -p -m 700 "$folder"
+    mkdir -p "$folder"
+    chmod 700 "$folder"
     folder=$(cd "$folder" && pwd)
     [[ $folder != *[%\"\\]* ]] || die "host $name: sshd cannot use a folder with % \" or \\ in its name: $folder"
     if [ "$(id -u)" -eq 0 ]; then
-        mkdir -p -m 755 /run/sshd
+        mkdir -p /run/sshd
+        chmod 755 /run/sshd
     fi
     [ -f "$folder/host_key" ] || ssh-keygen -q -t ed25519 -N '' -C "$name" -f "$folder/host_key"
     (umask 077 && touch "$folder/authorized_keys")
@@ -262,7 +264,7 @@ ssh_host() {
     for tick in {1..100}; do
         # sshd writes its pid once it listens; the pid proves that the listener is this one.
         [ "$(cat "$folder/sshd.pid" 2>/dev/null)" != "$STARTED" ] || break
-        [ "$tick" -lt 100 ] && start_time_of "$STARTED" >/dev/null ||
+        { [ "$tick" -lt 100 ] && start_time_of "$STARTED" >/dev/null; } ||
             die "host $name: sshd does not start: $(tail -n 3 "$folder/sshd.out" "$folder/sshd.log" 2>/dev/null)"
         sleep 0.1
     done

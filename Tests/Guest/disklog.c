@@ -53,10 +53,26 @@ static int append_record(uint64_t sequence)
     return fsync(log_file) == 0 ? 0 : errno;
 }
 
+/// Waits for the next turn; turns that a slow disk made impossible are left out.
+static void wait_for_next(struct timespec *next)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    next->tv_nsec += PERIOD_NS;
+    if (next->tv_nsec >= 1000000000) {
+        next->tv_nsec -= 1000000000;
+        next->tv_sec++;
+    }
+    if (next->tv_sec < now.tv_sec || (next->tv_sec == now.tv_sec && next->tv_nsec < now.tv_nsec))
+        *next = now;
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL);
+}
+
 static void *log_for_ever(void *unused)
 {
     (void)unused;
-    const struct timespec period = {0, PERIOD_NS};
+    struct timespec next;
+    clock_gettime(CLOCK_MONOTONIC, &next);
     while (!atomic_load(&stopping)) {
         uint64_t sequence = atomic_load(&progress.log_records) + 1;
         int error = append_record(sequence);
@@ -66,7 +82,7 @@ static void *log_for_ever(void *unused)
             break;
         }
         atomic_store(&progress.log_records, sequence);
-        nanosleep(&period, NULL);
+        wait_for_next(&next);
     }
     atomic_store(&running, false);
     return NULL;

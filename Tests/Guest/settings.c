@@ -63,7 +63,7 @@ static void apply(const char *key, const char *value)
 void read_settings(const char *path)
 {
     static char line[4096];
-    settings = (struct settings){.fill_mib = 64, .ws_mib = 0, .beat_ms = 500, .check_percent = 50, .content = CONTENT_MIXED};
+    settings = (struct settings){.fill_mib = 64, .ws_mib = 0, .beat_ms = 500, .check_percent = 25, .content = CONTENT_MIXED};
     int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t count = file < 0 ? -1 : read(file, line, sizeof line - 1);
     if (count < 0)

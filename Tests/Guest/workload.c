@@ -9,7 +9,7 @@
 //   lm.rate=MB/s      rate of rewriting, in 10^6 bytes of pages per second        0: nothing is rewritten
 //   lm.content=KIND   zero | random | text | mixed (50 % zero, 40 % text, 10 % random)   mixed
 //   lm.change=HOW     page: a rewrite changes the whole page; slice: one eighth of it    page
-//   lm.check=PERCENT  share of one CPU that the checker may use, 0: no checker    50
+//   lm.check=PERCENT  share of one CPU that the checker may use, 0: no checker    25
 //   lm.beat=ms        period of the heartbeat line                                500
 //   lm.disk=DEVICE    ext4 file system to write the log to, such as /dev/vda      none
 //   lm.net=ADDR/BITS  IPv4 address of eth0; starts the echo server on port 7000   none

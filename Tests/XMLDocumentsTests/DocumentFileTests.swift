@@ -8,11 +8,8 @@ final class Folder {
     let path: String
 
     init() throws {
-        var template = Array("/tmp/livemig-xml-XXXXXX".utf8CString)
-        path = try template.withUnsafeMutableBufferPointer { buffer in
-            let made = unsafe buffer.baseAddress.flatMap { unsafe mkdtemp($0) }
-            return try unsafe String(cString: #require(unsafe made))
-        }
+        path = "/tmp/livemig-xml-\(UInt64.random(in: .min ... .max).hexadecimal)"
+        try #require(unsafe mkdir(path, 0o700) == 0)
     }
 
     deinit {

@@ -77,7 +77,9 @@ struct WriterTests {
 
     // Breaks when the library's escape for characters that XML cannot hold is written to a file that
     // nothing can read again.
-    @Test("a character that no document can hold is refused", arguments: ["\u{0}", "\u{1B}[31m", "\u{FFFE}"])
+    @Test(
+        "a character that no document can hold is refused",
+        arguments: ["\u{0}", "\u{1B}[31m", "\u{FFFE}"])
     func forbidden(value: String) {
         let error = #expect(throws: LivemigError.self) {
             try XMLContent("a", text: "x\(value)").document()

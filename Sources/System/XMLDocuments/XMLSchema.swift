@@ -33,7 +33,7 @@ public import MigrationModel
             return unsafe xmlRelaxNGParse(context)
         }
         guard let compiled = unsafe compiled else {
-            let report = unsafe collector.first?.report
+            let report = collector.message
             throw LivemigError(
                 .internal, "schema does not compile: \(report?.message ?? "no reason given")",
                 at: "\(name):\(report?.line ?? 0)")
@@ -68,18 +68,20 @@ public import MigrationModel
         throw error(of: collector, in: document)
     }
 
+    /// The first report says what is wrong; of all reports the one furthest into the document says
+    /// where, as the library blames an enclosing element for what an interleave did not take.
     private func error(
         of collector: ReportCollector, in document: borrowing XMLDocument
     ) -> LivemigError {
-        guard let found = unsafe collector.first else {
+        guard let first = collector.message else {
             return LivemigError(.xmlSchema, "does not follow the schema", at: document.name)
         }
-        let report = unsafe found.report
-        let element = unsafe Self.element(of: found.node)
-        let position =
-            unsafe element.map { unsafe document.reader.tag(of: $0).position } ?? report.position
-        return LivemigError(
-            .xmlSchema, report.message, at: "\(document.name):\(position)")
+        var position = XMLPosition(line: 1, column: 1)
+        for unsafenode in unsafe collector.nodes {
+            guard let element = unsafe Self.element(of: node) else { continue }
+            position = max(position, unsafe document.reader.tag(of: element).position)
+        }
+        return LivemigError(.xmlSchema, first.message, at: "\(document.name):\(position)")
     }
 
     /// The element that a reported node is or belongs to.
@@ -99,13 +101,14 @@ public import MigrationModel
     }
 }
 
-/// Keeps the first of the library's reports, which names the cause; the ones that follow say that
-/// each enclosing element failed, too.
+/// Keeps the first of the library's reports, which names the cause, and the nodes of all.
 @safe private final class ReportCollector {
-    private(set) var first: (report: LibraryReport, node: UnsafeMutableRawPointer?)?
+    private(set) var message: LibraryReport?
+    private(set) var nodes: [UnsafeMutableRawPointer] = unsafe []
 
     func add(_ report: LibraryReport, node: UnsafeMutableRawPointer?) {
-        if unsafe first == nil { unsafe first = (report, node) }
+        if message == nil { message = report }
+        if let node = unsafe node, unsafe nodes.count < 64 { unsafe nodes.append(node) }
     }
 
     static func of(_ target: UnsafeMutableRawPointer?) -> ReportCollector? {

@@ -88,7 +88,7 @@ struct ParsingTests {
     func notWellFormed(text: String, line: Int, column: Int) {
         let error = refusal(of: text)
         #expect(error?.code == .xml)
-let place = (error?.place ?? "").split(separator: ":").compactMap { Int($0) }
+        let place = (error?.place ?? "").split(separator: ":").compactMap { Int($0) }
         #expect(place.count == 2 && place.first == line)
         #expect(place.last.map { abs($0 - column) <= 3 } == true, "\(String(describing: error))")
         #expect(error?.what.isEmpty == false)

@@ -76,11 +76,11 @@ public import MigrationModel
         guard let first = collector.message else {
             return LivemigError(.xmlSchema, "does not follow the schema", at: document.name)
         }
-        var position = XMLPosition(line: 1, column: 1)
-        for unsafenode in unsafe collector.nodes {
-            guard let element = unsafe Self.element(of: node) else { continue }
-            position = max(position, unsafe document.reader.tag(of: element).position)
+        let reader = document.reader
+        let positions = unsafe collector.nodes.map { node in
+            unsafe Self.element(of: node).map { unsafe reader.tag(of: $0).position }
         }
+        let position = positions.compactMap(\.self).max() ?? first.position
         return LivemigError(.xmlSchema, first.message, at: "\(document.name):\(position)")
     }
 

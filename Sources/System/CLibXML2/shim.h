@@ -1,4 +1,7 @@
 #pragma once
+/* Newer headers deprecate what older libraries have no replacement for; both are supported. */
+#define XML_DEPRECATED
+#define XML_DEPRECATED_MEMBER
 #include <libxml/SAX2.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
@@ -34,6 +37,5 @@ static inline void livemig_xml_initialize(void) {
     (void)xmlRelaxNGInitTypes();
 }
 
-/* Deprecated in some of the versions supported here, replaced in none of them. */
+/* Bytes of the input that the parser has read. */
 static inline long livemig_xml_consumed(xmlParserCtxtPtr context) { return xmlByteConsumed(context); }
-static inline void livemig_xml_stop(xmlParserCtxtPtr context) { xmlStopParser(context); }

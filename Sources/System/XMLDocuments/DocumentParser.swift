@@ -71,7 +71,7 @@ final class DocumentParser {
     /// Keeps the first refusal and stops the parser where it stands.
     func refuse(_ error: LivemigError, _ context: UnsafeMutablePointer<xmlParserCtxt>) {
         if refusal == nil { refusal = error }
-        unsafe livemig_xml_stop(context)
+        unsafe xmlStopParser(context)
     }
 
     /// Refuses something that the parser has just read, placed where `opening` stands.

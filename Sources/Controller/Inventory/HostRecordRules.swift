@@ -1,0 +1,176 @@
+public import MigrationModel
+
+/// What values a host's record may hold, whether they come from a file or a command line.
+///
+/// Addresses, users and paths become arguments and words of a remote command line: their alphabets
+/// leave no room for options, quotes or expansions.
+public enum HostRecordRules {
+    /// The ports of TCP.
+    public static let ports = 1...65535
+    /// The priorities of a network; lower ones are preferred.
+    public static let priorities = 0...65535
+    /// The longest path in bytes (`PATH_MAX`, limits.h, less its NUL).
+    public static let longestPath = 4095
+
+    /// Checks every value of a record.
+    /// - Throws: the first rule broken.
+    public static func check(_ record: HostRecord) throws(LivemigError) {
+        try checkAddress(record.address)
+        try checkPort(record.port)
+        try checkUser(record.user)
+        if let identity = record.identity { try checkIdentity(identity) }
+        try checkRemotePath(record.root, "root")
+        try checkRemotePath(record.agent, "agent")
+        if let file = record.authorizedKeys { try checkRemotePath(file, "authorizedKeys") }
+        for key in record.hostKeys { try checkFingerprint(key) }
+        for network in record.migrationNetworks {
+            try Subnet.check(network.subnet)
+            try checkPriority(network.priority)
+        }
+    }
+
+    /// A DNS name or an IP address: `[A-Za-z0-9][A-Za-z0-9.:-]{0,252}`.
+    /// - Throws: `E-HOSTNAME`.
+    public static func checkAddress(_ text: String) throws(LivemigError) {
+        let bytes = Array(text.utf8)
+        guard (1...253).contains(bytes.count), let first = bytes.first, isAlphanumeric(first),
+            bytes.allSatisfy({ isAlphanumeric($0) || ".:-".utf8.contains($0) })
+        else {
+            throw LivemigError(
+                .hostName, "illegal address \(text.escaped())",
+                fix: "write a DNS name or an IP address: 1–253 of A–Z a–z 0–9 . : -, starting with "
+                    + "a letter or digit")
+        }
+    }
+
+    /// A login name: `[a-z_][a-z0-9_-]{0,31}` (useradd(8)).
+    /// - Throws: `E-USAGE`.
+    public static func checkUser(_ text: String) throws(LivemigError) {
+        let bytes = Array(text.utf8)
+        let lower = UInt8(ascii: "a")...UInt8(ascii: "z")
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard (1...32).contains(bytes.count), let first = bytes.first,
+            lower.contains(first) || first == UInt8(ascii: "_"),
+            bytes.allSatisfy({
+                lower.contains($0) || digits.contains($0) || "_-".utf8.contains($0)
+            })
+        else {
+            throw LivemigError(
+                .usage, "illegal user \(text.escaped())",
+                fix: "use 1–32 of a–z 0–9 _ - and start with a letter or _")
+        }
+    }
+
+    /// A port from 1 to 65535.
+    /// - Throws: `E-PORT`.
+    public static func checkPort(_ port: Int) throws(LivemigError) {
+        guard ports.contains(port) else {
+            throw LivemigError(.port, "port \(port) is outside 1 to 65535")
+        }
+    }
+
+    /// Reads a port: one to five decimal digits.
+    /// - Throws: `E-PORT`.
+    public static func port(_ text: String) throws(LivemigError) -> Int {
+        guard let port = number(text) else {
+            throw LivemigError(.port, "\(text.escaped()) is not a port", fix: "give 1 to 65535")
+        }
+        try checkPort(port)
+        return port
+    }
+
+    /// Reads a network's priority: one to five decimal digits.
+    /// - Throws: `E-RANGE`.
+    public static func priority(_ text: String) throws(LivemigError) -> Int {
+        guard let priority = number(text) else {
+            throw LivemigError(.range, "\(text.escaped()) is not a priority")
+        }
+        try checkPriority(priority)
+        return priority
+    }
+
+    /// A priority from 0 to 65535.
+    /// - Throws: `E-RANGE`.
+    public static func checkPriority(_ priority: Int) throws(LivemigError) {
+        guard priorities.contains(priority) else {
+            throw LivemigError(.range, "priority \(priority) is outside 0 to 65535")
+        }
+    }
+
+    /// A path on a host: absolute, of `A–Z a–z 0–9 . _ / @ : + -`, without `..`.
+    /// - Throws: `E-USAGE`.
+    public static func checkRemotePath(_ path: String, _ what: String) throws(LivemigError) {
+        let isPlain = path.utf8.allSatisfy { isAlphanumeric($0) || "._/@:+-".utf8.contains($0) }
+        guard path.hasPrefix("/"), path.utf8.count <= longestPath, isPlain else {
+            throw LivemigError(
+                .usage, "illegal \(what) path \(path.escaped())",
+                fix: "write an absolute path of A–Z a–z 0–9 . _ / @ : + -")
+        }
+        try checkDots(path, what)
+    }
+
+    /// A private key's file on this machine: absolute or below `~/`, without control characters.
+    /// - Throws: `E-USAGE`.
+    public static func checkIdentity(_ path: String) throws(LivemigError) {
+        let isPlain = path.unicodeScalars.allSatisfy {
+            $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value)
+                && !(0xFFFE...0xFFFF).contains($0.value)
+        }
+        guard path.hasPrefix("/") || path.hasPrefix("~/"), !path.hasSuffix("/"), isPlain,
+            path.utf8.count <= longestPath
+        else {
+            throw LivemigError(
+                .usage, "illegal identity \(path.escaped())",
+                fix: "write an absolute path or one that begins with ~/")
+        }
+        try checkDots(path, "identity")
+    }
+
+    /// A host key's fingerprint as OpenSSH prints it: `SHA256:` and 43 characters of base64.
+    ///
+    /// 256 bits fill 42 characters and four of the six bits of the last (RFC 4648, section 4).
+    /// - Throws: `E-USAGE`.
+    public static func checkFingerprint(_ text: String) throws(LivemigError) {
+        let digits = Array(text.utf8.dropFirst(7))
+        guard text.hasPrefix("SHA256:"), digits.count == 43,
+            digits.allSatisfy({ isAlphanumeric($0) || "+/".utf8.contains($0) }),
+            let last = digits.last, "AEIMQUYcgkosw048".utf8.contains(last)
+        else {
+            throw LivemigError(
+                .usage, "illegal host key fingerprint \(text.escaped())",
+                fix: "write SHA256: and 43 characters, as ssh-keygen -lf shows them")
+        }
+    }
+
+    private static func checkDots(_ path: String, _ what: String) throws(LivemigError) {
+        guard !path.split(separator: "/").contains("..") else {
+            throw LivemigError(.usage, "\(what) path \(path.escaped()) goes up by ..")
+        }
+    }
+
+    private static func number(_ text: String) -> Int? {
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy(digits.contains) else {
+            return nil
+        }
+        return Int(text)
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: false
+        }
+    }
+}
+
+extension HostRecord {
+    /// The private key's file with a leading `~/` replaced; `nil` where the SSH agent is used.
+    /// - Parameter home: the home folder of the user who runs the command.
+    public func identityPath(home: String) -> String? {
+        guard let identity, identity.hasPrefix("~/") else { return identity }
+        return home + identity.dropFirst()
+    }
+}

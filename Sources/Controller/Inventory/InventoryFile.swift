@@ -1,0 +1,75 @@
+import Glibc
+public import MigrationModel
+import XMLDocuments
+
+/// The inventory at a path.
+///
+/// Values of different processes and threads may be used at once: writers take turns by a lock file
+/// beside the inventory, and readers see the state before or after a change.
+public struct InventoryFile: Hashable, Sendable {
+    /// The file's path.
+    public let path: String
+
+    /// Names a file, which need not exist yet.
+    public init(path: String) { self.path = path }
+
+    /// Reads the hosts.
+    /// - Throws: as `InventoryDocument.decode`, and `E-FILE`, `E-FILETYPE`, `E-PERMISSION`.
+    public func load() throws(LivemigError) -> [HostRecord] {
+        try InventoryDocument.decode(bytes: DocumentFile.read(path: path), name: path)
+    }
+
+    /// Reads the hosts, changes them and writes them back, with no other writer in between.
+    ///
+    /// Waits for other writers. A file that does not exist counts as empty and is made with mode 0600,
+    /// missing folders with mode 0700. When `change` throws, nothing is written.
+    /// - Parameter change: changes the hosts; quick, since other writers wait.
+    /// - Returns: what `change` returned.
+    /// - Throws: what `change` throws, and as `load` and `InventoryDocument.encode`.
+    @discardableResult
+    public func update<Result>(
+        _ change: (inout [HostRecord]) throws(LivemigError) -> Result
+    ) throws(LivemigError) -> Result {
+        let folder = DocumentFile.folder(of: path)
+        try Self.makeFolders(folder)
+        let lockPath = "\(path).lock"
+        let lock = try OwnedDescriptor(
+            path: lockPath, flags: O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode: 0o600)
+        try lock.lock(path: lockPath)
+        let before: [HostRecord]? = try exists() ? load() : nil
+        var records = before ?? []
+        let result = try change(&records)
+        if before != records {
+            try DocumentFile.replace(path: path, contents: InventoryDocument.encode(records))
+        }
+        return result
+    }
+
+    /// Whether anything is at the path, a dangling symbolic link included.
+    private func exists() throws(LivemigError) -> Bool {
+        var status = stat()
+        if unsafe lstat(path, &status) == 0 { return true }
+        guard errno == ENOENT else {
+            throw OwnedDescriptor.failure("cannot examine the file", path, errno)
+        }
+        return false
+    }
+
+    /// Makes a folder and what is missing above it.
+    private static func makeFolders(_ folder: String) throws(LivemigError) {
+        var status = stat()
+        if unsafe stat(folder, &status) == 0 {
+            guard status.st_mode & S_IFMT == S_IFDIR else {
+                throw LivemigError(.fileType, "not a folder", at: folder)
+            }
+            return
+        }
+        guard errno == ENOENT, folder != "/", folder != "." else {
+            throw OwnedDescriptor.failure("cannot examine the folder", folder, errno)
+        }
+        try makeFolders(DocumentFile.folder(of: folder))
+        guard unsafe mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+            throw OwnedDescriptor.failure("cannot make the folder", folder, errno)
+        }
+    }
+}

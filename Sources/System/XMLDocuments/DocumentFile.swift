@@ -1,0 +1,62 @@
+import Glibc
+public import MigrationModel
+
+/// Files that hold documents: read only when regular, replaced only as a whole.
+public enum DocumentFile {
+    /// Reads a regular file of at most `limit` bytes.
+    ///
+    /// The file is opened with `O_NOFOLLOW` and judged by `fstat` on the open descriptor, so nothing
+    /// can be exchanged in between; `O_NONBLOCK` keeps a FIFO from blocking the open (open(2)).
+    /// - Throws: `E-FILE` when it cannot be opened or read, `E-FILETYPE` for a symbolic link, folder,
+    ///   FIFO, socket or device, `E-XML-LIMIT` when longer than `limit`.
+    public static func read(
+        path: String, limit: Int = ParserLimits.standard.bytes
+    ) throws(LivemigError) -> [UInt8] {
+        let file = try OwnedDescriptor(
+            path: path, flags: O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        let length = try file.regularFileLength(path: path)
+        guard length <= limit else { throw tooLong(path, limit) }
+        // One byte more than allowed: a file that grows while it is read is noticed.
+        let bytes = try file.read(atMost: limit + 1, path: path)
+        guard bytes.count <= limit else { throw tooLong(path, limit) }
+        return bytes
+    }
+
+    /// Puts new contents in the place of a file, so that a reader or a crash sees the old file or the
+    /// new one, never a part.
+    ///
+    /// Writes a temporary file of mode 0600 in the same folder, then fsync, rename, fsync of the
+    /// folder (rename(2), fsync(2)).
+    /// - Throws: `E-FILE`, or `E-FSYNC` when the medium did not take the contents.
+    public static func replace(path: String, contents: String) throws(LivemigError) {
+        let folder = folder(of: path)
+        let random = UInt64.random(in: .min ... .max).hexadecimal
+        let temporary = "\(folder)/.livemig-\(random).new"
+        do throws(LivemigError) {
+            let file = try OwnedDescriptor(
+                path: temporary, flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                mode: 0o600)
+            try file.write(Array(contents.utf8), path: temporary)
+            try file.synchronize(path: temporary)
+            guard unsafe rename(temporary, path) == 0 else {
+                throw OwnedDescriptor.failure("cannot replace the file", path, errno)
+            }
+        } catch {
+            _ = unsafe unlink(temporary)
+            throw error
+        }
+        let directory = try OwnedDescriptor(
+            path: folder, flags: O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try directory.synchronize(path: folder)
+    }
+
+    /// The folder that holds a file.
+    public static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    private static func tooLong(_ path: String, _ limit: Int) -> LivemigError {
+        LivemigError(.xmlLimit, "file is longer than \(limit) bytes", at: path)
+    }
+}

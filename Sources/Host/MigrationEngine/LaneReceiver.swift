@@ -42,10 +42,8 @@ public struct LaneReceiver: ~Copyable {
 
     private mutating func place(_ payload: RawSpan) throws(LivemigError) {
         do throws(BatchError) {
-            let memory = unsafe UnsafeMutableRawBufferPointer(
-                start: image.mapping.address, count: image.mapping.byteCount)
             _ = try unsafe decoder.decode(
-                payload, round: round, into: memory, table: image.table, digest: &digest)
+                payload, round: round, into: image.bytes, table: image.table, digest: &digest)
             batches += 1
         } catch {
             throw error.livemigError

@@ -83,12 +83,14 @@ public struct LaneSender: ~Copyable {
     }
 
     private mutating func encode(_ round: UInt32) throws(LivemigError) -> EncodedBatch {
+        let (image, pages) = (image, pages)
+        var digest = digest
         do throws(BatchError) {
-            let memory = unsafe UnsafeRawBufferPointer(
-                start: image.mapping.address, count: image.mapping.byteCount)
-            return try unsafe encoder.encode(
-                pages.span, round: round, memory: memory, table: image.table, digest: &digest,
-                codec: chooser.codec)
+            let batch = try unsafe encoder.encode(
+                pages.span, round: round, memory: image.bytes, table: image.table,
+                digest: &digest, codec: chooser.codec)
+            self.digest = digest
+            return batch
         } catch {
             throw error.livemigError
         }

@@ -1,5 +1,5 @@
 public import GuestMemory
-public import LinuxSystem
+import LinuxSystem
 public import MigrationModel
 public import PageCodec
 

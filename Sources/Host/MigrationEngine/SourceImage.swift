@@ -14,6 +14,11 @@ public final class SourceImage: Sendable {
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
     }
+
+    /// Guest RAM from page 0 on, while the guest writes it.
+    @unsafe var bytes: UnsafeRawBufferPointer {
+        unsafe UnsafeRawBufferPointer(start: mapping.address, count: mapping.byteCount)
+    }
 }
 
 /// Guest RAM and the hashes of what was placed in it, shared by the lanes of the destination.
@@ -27,5 +32,10 @@ public final class DestinationImage: Sendable {
         mapping = try GuestMapping(memory, .write)
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
+    }
+
+    /// Guest RAM from page 0 on.
+    @unsafe var bytes: UnsafeMutableRawBufferPointer {
+        unsafe UnsafeMutableRawBufferPointer(start: mapping.address, count: mapping.byteCount)
     }
 }

@@ -5,7 +5,8 @@ extension QEMUArguments {
     /// Serial ports; what the guest writes to the first is kept in a log as well.
     var serialPorts: [String] {
         (0..<definition.serialPorts).flatMap { index in
-            let port = isPC ? ["-device", isaSerial(index)] : ["-serial", "chardev:console\(index)"]
+            let port =
+                isPC ? ["-device", isaSerial(index)] : ["-serial", "chardev:console\(index)"]
             return ["-chardev", serialSocket(index)] + port
         }
     }

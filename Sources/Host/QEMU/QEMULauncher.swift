@@ -32,7 +32,7 @@ public struct QEMULauncher: MachineLauncher {
     /// Starts QEMU on guest RAM that the caller made.
     ///
     /// - Throws: `E-QEMU` with QEMU's last words, `E-PRELOAD` when QEMU runs without the library,
-    ///   `E-NET` without a bridge, `E-QEMU-CAP` for an incoming machine that cannot leave RAM out.
+    ///   `E-MACHINE` for an unknown machine type, `E-NET` without a bridge, `E-QEMU-CAP` for an incoming machine that cannot leave RAM out.
     ///   Nothing is left behind then.
     public func launch(
         _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
@@ -48,6 +48,7 @@ public struct QEMULauncher: MachineLauncher {
         }
         let facts = try probe.facts(of: try probe.program(for: definition))
         try probe.requireAccelerator(of: definition)
+        try facts.machines.require(definition.boot.machine, of: facts.version)
         let process = try start(definition, facts, memory.descriptor.number, folder, mode)
         do {
             let machine = try connect(process, folder)
@@ -112,9 +113,9 @@ public struct QEMULauncher: MachineLauncher {
             do {
                 let socket = try UnixSocket.connect(folder.monitorSocket, .stream)
                 return try greet(process, socket, folder, deadline)
-            } catch where error.code == .io && deadline > .now {
+            } catch  where error.code == .io && deadline > .now {
                 _ = process.awaitEnd(.milliseconds(2))
-            } catch where error.code == .io {
+            } catch  where error.code == .io {
                 throw LivemigError(
                     .qemu, "no monitor after \(Self.startTimeout.brief), \(process.lastWords)",
                     at: folder.monitorSocket)

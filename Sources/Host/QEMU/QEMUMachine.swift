@@ -2,9 +2,9 @@ public import Hypervisor
 import LinuxSystem
 public import MigrationModel
 
-/// A guest in a QEMU process, driven over QEMU's monitor. Made by `QEMULauncher`.
+/// A guest in a QEMU process, driven over QEMU's monitor.
 ///
-/// Dropping it does not end QEMU: only `destroy` does.
+/// Made by `QEMULauncher`, used by one thread. Dropping it does not end QEMU: only `destroy` does.
 public final class QEMUMachine: VirtualMachine {
     let hypervisor: QEMUProcess
     let monitor: QMPConnection
@@ -39,7 +39,7 @@ public final class QEMUMachine: VirtualMachine {
     /// Polls readable once QEMU has ended.
     public var processHandle: CInt { hypervisor.handle }
 
-    /// The last line that QEMU printed, escaped.
+    /// The last message that QEMU printed, escaped.
     public var lastWords: String { hypervisor.lastWords }
 
     /// What the guest does now; a QEMU that ended with status 0 is a guest that powered itself off.

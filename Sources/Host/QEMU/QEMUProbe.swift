@@ -14,6 +14,8 @@ public final class QEMUProbe: Sendable {
         public let version: QEMUVersion
         /// Whether it was built with the system call filter.
         public let sandbox: Bool
+        /// The machine types it offers.
+        public let machines: MachineTypes
     }
 
     private let known = Monitor<[String: Facts]>([:])
@@ -58,7 +60,8 @@ public final class QEMUProbe: Sendable {
         let (text, status) = try run(program, ["--version"])
         guard status == 0, let version = QEMUVersion(versionOutput: text) else {
             throw LivemigError(
-                .qemu, "--version ended with status \(status): \(text.prefix(200).description.escaped())",
+                .qemu,
+                "--version ended with status \(status): \(text.prefix(200).description.escaped())",
                 at: program)
         }
         guard version >= QEMUVersion.oldest else {
@@ -67,14 +70,16 @@ public final class QEMUProbe: Sendable {
                 fix: "install \(QEMUVersion.oldest) or newer")
         }
         // Options are parsed in order, and a build without the filter refuses the first.
-        let sandbox = try run(program, ["-sandbox", QEMUArguments.sandbox, "--version"]).status == 0
-        let facts = Facts(program: program, version: version, sandbox: sandbox)
+        let sandbox =
+            try run(program, ["-sandbox", QEMUArguments.sandbox, "--version"]).status == 0
+        let facts = Facts(
+            program: program, version: version, sandbox: sandbox,
+            machines: try machineTypes(of: program))
         known.withLock { $0[program] = facts }
         return facts
     }
 
-    /// The machine types of a program and what each of their aliases stands for.
-    public func machineTypes(of program: String) throws(LivemigError) -> MachineTypes {
+    private func machineTypes(of program: String) throws(LivemigError) -> MachineTypes {
         let (text, status) = try run(program, ["-machine", "help"])
         guard status == 0 else {
             throw LivemigError(.qemu, "-machine help ended with status \(status)", at: program)
@@ -140,39 +145,5 @@ public final class QEMUProbe: Sendable {
             result += chunk.prefix(count)
         }
         return result
-    }
-}
-
-/// The machine types of one QEMU, such as `pc-q35-7.2` with its alias `q35`.
-///
-/// An alias stands for another type in every release, so two hosts must agree on the full name.
-public struct MachineTypes: Hashable, Sendable {
-    /// The full names.
-    public let names: Set<String>
-    /// What each alias stands for.
-    public let aliases: [String: String]
-
-    /// Reads the output of `-machine help`.
-    public init(helpOutput text: String) {
-        var names: Set<String> = []
-        var aliases: [String: String] = [:]
-        for line in text.split(separator: "\n") where line.contains(" ") {
-            let words = line.split(separator: " ").map(String.init)
-            guard let name = words.first, name != "Supported" else { continue }
-            if let index = words.lastIndex(of: "of"), index > 0, words[index - 1] == "(alias",
-                index + 1 < words.count
-            {
-                aliases[name] = String(words[index + 1].prefix { $0 != ")" })
-            } else {
-                names.insert(name)
-            }
-        }
-        self.names = names
-        self.aliases = aliases
-    }
-
-    /// The full name of a type or alias; `nil` when this QEMU does not have it.
-    public func resolve(_ machine: String) -> String? {
-        names.contains(machine) ? machine : aliases[machine]
     }
 }

@@ -10,10 +10,13 @@ final class QEMUProcess {
     private let log: OwnedDescriptor
     private let logStart: off_t
     private let folder: MachineFolder
+    private let name: String
     private var status: Int32?
 
-    /// How much of the log's end is looked at for the last line, in bytes.
-    private static let tail = 4096
+    /// How much of the log's end is looked at, in bytes.
+    private static let tailSize = 4096
+    /// How many messages a failure quotes: the reason comes first, what it led to last.
+    private static let messagesShown = 4
 
     /// Starts QEMU with its output in the log of the folder.
     ///
@@ -32,6 +35,7 @@ final class QEMUProcess {
         command.descriptors[2] = number
         child = try ChildProcess(command, as: .qemu)
         self.folder = folder
+        name = command.program.split(separator: "/").last.map(String.init) ?? command.program
     }
 
     var id: Int32 { child.id }
@@ -64,25 +68,36 @@ final class QEMUProcess {
         for socket in sockets { _ = unsafe unlink(socket) }
     }
 
-    /// The last line printed since the start, escaped; empty when nothing was printed.
-    var lastWords: String {
-        let number = log.number
-        let end = lseek(number, 0, SEEK_END)
-        let start = max(logStart, end - off_t(Self.tail))
-        guard end > start else { return "" }
-        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: Int(end - start)) { buffer, count in
-            unsafe count = max(0, pread(number, buffer.baseAddress, buffer.count, start))
-        }
-        let lines = bytes.split(separator: 0x0A)
-        guard let last = lines.last else { return "" }
-        return String(decoding: last, as: UTF8.self).escaped()
-    }
+    /// The last message printed since the start, escaped; empty when nothing was printed.
+    var lastWords: String { messages.last?.escaped() ?? "" }
 
     /// How the process ended and what it said, as one clause; `nil` while it runs.
     var obituary: String? {
         guard let status = exitStatus() else { return nil }
-        let words = lastWords
-        let said = words.isEmpty ? "without a word" : "saying \(words)"
-        return "QEMU ended with status \(status), \(said)"
+        let said = messages.suffix(Self.messagesShown).map { $0.escaped() }
+        let words = said.isEmpty ? "without a word" : "saying \(said.joined(separator: ", "))"
+        return "QEMU ended with status \(status), \(words)"
+    }
+
+    /// The messages at the end of the log.
+    ///
+    /// QEMU's own start with its name (util/error-report.c), hints that follow a message do not.
+    /// Where there is no message of its own, every line counts as one.
+    private var messages: [String] {
+        let lines = tail.split(separator: "\n").map(String.init)
+        let own = lines.filter { $0.hasPrefix(name + ":") }
+        return own.isEmpty ? lines : own.map { String($0.dropFirst(name.utf8.count + 2)) }
+    }
+
+    /// The end of what was printed since the start.
+    private var tail: String {
+        let number = log.number
+        let end = lseek(number, 0, SEEK_END)
+        let start = max(logStart, end - off_t(Self.tailSize))
+        guard end > start else { return "" }
+        let bytes = unsafe [UInt8](unsafeUninitializedCapacity: Int(end - start)) { buffer, count in
+            unsafe count = max(0, pread(number, buffer.baseAddress, buffer.count, start))
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -131,7 +131,8 @@ final class QMPConnection {
         return lastID
     }
 
-    private func receive(_ what: String, until deadline: MonotonicTime) throws(QMPError) -> [UInt8] {
+    private func receive(_ what: String, until deadline: MonotonicTime) throws(QMPError) -> [UInt8]
+    {
         while true {
             if let line = try reader.next() { return line }
             guard try wait(POLLIN, until: deadline) else {

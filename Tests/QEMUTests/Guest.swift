@@ -69,16 +69,21 @@ final class Guest {
     static func remove(_ folder: String) {
         if let directory = unsafe opendir(folder) {
             while let entry = unsafe readdir(directory) {
-                let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-                    unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
-                        unsafe String(cString: $0)
-                    }
-                }
+                let name = unsafe name(of: entry)
                 _ = unsafe unlink(folder + "/" + name)
             }
             unsafe closedir(directory)
         }
         _ = unsafe rmdir(folder)
+    }
+
+    /// The name of a directory's entry.
+    static func name(of entry: UnsafeMutablePointer<dirent>) -> String {
+        unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+            unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                unsafe String(cString: $0)
+            }
+        }
     }
 
     /// Fills a range of guest RAM with bytes that do not compress.

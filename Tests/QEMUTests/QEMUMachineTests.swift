@@ -135,47 +135,6 @@ extension QEMUTests {
             kill(guest.machine.process, SIGCONT)
             #expect(try guest.machine.status() == .running)
         }
-
-        /// Breaks when the guest's interface does not become a port of the bridge.
-        @Test("A bridged interface becomes a port of the bridge and goes away with the guest")
-        func bridge() throws {
-            guard geteuid() == 0 else {
-                Issue.record("creating a bridge needs root")
-                return
-            }
-            try ip("link", "add", "lmtest0", "type", "bridge")
-            defer { try? ip("link", "delete", "lmtest0") }
-            var definition = try Guest.definition()
-            definition.interfaces = [
-                .init(attachment: .user, mac: "52:54:00:00:00:02"),
-                .init(attachment: .bridge("lmtest0"), mac: "52:54:00:00:00:01"),
-            ]
-            let guest = try Guest(definition)
-            #expect(ports(of: "lmtest0").count == 1)
-            try guest.machine.stop()
-            guest.machine.destroy()
-            #expect(ports(of: "lmtest0").isEmpty)
-            definition.interfaces = [
-                .init(attachment: .bridge("lo"), mac: "52:54:00:00:00:01")
-            ]
-            #expect(failure { _ = try Guest(definition) }?.code == .network)
-        }
-
-        private func ip(_ arguments: String...) throws {
-            let process = try ChildProcess(.init("/sbin/ip", arguments))
-            #expect(process.wait() == 0, "ip \(arguments)")
-        }
-
-        private func ports(of bridge: String) -> [String] {
-            var result: [String] = []
-            guard let folder = unsafe opendir("/sys/class/net/\(bridge)/brif") else { return [] }
-            while let entry = unsafe readdir(folder) {
-                let first = unsafe entry.pointee.d_name.0
-                if first != CChar(bitPattern: UInt8(ascii: ".")) { result.append("\(first)") }
-            }
-            unsafe closedir(folder)
-            return result
-        }
     }
 }
 

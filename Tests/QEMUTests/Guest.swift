@@ -38,14 +38,17 @@ final class Guest {
     static func definition(
         mebibytes: UInt64 = 128, machine: String = "q35", uuid: VMUUID = .random()
     ) throws -> VMDefinition {
-        VMDefinition(
-            name: try VMName("guest"), uuid: uuid, kind: .qemu, memory: .mebibytes(mebibytes),
-            boot: .init(machine: machine), emulator: emulator)
+        let kvm = environment("LIVEMIG_KVM_CPU")
+        return VMDefinition(
+            name: try VMName("guest"), uuid: uuid, kind: kvm == nil ? .qemu : .kvm,
+            memory: .mebibytes(mebibytes), cpuModel: kvm, boot: .init(machine: machine),
+            emulator: environment("LIVEMIG_QEMU"))
     }
 
-    /// The QEMU under test: `LIVEMIG_QEMU`, or the distribution's.
-    static var emulator: String? {
-        unsafe getenv("LIVEMIG_QEMU").map { unsafe String(cString: $0) }
+    /// `LIVEMIG_QEMU` is the QEMU under test where it is not the distribution's; with
+    /// `LIVEMIG_KVM_CPU`, a CPU model, the guests run under KVM.
+    private static func environment(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
     }
 
     /// The library beside the test program, or in the package's build folder.

@@ -37,7 +37,7 @@ extension QEMUTests {
 
         /// Breaks when a destination tells the network that the guest is there before it is
         /// decided: switches would send its packets to a guest that does not run.
-        @Test("A destination announces the guest when told to, not when its state is loaded")
+        @Test("A destination is silent until it is resumed, and announces the guest then")
         func announcement() throws {
             let bridge = try Bridge("lmtest1")
             var definition = try Guest.definition()

@@ -25,9 +25,8 @@ public final class QEMUMachine: VirtualMachine {
         capabilities = Set(offered.compactMap { MigrationCapability(rawValue: $0.capability) })
         let enabled = MigrationCapability.allCases.filter(capabilities.contains)
         try monitor.execute(SetMigrateCapabilities(enabling: enabled))
-        // No limit worth the name. QEMU's own announcement is switched off because it comes when
-        // the state is loaded, before it is decided that the guest runs here.
-        try monitor.execute(SetMigrateParameters(maxBandwidth: 1 << 40, announceRounds: 0))
+        // No limit worth the name: 1 TiB/s.
+        try monitor.execute(SetMigrateParameters(maxBandwidth: 1 << 40))
     }
 
     /// QEMU's release, as it said itself.

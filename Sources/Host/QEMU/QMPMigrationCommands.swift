@@ -43,12 +43,9 @@ struct SetMigrateParameters: QMPCommand {
 
     /// In bytes a second.
     let maxBandwidth: UInt64
-    /// How often QEMU announces a guest by itself once its state is loaded.
-    let announceRounds: Int
 
     private enum CodingKeys: String, CodingKey {
         case maxBandwidth = "max-bandwidth"
-        case announceRounds = "announce-rounds"
     }
 }
 

@@ -18,8 +18,8 @@ public struct QEMUVersion: Hashable, Comparable, Sendable, CustomStringConvertib
 
     /// The oldest release that is supported.
     ///
-    /// Releases before 8 lose dirty pages under TCG when they move RAM themselves. That bitmap of
-    /// QEMU's is not used here, so 7.2 under TCG is as good as any.
+    /// QEMU 7.2 under TCG loses dirty pages when it moves RAM itself (measured; 10.0 does not).
+    /// QEMU's dirty bitmap is not used here, so TCG with 7.2 is as good as any.
     public static let oldest = QEMUVersion(7, 2, 0)
 
     /// Reads the first line of `qemu-system-… --version`, such as

@@ -130,10 +130,11 @@ var host: [Target] {
         .target(
             name: "HostAgent",
             dependencies: [
-                "CLinux", "FrameTransport", "GuestMemory", "Guardian", "LinuxSystem",
-                "MigrationEngine", "MigrationModel",
-                "Ownership", "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions",
-                "WireProtocol", systemPackage, logging,
+                "CLinux", "FrameTransport", "GuestMemory", "Guardian", "Hypervisor", "Journal",
+                "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership", "PageCodec",
+                "QEMU",
+                "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments",
+                systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
     ]
@@ -171,7 +172,8 @@ var programs: [Target] {
     [
         .executableTarget(name: "livemig", dependencies: ["Commands"], path: "Sources/livemig"),
         .executableTarget(
-            name: "livemig-agent", dependencies: ["HostAgent", argumentParser],
+            name: "livemig-agent",
+            dependencies: ["Guardian", "HostAgent", "MigrationModel", argumentParser],
             path: "Sources/livemig-agent"),
         .executableTarget(
             name: "livemig-synthetic-guest", dependencies: ["SyntheticVM"],

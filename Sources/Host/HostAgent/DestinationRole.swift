@@ -1,8 +1,8 @@
 import CLinux
 import FrameTransport
 import Glibc
-import GuestMemory
 import Guardian
+import GuestMemory
 import Hypervisor
 import Journal
 import LinuxSystem

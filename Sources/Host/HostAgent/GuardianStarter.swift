@@ -35,6 +35,9 @@ struct GuardianStarter: Sendable {
 enum AgentProcess {
     /// A small, fixed environment; Swift's crash handler would print guest memory.
     static var childEnvironment: [String: String] {
-        ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "SWIFT_BACKTRACE": "enable=no"]
+        [
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
+            "SWIFT_BACKTRACE": "enable=no",
+        ]
     }
 }

@@ -109,7 +109,8 @@ final class LaneConnection: Sendable {
     /// - Parameters:
     ///   - stall: the longest silence accepted.
     ///   - place: the peer, for messages.
-    func channel(stall: Duration? = nil, at place: String) throws(LivemigError) -> DescriptorChannel {
+    func channel(stall: Duration? = nil, at place: String) throws(LivemigError) -> DescriptorChannel
+    {
         DescriptorChannel(
             reading: try input.duplicate(), writing: try output.duplicate(), stall: stall,
             at: place)

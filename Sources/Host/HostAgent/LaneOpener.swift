@@ -125,7 +125,8 @@ struct LaneOpener: Sendable {
         try frames.finish()
     }
 
-    private func take(from listener: borrowing LaneListener) throws(LivemigError) -> LaneConnection {
+    private func take(from listener: borrowing LaneListener) throws(LivemigError) -> LaneConnection
+    {
         let ready = try Poll.wait([.init(listener.descriptor)], timeout: Self.relayPatience)
         guard !ready.isEmpty else {
             throw LivemigError(
@@ -141,11 +142,14 @@ struct LaneOpener: Sendable {
         else { return error }
         if exit.status == 127 || exit.status == 126 {
             return LivemigError(
-                .noAgent, "the forced command did not start", at: "\(request.peer.name): \(exit.lastError)",
+                .noAgent, "the forced command did not start",
+                at: "\(request.peer.name): \(exit.lastError)",
                 fix: "run livemig host trust again")
         }
-        return exit.lastError.isEmpty ? error : LivemigError(
-            error.code, "\(error.what): \(exit.lastError)", at: request.peer.name)
+        return exit.lastError.isEmpty
+            ? error
+            : LivemigError(
+                error.code, "\(error.what): \(exit.lastError)", at: request.peer.name)
     }
 }
 

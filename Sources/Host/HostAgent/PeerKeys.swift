@@ -14,7 +14,7 @@ struct PeerKeys: Sendable {
         if unsafe access(root.key, F_OK) != 0 {
             do throws(LivemigError) {
                 try SSHKeyPair.generate().write(to: root.key)
-            } catch where error.code == .exists {
+            } catch  where error.code == .exists {
                 // Another agent of this host was first; its key is as good.
             }
         }

@@ -1,6 +1,6 @@
 import FrameTransport
-import GuestMemory
 import Guardian
+import GuestMemory
 import Hypervisor
 import LinuxSystem
 import MigrationEngine
@@ -103,7 +103,7 @@ struct SourceRole: Sendable {
         guard error.guest == nil else { return error }
         do throws(LivemigError) {
             try guardian.perform(GuardianAbort())
-        } catch where error.code == .inTransfer || error.code == .tooLate {
+        } catch  where error.code == .inTransfer || error.code == .tooLate {
             return inTransfer(error)
         } catch {
             return error

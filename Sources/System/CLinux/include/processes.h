@@ -11,8 +11,9 @@
 int clinux_pidfd_open(pid_t process);
 int clinux_pidfd_signal(int pidfd, int signal);
 
-/* No core dump and no ptrace by processes of the same user (prctl(2), PR_SET_DUMPABLE). */
-int clinux_forbid_dumps(void);
+/* No core dump of this process and those it starts (setrlimit(2)). The process stays dumpable, or
+ * /proc/PID/pagemap of a hypervisor it starts would belong to root alone. */
+int clinux_forbid_core_dumps(void);
 
 /* Names the calling thread; the kernel keeps 15 bytes. */
 void clinux_name_thread(const char *_Nonnull name);

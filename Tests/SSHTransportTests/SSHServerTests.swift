@@ -28,8 +28,11 @@ extension SSHServerTests {
             #expect(control.cipherToServer == "chacha20-poly1305@openssh.com")
             #expect(control.cipherFromServer == "chacha20-poly1305@openssh.com")
             #expect(
-                ["mlkem768x25519-sha256", "sntrup761x25519-sha512@openssh.com", "curve25519-sha256"]
-                    .contains(control.keyExchange))
+                [
+                    "mlkem768x25519-sha256", "sntrup761x25519-sha512@openssh.com",
+                    "curve25519-sha256",
+                ]
+                .contains(control.keyExchange))
             let bulk = try SSHSession(
                 connecting: server.endpoint(), profile: .bulkToServer
             ).algorithms

@@ -32,8 +32,8 @@ struct PumpLoop: ~Copyable {
             try channel.session.serve()
             var moved = try moveToRemote()
             if try moveToLocal() { moved = true }
-            try channel.drainErrors()
             if isLocalGone { break }
+            try channel.drainErrors()
             if toLocal.isPassedOn && channel.isClosed { break }
             if !moved { try sleep() }
         }

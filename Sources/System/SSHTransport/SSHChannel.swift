@@ -157,7 +157,8 @@ public struct SSHChannel: ByteChannel, ~Copyable {
         var sent = session.sentBytes
         var deadline = MonotonicTime.now + stall
         while done < bytes.byteCount || session.hasUnsent {
-            let count = done < bytes.byteCount && !session.hasUnsent
+            let count =
+                done < bytes.byteCount && !session.hasUnsent
                 ? try offer(bytes.extracting(done...)) : 0
             done += count
             if session.sentBytes != sent {

@@ -116,14 +116,14 @@ public final class SSHPump: Sendable {
     /// Waits until the host has accepted the command.
     /// - Throws: the reason why it did not.
     public func waitUntilRunning() throws(LivemigError) {
-        let failure: LivemigError?? = state.wait { state in
+        let outcome = state.wait { state -> Result<Void, LivemigError>? in
             switch state {
-            case .connecting: LivemigError??.none
-            case .running: .some(nil)
-            case .failed(let error): .some(error)
+            case .connecting: nil
+            case .running: .success(())
+            case .failed(let error): .failure(error)
             }
         }
-        if let failure, let failure { throw failure }
+        try outcome.get()
     }
 
     /// Waits for the end: the command has ended and all its output was delivered.

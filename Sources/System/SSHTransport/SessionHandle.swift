@@ -17,6 +17,8 @@ final class SessionHandle {
     /// Our own descriptor of the socket: libssh closes its one when the connection breaks, and the
     /// number could then be another file's.
     private let socket: OwnedDescriptor
+    /// The number of libssh's descriptor of the socket, which it may have closed.
+    private let lent: CInt
     private let interrupt: CInt?
     private let thread = pthread_self()
     private let counter: UnsafeMutablePointer<ssh_counter_struct>
@@ -27,10 +29,12 @@ final class SessionHandle {
         _ options: consuming SessionOptions, socket: consuming OwnedDescriptor,
         endpoint: SSHEndpoint, interrupt: CInt?
     ) throws(LivemigError) {
+        let copy = try socket.duplicate()
         guard let event = unsafe ssh_event_new() else {
             throw LivemigError(.resource, "libssh: no memory for an event loop")
         }
         unsafe self.event = event
+        lent = copy.release()
         unsafe pointer = options.release()
         self.endpoint = endpoint
         self.interrupt = interrupt
@@ -41,9 +45,8 @@ final class SessionHandle {
         self.socket = socket
         unsafe ssh_set_blocking(pointer, 0)
         unsafe ssh_set_counters(pointer, counter, nil)
-        var descriptor = try self.socket.duplicate().release()
+        var descriptor = lent
         if unsafe ssh_options_set(pointer, SSH_OPTIONS_FD, &descriptor) != SSH_OK {
-            close(descriptor)
             throw LivemigError(.internal, "libssh refuses the socket: \(reason)")
         }
     }
@@ -54,8 +57,21 @@ final class SessionHandle {
         unsafe ssh_event_free(event)
         unsafe ssh_disconnect(pointer)
         unsafe ssh_free(pointer)
+        closeLent()
         unsafe counter.deallocate()
         unsafe polled.deallocate()
+    }
+
+    /// Closes libssh's descriptor if libssh has not: it does after an error, does not after
+    /// ssh_disconnect. While our own descriptor is open no other file has the socket's inode, so a
+    /// number that was closed and reused by another thread is told apart.
+    private func closeLent() {
+        var ours = stat()
+        var theirs = stat()
+        guard unsafe fstat(socket.number, &ours) == 0, unsafe fstat(lent, &theirs) == 0,
+            ours.st_dev == theirs.st_dev, ours.st_ino == theirs.st_ino
+        else { return }
+        close(lent)
     }
 
     /// Ends the program when another thread than the session's own uses it: a bug of the caller's.

@@ -62,6 +62,24 @@ public struct DirtyTracker: ~Copyable, Sendable {
                 pages.insert(first..<last)
             }
         }
+        try requireLiveMemory()
+    }
+
+    /// Insists that the scan saw the hypervisor's memory.
+    ///
+    /// `PAGEMAP_SCAN` finds nothing, and no error, in the memory of a process that has ended; a read
+    /// of the same file then gives no bytes (`pagemap_read` in fs/proc/task_mmu.c). Asked after the
+    /// scan, because memory that is gone never comes back.
+    private borrowing func requireLiveMemory() throws(LivemigError) {
+        let pagemap = pagemap.number
+        let offset = off_t(address / GuestMemoryFile.pageSize * 8)
+        var entry: UInt64 = 0
+        let count = try SystemCall.check("read", at: "pagemap") {
+            unsafe pread(pagemap, &entry, 8, offset)
+        }
+        guard count == 8 else {
+            throw LivemigError(.io, "the hypervisor has ended: its memory cannot be tracked")
+        }
     }
 }
 

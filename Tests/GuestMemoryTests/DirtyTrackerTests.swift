@@ -29,6 +29,11 @@ import Testing
                 of: value, toByteOffset: page * 4096 + index * 8, as: UInt64.self)
         }
 
+        func copyPage(_ page: Int, from other: Memory) {
+            unsafe (mapping.address + page * 4096).copyMemory(
+                from: other.mapping.address + page * 4096, byteCount: 4096)
+        }
+
         func track() throws -> DirtyTracker {
             let address = UInt64(UInt(bitPattern: unsafe mapping.address))
             let length = UInt64(mapping.byteCount)
@@ -123,13 +128,13 @@ import Testing
                 return written
             }
         }
-        var copy = [[UInt64]](repeating: Array(repeating: 0, count: 512), count: count)
+        let copy = try Memory(pages: count)
         var dirty = PageBitmap(pageCount: count)
         func copyDirtyPages() throws -> Int {
             dirty.removeAll()
             try tracker.harvest(into: &dirty)
             for page in dirty.runs.joined() {
-                for index in 0..<512 { copy[page][index] = memory.word(page, index) }
+                copy.copyPage(page, from: memory)
             }
             return dirty.count
         }
@@ -140,7 +145,7 @@ import Testing
         #expect(copied > count)
         _ = try copyDirtyPages()
         let stale = (0..<count).filter { page in
-            (0..<512).contains { copy[page][$0] != memory.word(page, $0) }
+            (0..<512).contains { copy.word(page, $0) != memory.word(page, $0) }
         }
         #expect(stale == [])
         #expect(try Self.harvest(&tracker, count) == [])

@@ -67,9 +67,10 @@ public struct DirtyTracker: ~Copyable, Sendable {
 
     /// Insists that the scan saw the hypervisor's memory.
     ///
-    /// `PAGEMAP_SCAN` finds nothing, and no error, in the memory of a process that has ended; a read
-    /// of the same file then gives no bytes (`pagemap_read` in fs/proc/task_mmu.c). Asked after the
-    /// scan, because memory that is gone never comes back.
+    /// In the memory of a process that has ended, `PAGEMAP_SCAN` answers `ESRCH` on Linux 6.18, but
+    /// `do_pagemap_scan` of 6.7 walks the empty address space and finds nothing. A read of the same
+    /// file then gives no bytes (`pagemap_read`, fs/proc/task_mmu.c). Asked after the scan, because
+    /// memory that is gone never comes back.
     private borrowing func requireLiveMemory() throws(LivemigError) {
         let pagemap = pagemap.number
         let offset = off_t(address / GuestMemoryFile.pageSize * 8)

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import GuestMemory
 public import Hypervisor
@@ -48,12 +49,11 @@ public struct AgentEnvironment: Sendable {
 
     private static func ownProgram() throws(LivemigError) -> String {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = try SystemCall.check("readlink", at: "/proc/self/exe") {
+        let count = try SystemCall.checkNegated("readlink", at: "/proc/self/exe") {
             unsafe buffer.withUnsafeMutableBytes {
-                unsafe readlink(
-                    "/proc/self/exe", $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count)
+                unsafe clinux_own_program($0.baseAddress, $0.count)
             }
         }
-        return String(decoding: buffer.prefix(count), as: UTF8.self)
+        return String(decoding: buffer.prefix(Int(count)), as: UTF8.self)
     }
 }

@@ -11,8 +11,8 @@ public enum AgentProgram {
     /// Agents ignore SIGPIPE and SIGHUP: a connection's end is a read or write that fails, and a
     /// guardian must outlive it. Core dumps would hold guest memory, so there are none.
     public static func run(_ body: () throws(LivemigError) -> Void) throws {
-        _ = unsafe signal(SIGPIPE, SIG_IGN)
-        _ = unsafe signal(SIGHUP, SIG_IGN)
+        _ = signal(SIGPIPE, SIG_IGN)
+        _ = signal(SIGHUP, SIG_IGN)
         _ = umask(0o077)
         _ = clinux_forbid_core_dumps()
         do throws(LivemigError) {

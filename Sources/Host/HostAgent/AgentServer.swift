@@ -1,6 +1,7 @@
 import FrameTransport
 import Glibc
 import Guardian
+import Hypervisor
 import LinuxSystem
 public import MigrationModel
 import SSHTransport

@@ -13,13 +13,11 @@ final class ConsoleRelay: Sendable {
         socket = try UnixSocket.connect(path, .stream, as: .notRunning)
         let reading = OwnedDescriptorBox(try socket.duplicate())
         output = WorkerThread("console") {
-            var bytes = [UInt8](repeating: 0, count: 4096)
             while true {
-                let count = try unsafe bytes.withUnsafeMutableBytes { buffer in
-                    try unsafe DescriptorIO.read(into: buffer, from: reading.descriptor.number)
-                }
-                if count == 0 { break }
-                try sink.send(ConsoleOutput(bytes: Array(bytes.prefix(count))))
+                let bytes = try DescriptorIO.readAvailable(
+                    upTo: 4096, from: reading.descriptor.number)
+                if bytes.isEmpty { break }
+                try sink.send(ConsoleOutput(bytes: bytes))
             }
             try sink.send(DoneMessage())
         }

@@ -92,8 +92,9 @@ final class DestinationSession {
     }
 
     private func introduction(of connection: LaneConnection) throws(LivemigError) -> LaneHello {
+        let hello = connection.hello
         do throws(WireError) {
-            return try unsafe LaneHello(payload: connection.hello.span.bytes)
+            return try unsafe LaneHello(payload: hello.span.bytes)
         } catch {
             throw LivemigError(.wire, "\(error)", at: place)
         }

@@ -8,7 +8,7 @@ import WireProtocol
 final class FrameSink: Sendable {
     private let channel: Mutex<FrameChannel<DescriptorChannel>>
 
-    init(_ channel: consuming sending FrameChannel<DescriptorChannel>) {
+    init(_ channel: consuming FrameChannel<DescriptorChannel>) {
         self.channel = Mutex(channel)
     }
 

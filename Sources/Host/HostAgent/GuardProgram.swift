@@ -1,4 +1,5 @@
 public import Guardian
+import Hypervisor
 import LinuxSystem
 public import MigrationModel
 import VMDefinitions

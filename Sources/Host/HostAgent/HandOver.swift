@@ -2,6 +2,7 @@ import Guardian
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
+import PageCodec
 import WireProtocol
 
 /// The switchover and the hand-over of the right to run, on the source.
@@ -105,18 +106,15 @@ struct HandOver {
         from descriptor: CInt, to sink: FrameSink
     ) throws(LivemigError) -> UInt64 {
         var total: UInt64 = 0
-        var bytes = [UInt8](repeating: 0, count: WireLimits.stateChunk)
         while true {
-            let count = try unsafe bytes.withUnsafeMutableBytes { (buffer) throws(LivemigError) in
-                try unsafe DescriptorIO.readFully(into: buffer, from: descriptor)
-            }
-            if count == 0 { return total }
-            total += UInt64(count)
+            let bytes = try DescriptorIO.readFully(upTo: WireLimits.stateChunk, from: descriptor)
+            if bytes.isEmpty { return total }
+            total += UInt64(bytes.count)
             guard total <= WireLimits.deviceState else {
                 throw LivemigError(
                     .deviceState, "the device state exceeds \(ByteCount(WireLimits.deviceState))")
             }
-            try sink.send(DeviceState(bytes: Array(bytes.prefix(count))))
+            try sink.send(DeviceState(bytes: bytes))
         }
     }
 

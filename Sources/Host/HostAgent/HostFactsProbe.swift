@@ -67,10 +67,7 @@ enum SmallFile {
     /// The text of a file, at most 64 KiB; empty when it cannot be read.
     static func read(_ path: String) -> String {
         guard let file = try? OwnedDescriptor.open(path, O_RDONLY) else { return "" }
-        var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-            (try? unsafe DescriptorIO.readFully(into: buffer, from: file.number)) ?? 0
-        }
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
+        let bytes = (try? DescriptorIO.readFully(upTo: 64 << 10, from: file.number)) ?? []
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -1,6 +1,6 @@
 import Glibc
 public import Hypervisor
-public import LinuxSystem
+import LinuxSystem
 public import MigrationModel
 import SystemPackage
 

@@ -1,8 +1,10 @@
 import FrameTransport
+import Glibc
 import Guardian
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
+import PageCodec
 import WireProtocol
 
 /// The steps of the destination once its lanes are there: what the link says, in order.

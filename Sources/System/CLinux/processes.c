@@ -28,6 +28,11 @@ int clinux_forbid_core_dumps(void) {
     return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
 }
 
+int clinux_own_program(void *path, size_t capacity) {
+    ssize_t length = readlink("/proc/self/exe", path, capacity);
+    return length < 0 ? -errno : (int)length;
+}
+
 void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 int clinux_signal_descriptor(const int *signals, int count) {

@@ -186,7 +186,10 @@ var programs: [Target] {
 var tests: [Target] {
     [
         .target(
-            name: "TestSupport", dependencies: ["LinuxSystem", "MigrationModel", systemPackage],
+            name: "TestSupport",
+            dependencies: [
+                "FrameTransport", "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
+            ],
             path: "Tests/Support"),
         unitTests(of: "MigrationModel"),
         unitTests(of: "WireProtocol"),
@@ -195,7 +198,7 @@ var tests: [Target] {
         unitTests(of: "LinuxSystem"),
         unitTests(of: "XMLDocuments"),
         unitTests(of: "SSHTransport"),
-        unitTests(of: "GuestMemory"),
+        unitTests(of: "GuestMemory", "CLinux"),
         unitTests(of: "VMDefinitions"),
         unitTests(of: "Journal"),
         unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
@@ -207,7 +210,8 @@ var tests: [Target] {
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "LinuxSystem", "MigrationModel", "SyntheticVM", systemPackage,
+                "FrameTransport", "LinuxSystem", "MigrationModel", "TestSupport", "WireProtocol",
+                "livemig", "livemig-agent", "livemig-synthetic-guest", systemPackage,
             ],
             path: "Tests/EndToEndTests"),
     ]

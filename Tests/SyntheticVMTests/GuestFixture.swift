@@ -46,7 +46,7 @@ final class GuestFixture {
     }
 
     static func launcher() throws -> SyntheticLauncher {
-        let runner = try runningProgram()
+        let runner = try RunningProgram.path()
         return SyntheticLauncher(
             program: try SyntheticLauncher.locate(besides: runner),
             library: try PreloadLibrary.locate(besides: runner))
@@ -98,17 +98,6 @@ final class GuestFixture {
     }
 
     /// The path of this test program, which stands in the build folder beside the guest.
-    private static func runningProgram() throws -> String {
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-            unsafe buffer.withMemoryRebound(to: CChar.self) { buffer in
-                guard let start = buffer.baseAddress else { return 0 }
-                return unsafe readlink("/proc/self/exe", start, buffer.count)
-            }
-        }
-        guard count > 0 else { throw LivemigError(.file, "readlink failed with errno \(errno)") }
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
-    }
 }
 
 /// Lets a guest run for a while.

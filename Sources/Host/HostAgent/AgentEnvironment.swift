@@ -1,5 +1,3 @@
-import CLinux
-import Glibc
 import GuestMemory
 public import Hypervisor
 import LinuxSystem
@@ -17,25 +15,26 @@ public struct AgentEnvironment: Sendable {
     /// The library that is loaded into hypervisors.
     let library: String
     let qemu: QEMULauncher
-    let synthetic: SyntheticLauncher
 
     /// Finds the parts that belong to the running agent.
     /// - Throws: `E-PRELOAD` when the library is missing.
     public init(root: HostRoot) throws(LivemigError) {
         self.root = root
-        program = try Self.ownProgram()
+        program = try RunningProgram.path()
         library = try PreloadLibrary.locate(besides: program)
         qemu = QEMULauncher(preloadLibrary: library)
-        let folder = program.split(separator: "/").dropLast().map { "/" + $0 }.joined()
-        synthetic = SyntheticLauncher(
-            program: folder + "/livemig-synthetic-guest", library: library)
     }
 
     /// What starts a VM of a kind.
-    public func launcher(for kind: VMDefinition.Kind) -> any MachineLauncher {
+    /// - Throws: `E-QEMU` when the reference guest is asked for and not installed.
+    public func launcher(
+        for kind: VMDefinition.Kind
+    ) throws(LivemigError) -> any MachineLauncher {
         switch kind {
         case .kvm, .qemu: qemu
-        case .synthetic: synthetic
+        case .synthetic:
+            SyntheticLauncher(
+                program: try SyntheticLauncher.locate(besides: program), library: library)
         }
     }
 
@@ -45,15 +44,5 @@ public struct AgentEnvironment: Sendable {
             for: VMDefinition(
                 name: try VMName("probe"), uuid: VMUUID(Bits128(high: 0, low: 0)), kind: .qemu,
                 memory: .mebibytes(1)))
-    }
-
-    private static func ownProgram() throws(LivemigError) -> String {
-        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-        let count = try SystemCall.checkNegated("readlink", at: "/proc/self/exe") {
-            unsafe buffer.withUnsafeMutableBytes {
-                unsafe clinux_own_program($0.baseAddress, $0.count)
-            }
-        }
-        return String(decoding: buffer.prefix(Int(count)), as: UTF8.self)
     }
 }

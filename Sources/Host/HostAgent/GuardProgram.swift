@@ -26,7 +26,7 @@ public enum GuardProgram {
             guardian = try Guardian(
                 Guardian.Assignment(
                     definition: definition, folder: folder,
-                    launcher: environment.launcher(for: definition.kind), role: role),
+                    launcher: try environment.launcher(for: definition.kind), role: role),
                 starter: starter)
         } catch {
             try? GuardianChannel.send(FailureMessage(error), to: report.number)

@@ -59,7 +59,7 @@ var system: [Target] {
             name: "GuestMemoryPreload", dependencies: ["CLinux"],
             path: "Sources/System/GuestMemoryPreload"),
         .target(
-            name: "LinuxSystem", dependencies: ["CLinux", systemPackage],
+            name: "LinuxSystem", dependencies: ["CLinux", "MigrationModel", systemPackage],
             path: "Sources/System/LinuxSystem"),
         .target(
             name: "FrameTransport",

@@ -160,6 +160,22 @@ extension SSHServerTests {
             try closer.join()
         }
 
+        @Test("sshd above MaxStartups drops us, the retry gets in; breaks when it is not retried")
+        func maxStartups() throws {
+            let server = try SSHServerFixture(options: ["MaxStartups 1:100:1"])
+            #expect(eventually { server.sessions.isEmpty })
+            let holder = try server.connect().release()
+            #expect(eventually { !server.sessions.isEmpty })
+            let error = try #require(code(server.endpoint()))
+            #expect(error.code == .connectDropped)
+            let releaser = WorkerThread("releaser") {
+                usleep(300_000)
+                close(holder)
+            }
+            #expect(code(server.endpoint(), retries: 1) == nil)
+            _ = try releaser.join()
+        }
+
         @Test("A server that accepts and says nothing; breaks when the deadline does not hold")
         func silent() throws {
             let server = try SSHServerFixture()

@@ -62,9 +62,10 @@ final class SessionHandle {
         unsafe polled.deallocate()
     }
 
-    /// Closes libssh's descriptor if libssh has not: it does after an error, does not after
-    /// ssh_disconnect. While our own descriptor is open no other file has the socket's inode, so a
-    /// number that was closed and reused by another thread is told apart.
+    /// Closes libssh's descriptor if libssh has not.
+    ///
+    /// libssh closes it after an error but not in ssh_disconnect. While our own descriptor is open no other file has the socket's inode, so a
+    /// number that was closed and reused by another thread is told apart (fstat(2)).
     private func closeLent() {
         var ours = stat()
         var theirs = stat()
@@ -95,6 +96,13 @@ final class SessionHandle {
     /// The bytes that the socket has taken so far.
     var sentBytes: UInt64 { unsafe counter.pointee.out_bytes }
 
+    /// Changes whenever libssh has read from or written to the socket.
+    ///
+    /// Any call of libssh may do that, and so take in what another call is waiting for: reading
+    /// standard error can bring the end of standard output. Whoever checks several things and then
+    /// sleeps must see that this stayed the same from the first check on.
+    var activity: UInt64 { unsafe counter.pointee.in_bytes &+ counter.pointee.out_bytes }
+
     /// The error of a connection that broke.
     var lost: LivemigError {
         LivemigError(.disconnected, "connection lost: \(reason)", at: endpoint.place)
@@ -108,8 +116,10 @@ final class SessionHandle {
     ) throws(LivemigError) -> CInt? {
         checkThread()
         while true {
+            let mark = activity
             let result = call()
             if result != again { return result }
+            if activity != mark { continue }
             // Before the key exchange libssh waits for the socket to be writable without
             // having anything to send, so its own interest counts here.
             let flags = unsafe ssh_get_poll_flags(pointer)
@@ -129,13 +139,16 @@ final class SessionHandle {
     /// socket.
     ///
     /// - Parameters:
+    ///   - mark: the `activity` before the first of the checks that found nothing to do; when it
+    ///     has changed since, there is no wait.
     ///   - deadline: when to give up; `nil` for never.
     ///   - other: a descriptor and the events to wait for on it.
     /// - Returns: whether anything happened before the deadline.
     /// - Throws: `E-DISCONNECTED` when the connection broke, `E-CANCELLED` when interrupted.
     func wait(
-        until deadline: MonotonicTime?, or other: Poll.Interest? = nil
+        since mark: UInt64, until deadline: MonotonicTime?, or other: Poll.Interest? = nil
     ) throws(LivemigError) -> Bool {
+        guard activity == mark else { return true }
         let events = hasUnsent ? POLLIN | POLLOUT : POLLIN
         guard try poll(socket: events, until: deadline, or: other) else { return false }
         if unsafe polled[0].revents != 0 { try serve() }

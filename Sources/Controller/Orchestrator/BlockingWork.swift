@@ -13,12 +13,16 @@ public enum BlockingWork {
     public static func run<Value: Sendable>(
         _ name: String, _ body: @escaping @Sendable () throws(LivemigError) -> Value
     ) async throws(LivemigError) -> Value {
-        let result = await withCheckedContinuation { continuation in
-            _ = WorkerThread(name) {
-                continuation.resume(returning: Result { () throws(LivemigError) in try body() })
-            }
+        try await value(name) { Result { () throws(LivemigError) in try body() } }.get()
+    }
+
+    /// Runs a closure that does not throw, as `run` does.
+    public static func value<Value: Sendable>(
+        _ name: String, _ body: @escaping @Sendable () -> Value
+    ) async -> Value {
+        await withCheckedContinuation { continuation in
+            _ = WorkerThread(name) { continuation.resume(returning: body()) }
         }
-        return try result.get()
     }
 }
 

@@ -266,7 +266,8 @@ public final class Migration: Sendable {
         case .planned, .failed:
             let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
             let found = await control.whereabouts(of: request.vm.name, on: hosts).guest
-            let stated = if case .failed(let error) = ending { error.guest } else { nil as GuestLocation? }
+            let stated =
+                if case .failed(let error) = ending { error.guest } else { nil as GuestLocation? }
             return found.state == .unknown ? stated ?? found : found
         }
     }

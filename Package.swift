@@ -160,7 +160,7 @@ var controller: [Target] {
             name: "Commands",
             dependencies: [
                 "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator", "VMDefinitions",
-                argumentParser, systemPackage,
+                "WireProtocol", argumentParser, systemPackage,
             ],
             path: "Sources/Controller/Commands"),
     ]
@@ -207,6 +207,13 @@ var tests: [Target] {
         unitTests(
             of: "MigrationEngine", "FrameTransport", "GuestMemory", "PageCodec", "WireProtocol"),
         unitTests(of: "Inventory"),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "SSHTransport", "TestSupport", "WireProtocol", "livemig", systemPackage,
+            ],
+            path: "Tests/CommandTests"),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [

@@ -42,7 +42,7 @@ public enum CommandLineProgram {
             try command.run()
             return MigrationModel.ExitCode.success.rawValue
         }
-        write(type(of: command).helpMessage(columns: 80), to: STDERR_FILENO)
+        write(LivemigCommand.helpMessage(for: type(of: command), columns: 80), to: STDERR_FILENO)
         return MigrationModel.ExitCode.usage.rawValue
     }
 

@@ -26,7 +26,7 @@ private let badInputs: [BadInput] = [
     .init("--frobnicate", 2, "error[E-USAGE]: Unknown option '--frobnicate'"),
     .init("host list --ouput json", 2, "Did you mean '--output'?"),
     .init("host list --output yaml", 2, "error[E-USAGE]"),
-    .init("teleport web1", 2, "error[E-USAGE]: Unexpected argument"),
+    .init("teleport web1", 2, "unexpected arguments: 'teleport'"),
     .init("move web1", 2, "--to"),
     .init("move --to beta", 2, "Missing expected argument '<vm> ...'"),
     .init("host add alpha --address 10.0.0.1", 2, "--host-key"),

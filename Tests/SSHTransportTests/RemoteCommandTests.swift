@@ -19,7 +19,8 @@ struct RemoteCommandTests {
         arguments: [
             [], [""], ["cat", ""], ["a b"], ["cat;reboot"], ["$HOME"], ["`id`"], ["a|b"], ["a&"],
             ["a>b"], ["a<b"], ["*"], ["?"], ["[a]"], ["~root"], ["{a,b}"], ["a\nb"], ["a\\b"],
-            ["'a'"], ["\"a\""], ["#a"], ["!a"], ["(a)"], ["a%b"], ["ä"], ["a\0b"], ["PATH=/x", "a"],
+            ["'a'"], ["\"a\""], ["#a"], ["!a"], ["(a)"], ["a%b"], ["ä"], ["a\0b"],
+            ["PATH=/x", "a"],
             ["-c", "a"], [String(repeating: "a", count: 4097)],
         ])
     func refused(_ words: [String]) {

@@ -37,8 +37,6 @@ extension SSHServerTests {
         func file() throws {
             let folder = try ScratchFolder()
             let path = folder.path("key")
-            umask(0)
-            defer { umask(0o022) }
             let pair = try SSHKeyPair.generate()
             try pair.write(to: path)
             var status = stat()

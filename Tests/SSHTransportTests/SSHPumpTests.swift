@@ -129,6 +129,19 @@ extension SSHServerTests {
             #expect(start.elapsed < .seconds(2))
         }
 
+        @Test("A pump let go while it connects leaves nothing; breaks when its end or thread leaks")
+        func letGo() throws {
+            let server = try SSHServerFixture()
+            kill(server.processID, SIGSTOP)
+            defer { kill(server.processID, SIGCONT) }
+            let before = openDescriptors()
+            for _ in 0..<20 {
+                _ = try SSHPump(to: server.endpoint(), running: RemoteCommand(["cat"]))
+            }
+            #expect(eventually { threads(named: "ssh-pump") == 0 })
+            #expect(eventually { openDescriptors() < before + 20 })
+        }
+
         @Test("A host that stops taking bytes; breaks when a pump can hang on it")
         func stalled() throws {
             let server = try SSHServerFixture()

@@ -28,8 +28,11 @@ extension SSHServerTests {
             #expect(control.cipherToServer == "chacha20-poly1305@openssh.com")
             #expect(control.cipherFromServer == "chacha20-poly1305@openssh.com")
             #expect(
-                ["mlkem768x25519-sha256", "sntrup761x25519-sha512@openssh.com", "curve25519-sha256"]
-                    .contains(control.keyExchange))
+                [
+                    "mlkem768x25519-sha256", "sntrup761x25519-sha512@openssh.com",
+                    "curve25519-sha256",
+                ]
+                .contains(control.keyExchange))
             let bulk = try SSHSession(
                 connecting: server.endpoint(), profile: .bulkToServer
             ).algorithms
@@ -155,6 +158,22 @@ extension SSHServerTests {
             #expect(code(endpoint, retries: 1)?.code == .connectDropped)
             #expect(count.withLock { $0 } == 3)
             try closer.join()
+        }
+
+        @Test("sshd above MaxStartups drops us, the retry gets in; breaks when it is not retried")
+        func maxStartups() throws {
+            let server = try SSHServerFixture(options: ["MaxStartups 1:100:1"])
+            #expect(eventually { server.sessions.isEmpty })
+            let holder = try server.connect().release()
+            #expect(eventually { !server.sessions.isEmpty })
+            let error = try #require(code(server.endpoint()))
+            #expect(error.code == .connectDropped)
+            let releaser = WorkerThread("releaser") {
+                usleep(300_000)
+                close(holder)
+            }
+            #expect(code(server.endpoint(), retries: 1) == nil)
+            _ = try releaser.join()
         }
 
         @Test("A server that accepts and says nothing; breaks when the deadline does not hold")

@@ -13,25 +13,34 @@ extension SSHServerFixture {
     }
 }
 
-/// A stream of bytes that is the same wherever it is generated (xorshift64*).
+/// A stream of bytes that is the same wherever it is generated: random ones, repeated with a period
+/// that no buffer size divides.
 struct Pattern {
-    private var state: UInt64
+    private let block: [UInt8]
+    private var position: Int
 
-    init(seed: UInt64) { state = seed | 1 }
+    init(seed: UInt64) {
+        block = Self.block
+        position = Int(seed % 1000) * 997
+    }
+
+    private static let block: [UInt8] = {
+        var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+        return (0..<1_048_583).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return UInt8(truncatingIfNeeded: state >> 56)
+        }
+    }()
 
     mutating func next(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(count + 8)
+        bytes.reserveCapacity(count)
         while bytes.count < count {
-            state ^= state >> 12
-            state ^= state << 25
-            state ^= state >> 27
-            let word = state &* 0x2545_F491_4F6C_DD1D
-            for shift in stride(from: UInt64(0), to: 64, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-            }
+            let start = position % block.count
+            let part = block[start..<min(block.count, start + count - bytes.count)]
+            bytes.append(contentsOf: part)
+            position += part.count
         }
-        bytes.removeLast(bytes.count - count)
         return bytes
     }
 }
@@ -69,7 +78,7 @@ func receive(
         }
         if got == 0 { return (count, differsAt) }
         let expected = pattern.next(got)
-        if differsAt == nil, !bytes.prefix(got).elementsEqual(expected) {
+        if differsAt == nil, unsafe memcmp(bytes, expected, got) != 0 {
             differsAt = count + (zip(bytes, expected).enumerated().first { $1.0 != $1.1 }?.0 ?? 0)
         }
         count += got

@@ -25,7 +25,7 @@ public final class SSHServerFixture: Sendable {
     /// Starts a server and waits until it answers.
     ///
     /// - Parameters:
-    ///   - options: more lines for its sshd_config, before the others so that they win.
+    ///   - options: lines for its sshd_config, in place of the fixture's own of the same keyword.
     ///   - keyOptions: what stands before the client's key in authorized_keys.
     /// - Throws: when openssh-server is not installed or the server does not answer within 10 s.
     public init(options: [String] = [], keyOptions: String = "") throws(LivemigError) {
@@ -63,7 +63,21 @@ public final class SSHServerFixture: Sendable {
     /// What it has logged.
     public var log: String { folder.read("log") }
 
-    /// A new Ed25519 key pair without passphrase; returns its fingerprint.
+    /// A bare TCP connection to the server, which counts as one that has not logged in.
+    public func connect() throws(LivemigError) -> OwnedDescriptor {
+        let socket = OwnedDescriptor(
+            owning: try SystemCall.check("socket") {
+                Glibc.socket(
+                    AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            })
+        let number = socket.number
+        try unsafe Self.withLoopback(port) { (address, length) throws(LivemigError) in
+            try SystemCall.check("connect") { unsafe Glibc.connect(number, address, length) }
+        }
+        return socket
+    }
+
+    /// A new key pair, Ed25519 and without passphrase unless asked for; returns its fingerprint.
     public static func makeKey(
         _ folder: ScratchFolder, _ name: String, passphrase: String = "", type: String = "ed25519"
     ) throws(LivemigError) -> String {
@@ -141,14 +155,16 @@ public final class SSHServerFixture: Sendable {
     private static func configuration(
         _ folder: ScratchFolder, port: Int, _ options: [String]
     ) -> String {
-        let lines =
-            options + [
-                "Port \(port)", "ListenAddress 127.0.0.1", "HostKey \(folder.path("host"))",
-                "AuthorizedKeysFile \(folder.path("authorized_keys"))", "PidFile none",
-                "StrictModes no", "UsePAM no", "PermitRootLogin prohibit-password",
-                "PasswordAuthentication no", "KbdInteractiveAuthentication no",
-                "MaxStartups 100:30:200", "MaxSessions 100", "LogLevel VERBOSE",
-            ]
+        let defaults = [
+            "Port \(port)", "ListenAddress 127.0.0.1", "HostKey \(folder.path("host"))",
+            "AuthorizedKeysFile \(folder.path("authorized_keys"))", "PidFile none",
+            "StrictModes no", "UsePAM no", "PermitRootLogin prohibit-password",
+            "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+            "MaxStartups 100:30:200", "MaxSessions 100", "LogLevel VERBOSE",
+        ]
+        // For some keywords the first value wins, for others the last one.
+        let keywords = Set(options.map { $0.prefix { $0 != " " } })
+        let lines = options + defaults.filter { !keywords.contains($0.prefix { $0 != " " }) }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -173,15 +189,8 @@ public final class SSHServerFixture: Sendable {
     }
 
     private func banner() throws(LivemigError) -> String {
-        let socket = OwnedDescriptor(
-            owning: try SystemCall.check("socket") {
-                Glibc.socket(
-                    AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            })
+        let socket = try connect()
         let number = socket.number
-        try unsafe Self.withLoopback(port) { (address, length) throws(LivemigError) in
-            try SystemCall.check("connect") { unsafe connect(number, address, length) }
-        }
         var bytes = [UInt8](repeating: 0, count: 64)
         let ready = try Poll.wait([.init(number)], timeout: .seconds(2))
         let count = ready.isEmpty ? 0 : unsafe read(number, &bytes, bytes.count)

@@ -122,18 +122,19 @@ private struct Spawn {
         return process
     }
 
-    /// Moves every descriptor above all targets first, so that no copy overwrites a source.
+    /// Moves every descriptor above all sources and targets first, so that no copy overwrites a source.
     private func addDescriptors(
         to actions: inout posix_spawn_file_actions_t
     ) throws(LivemigError) {
-        let floor = (command.descriptors.keys.max() ?? 2) + 1
+        let floor =
+            max(command.descriptors.keys.max() ?? 2, command.descriptors.values.max() ?? 2) + 1
         let sorted = command.descriptors.sorted { $0.key < $1.key }
         for (index, (_, source)) in sorted.enumerated() {
-            let parked = floor + 64 + CInt(index)
+            let parked = floor + CInt(index)
             unsafe posix_spawn_file_actions_adddup2(&actions, source, parked)
         }
         for (index, (target, _)) in sorted.enumerated() {
-            let parked = floor + 64 + CInt(index)
+            let parked = floor + CInt(index)
             unsafe posix_spawn_file_actions_adddup2(&actions, parked, target)
             unsafe posix_spawn_file_actions_addclose(&actions, parked)
         }

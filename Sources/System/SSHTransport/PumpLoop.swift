@@ -30,12 +30,13 @@ struct PumpLoop: ~Copyable {
     mutating func run() throws(LivemigError) -> SSHExit {
         while true {
             try channel.session.serve()
+            let mark = channel.session.activity
             var moved = try moveToRemote()
             if try moveToLocal() { moved = true }
-            try channel.drainErrors()
             if isLocalGone { break }
+            try channel.drainErrors()
             if toLocal.isPassedOn && channel.isClosed { break }
-            if !moved { try sleep() }
+            if !moved { try sleep(since: mark) }
         }
         channel.finishErrors()
         return channel.exit
@@ -122,14 +123,15 @@ struct PumpLoop: ~Copyable {
 
     // MARK: Waiting
 
-    private mutating func sleep() throws(LivemigError) {
+    private mutating func sleep(since mark: UInt64) throws(LivemigError) {
         var events: Int32 = 0
         let canReceive = toRemote.isEmpty && !toRemote.hasEnded && !channel.isClosed
         if canReceive { events |= POLLIN }
         if !toLocal.isEmpty { events |= POLLOUT }
         // With no event to wait for, a socket that is hung up would still end every poll at once.
         let interest = events == 0 ? nil : Poll.Interest(local.number, events)
-        guard try channel.session.wait(until: stallDeadline(), or: interest) else {
+        let deadline = stallDeadline()
+        guard try channel.session.wait(since: mark, until: deadline, or: interest) else {
             let endpoint = channel.session.endpoint
             throw LivemigError(
                 .stall, "nothing accepted for \(endpoint.stallTimeout.brief)", at: endpoint.place)

@@ -83,6 +83,7 @@ public struct SSHChannel: ByteChannel, ~Copyable {
         let count = unsafe piece.withUnsafeBytes {
             unsafe ssh_channel_write(pointer, $0.baseAddress, UInt32($0.count))
         }
+        if count == SSH_AGAIN { return 0 }
         guard count >= 0 else { throw failure() }
         return Int(count)
     }
@@ -101,6 +102,8 @@ public struct SSHChannel: ByteChannel, ~Copyable {
         case 1...: return .bytes(Int(count))
         case 0, SSH_AGAIN: return .nothing
         case SSH_EOF: return .end
+        // libssh keeps a channel open until everything that came has been read.
+        case _ where isClosed && session.isConnected: return .end
         default: throw failure()
         }
     }
@@ -157,7 +160,9 @@ public struct SSHChannel: ByteChannel, ~Copyable {
         var sent = session.sentBytes
         var deadline = MonotonicTime.now + stall
         while done < bytes.byteCount || session.hasUnsent {
-            let count = done < bytes.byteCount && !session.hasUnsent
+            let mark = session.activity
+            let count =
+                done < bytes.byteCount && !session.hasUnsent
                 ? try offer(bytes.extracting(done...)) : 0
             done += count
             if session.sentBytes != sent {
@@ -165,7 +170,7 @@ public struct SSHChannel: ByteChannel, ~Copyable {
                 deadline = .now + stall
             }
             guard count == 0 || session.hasUnsent else { continue }
-            guard try session.wait(until: deadline) else {
+            guard try session.wait(since: mark, until: deadline) else {
                 throw LivemigError(
                     .stall, "nothing accepted for \(stall.brief)", at: session.endpoint.place)
             }
@@ -183,13 +188,14 @@ public struct SSHChannel: ByteChannel, ~Copyable {
         guard buffer.count > 0 else { return 0 }
         let deadline = readTimeout.map { MonotonicTime.now + $0 }
         while true {
+            let mark = session.activity
             switch try unsafe take(into: buffer) {
             case .bytes(let count): return count
             case .end: return 0
             case .nothing: break
             }
             try drainErrors()
-            guard try session.wait(until: deadline) else {
+            guard try session.wait(since: mark, until: deadline) else {
                 throw LivemigError(
                     .stall, "nothing received for \((readTimeout ?? .zero).brief)",
                     at: session.endpoint.place)
@@ -218,9 +224,10 @@ public struct SSHChannel: ByteChannel, ~Copyable {
         let stall = session.endpoint.stallTimeout
         let deadline = MonotonicTime.now + stall
         while true {
+            let mark = session.activity
             try drainErrors()
             if isClosed { break }
-            guard try session.wait(until: deadline) else {
+            guard try session.wait(since: mark, until: deadline) else {
                 throw LivemigError(
                     .stall, "the remote command closed its output but does not end",
                     at: session.endpoint.place)

@@ -3,6 +3,7 @@ import MigrationModel
 /// How a remote command ended.
 public struct SSHExit: Hashable, Sendable {
     /// The exit status; `nil` when a signal ended it, or the connection did not live to tell.
+    ///
     /// A shell that cannot find the program reports 127.
     public let status: Int32?
     /// The last lines of its standard error, each escaped, at most 4 KiB in all.

@@ -95,7 +95,8 @@ struct SSHKey: ~Copyable {
     /// Whether a passphrase protects the key: said in words by PEM, and by the name of the cipher
     /// in OpenSSH's format (PROTOCOL.key), where an open key starts with this base64.
     private static func isEncrypted(_ text: borrowing HeapBuffer) -> Bool {
-        let lines = unsafe String(decoding: text.bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+        let lines = unsafe String(decoding: text.bytes, as: UTF8.self).split(
+            whereSeparator: \.isNewline)
         if lines.contains(where: { $0.contains("ENCRYPTED") }) { return true }
         guard let header = lines.firstIndex(where: { $0.contains("BEGIN OPENSSH PRIVATE KEY") }),
             header + 1 < lines.count

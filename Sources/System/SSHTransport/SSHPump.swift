@@ -13,6 +13,8 @@ public final class SSHPump: Sendable {
         /// The number is the caller's end of the socket pair until it is taken.
         case running(end: CInt?)
         case failed(LivemigError)
+        /// Nobody is left to take the end.
+        case released
     }
 
     private let state = Monitor<State>(.connecting)
@@ -69,30 +71,37 @@ public final class SSHPump: Sendable {
         worker = WorkerThread("ssh-pump") { [state] in
             let local = OwnedDescriptor(owning: local)
             let interrupt = OwnedDescriptor(owning: stop.first)
+            let channel: SSHChannel
             do throws(LivemigError) {
                 let session = try SSHSession(
                     connecting: endpoint, profile: profile, retries: retries,
                     interrupt: interrupt.number)
-                let channel = try SSHChannel(session.handle, command, onErrorLine: onErrorLine)
-                state.withLock { $0 = .running(end: end) }
-                var loop = PumpLoop(channel, local)
-                return try loop.run()
+                channel = try SSHChannel(session.handle, command, onErrorLine: onErrorLine)
             } catch {
-                state.withLock {
-                    if case .connecting = $0 {
-                        if let end { close(end) }
-                        $0 = .failed(error)
-                    }
-                }
+                Self.settle(state, end, .failed(error))
                 throw error
             }
+            Self.settle(state, end, .running(end: end))
+            var loop = PumpLoop(channel, local)
+            return try loop.run()
+        }
+    }
+
+    /// Leaves the connecting state; the end is closed unless somebody can still take it.
+    private static func settle(_ state: Monitor<State>, _ end: CInt?, _ next: State) {
+        state.withLock {
+            switch ($0, next) {
+            case (.connecting, .running): break
+            default: if let end { close(end) }
+            }
+            if case .connecting = $0 { $0 = next }
         }
     }
 
     deinit {
         state.withLock {
             if case .running(let end?) = $0 { close(end) }
-            $0 = .running(end: nil)
+            $0 = .released
         }
     }
 
@@ -116,14 +125,14 @@ public final class SSHPump: Sendable {
     /// Waits until the host has accepted the command.
     /// - Throws: the reason why it did not.
     public func waitUntilRunning() throws(LivemigError) {
-        let failure: LivemigError?? = state.wait { state in
+        let outcome = state.wait { state -> Result<Void, LivemigError>? in
             switch state {
-            case .connecting: LivemigError??.none
-            case .running: .some(nil)
-            case .failed(let error): .some(error)
+            case .connecting: nil
+            case .running, .released: .success(())
+            case .failed(let error): .failure(error)
             }
         }
-        if let failure, let failure { throw failure }
+        try outcome.get()
     }
 
     /// Waits for the end: the command has ended and all its output was delivered.

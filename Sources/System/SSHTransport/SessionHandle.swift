@@ -17,6 +17,8 @@ final class SessionHandle {
     /// Our own descriptor of the socket: libssh closes its one when the connection breaks, and the
     /// number could then be another file's.
     private let socket: OwnedDescriptor
+    /// The number of libssh's descriptor of the socket, which it may have closed.
+    private let lent: CInt
     private let interrupt: CInt?
     private let thread = pthread_self()
     private let counter: UnsafeMutablePointer<ssh_counter_struct>
@@ -27,10 +29,12 @@ final class SessionHandle {
         _ options: consuming SessionOptions, socket: consuming OwnedDescriptor,
         endpoint: SSHEndpoint, interrupt: CInt?
     ) throws(LivemigError) {
+        let copy = try socket.duplicate()
         guard let event = unsafe ssh_event_new() else {
             throw LivemigError(.resource, "libssh: no memory for an event loop")
         }
         unsafe self.event = event
+        lent = copy.release()
         unsafe pointer = options.release()
         self.endpoint = endpoint
         self.interrupt = interrupt
@@ -41,9 +45,8 @@ final class SessionHandle {
         self.socket = socket
         unsafe ssh_set_blocking(pointer, 0)
         unsafe ssh_set_counters(pointer, counter, nil)
-        var descriptor = try self.socket.duplicate().release()
+        var descriptor = lent
         if unsafe ssh_options_set(pointer, SSH_OPTIONS_FD, &descriptor) != SSH_OK {
-            close(descriptor)
             throw LivemigError(.internal, "libssh refuses the socket: \(reason)")
         }
     }
@@ -54,8 +57,22 @@ final class SessionHandle {
         unsafe ssh_event_free(event)
         unsafe ssh_disconnect(pointer)
         unsafe ssh_free(pointer)
+        closeLent()
         unsafe counter.deallocate()
         unsafe polled.deallocate()
+    }
+
+    /// Closes libssh's descriptor if libssh has not.
+    ///
+    /// libssh closes it after an error but not in ssh_disconnect. While our own descriptor is open no other file has the socket's inode, so a
+    /// number that was closed and reused by another thread is told apart (fstat(2)).
+    private func closeLent() {
+        var ours = stat()
+        var theirs = stat()
+        guard unsafe fstat(socket.number, &ours) == 0, unsafe fstat(lent, &theirs) == 0,
+            ours.st_dev == theirs.st_dev, ours.st_ino == theirs.st_ino
+        else { return }
+        close(lent)
     }
 
     /// Ends the program when another thread than the session's own uses it: a bug of the caller's.
@@ -79,6 +96,13 @@ final class SessionHandle {
     /// The bytes that the socket has taken so far.
     var sentBytes: UInt64 { unsafe counter.pointee.out_bytes }
 
+    /// Changes whenever libssh has read from or written to the socket.
+    ///
+    /// Any call of libssh may do that, and so take in what another call is waiting for: reading
+    /// standard error can bring the end of standard output. Whoever checks several things and then
+    /// sleeps must see that this stayed the same from the first check on.
+    var activity: UInt64 { unsafe counter.pointee.in_bytes &+ counter.pointee.out_bytes }
+
     /// The error of a connection that broke.
     var lost: LivemigError {
         LivemigError(.disconnected, "connection lost: \(reason)", at: endpoint.place)
@@ -92,8 +116,10 @@ final class SessionHandle {
     ) throws(LivemigError) -> CInt? {
         checkThread()
         while true {
+            let mark = activity
             let result = call()
             if result != again { return result }
+            if activity != mark { continue }
             // Before the key exchange libssh waits for the socket to be writable without
             // having anything to send, so its own interest counts here.
             let flags = unsafe ssh_get_poll_flags(pointer)
@@ -113,13 +139,16 @@ final class SessionHandle {
     /// socket.
     ///
     /// - Parameters:
+    ///   - mark: the `activity` before the first of the checks that found nothing to do; when it
+    ///     has changed since, there is no wait.
     ///   - deadline: when to give up; `nil` for never.
     ///   - other: a descriptor and the events to wait for on it.
     /// - Returns: whether anything happened before the deadline.
     /// - Throws: `E-DISCONNECTED` when the connection broke, `E-CANCELLED` when interrupted.
     func wait(
-        until deadline: MonotonicTime?, or other: Poll.Interest? = nil
+        since mark: UInt64, until deadline: MonotonicTime?, or other: Poll.Interest? = nil
     ) throws(LivemigError) -> Bool {
+        guard activity == mark else { return true }
         let events = hasUnsent ? POLLIN | POLLOUT : POLLIN
         guard try poll(socket: events, until: deadline, or: other) else { return false }
         if unsafe polled[0].revents != 0 { try serve() }

@@ -15,7 +15,7 @@ struct InventoryCommandTests {
             let address: String
             let port: Int
             let user: String
-            let host_keys: [String]
+            let hostKeys: [String]
         }
     }
 
@@ -49,10 +49,13 @@ struct InventoryCommandTests {
 
                 """)
         let json = try run("host", "list", "--output", "json")
-        let hosts = try JSONDecoder().decode(Hosts.self, from: Data(json.output.utf8)).hosts
+        #expect(json.output.contains(#""host_keys":["#))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let hosts = try decoder.decode(Hosts.self, from: Data(json.output.utf8)).hosts
         #expect(hosts.map(\.name) == ["alpha"])
         #expect(hosts.first?.port == 2222)
-        #expect(hosts.first?.host_keys == [Self.key])
+        #expect(hosts.first?.hostKeys == [Self.key])
 
         let shown = try run("host", "show", "alpha")
         #expect(shown.output.contains("host key         \(Self.key)\n"))

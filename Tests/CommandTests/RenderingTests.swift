@@ -120,12 +120,12 @@ struct RenderingTests {
 
     private struct Result: Decodable {
         let event, vm, migration, source, destination, outcome, mode, verified: String
-        let exit_code, rounds: Int
-        let total_ms, transfer_ms: Double
-        let downtime_ms: [String: Double]
-        let guest_bytes, wire_bytes: UInt64
+        let exitCode, rounds: Int
+        let totalMs, transferMs: Double
+        let downtimeMs: [String: Double]
+        let guestBytes, wireBytes: UInt64
         let pages: [String: UInt64]
-        let vm_is: Place
+        let vmIs: Place
         let time: String
 
         struct Place: Decodable {
@@ -139,24 +139,33 @@ struct RenderingTests {
     func resultJSON() throws {
         let line = JSONText.line(ResultEvent(try outcome(.moved(report(), incomplete: nil))))
         #expect(!line.contains("\n"))
-        let result = try JSONDecoder().decode(Result.self, from: Data(line.utf8))
+        for name in [
+            "exit_code", "total_ms", "transfer_ms", "downtime_ms", "guest_bytes", "wire_bytes",
+            "vm_is", "final_pages", "device_state",
+        ] {
+            #expect(line.contains("\"\(name)\":"))
+        }
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let result = try decoder.decode(Result.self, from: Data(line.utf8))
         #expect(result.event == "result")
         #expect(result.outcome == "moved")
-        #expect(result.exit_code == 0)
-        #expect(result.total_ms == 3600)
-        #expect(result.transfer_ms == 1540)
+        #expect(result.exitCode == 0)
+        #expect(result.totalMs == 3600)
+        #expect(result.transferMs == 1540)
         #expect(
-            result.downtime_ms == [
-                "total": 23.7, "final_pages": 7.9, "device_state": 6, "commit": 4, "resume": 5.8,
+            result.downtimeMs == [
+                "total": 23.7, "final_pages": 7.9, "device_state": 6, "commit": 4,
+                "resume": 5.8,
             ])
         #expect(result.pages["sent"] == 31_021)
         #expect(result.pages["zero"] == 182_211)
         #expect(result.pages["unchanged"] == 77)
-        #expect(result.guest_bytes == 4 << 30)
-        #expect(result.wire_bytes == 321 << 20)
+        #expect(result.guestBytes == 4 << 30)
+        #expect(result.wireBytes == 321 << 20)
         #expect(result.verified == "pages")
-        #expect(result.vm_is.state == "running")
-        #expect(result.vm_is.epoch == 7)
+        #expect(result.vmIs.state == "running")
+        #expect(result.vmIs.epoch == 7)
         #expect(result.time.hasSuffix("Z"))
     }
 

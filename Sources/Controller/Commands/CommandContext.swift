@@ -27,6 +27,10 @@ struct CommandContext: Sendable {
         let found = found
         let isNamed = inventoryOption != nil || !(environment["LIVEMIG_INVENTORY"] ?? "").isEmpty
         guard found.exists || isNamed else { return HostDirectory([]) }
+        guard found.exists else {
+            throw LivemigError(
+                .file, "there is no inventory", at: found.path, fix: "livemig host add makes it")
+        }
         return HostDirectory(try InventoryFile(path: found.path).load())
     }
 

@@ -11,12 +11,22 @@ public enum CommandLineProgram {
     public static func run(_ arguments: [String]) async -> Int32 {
         // A reader of standard output that goes away must not end a move.
         _ = signal(SIGPIPE, SIG_IGN)
+        fillStandardStreams()
         do {
             let command = try LivemigCommand.parseAsRoot(arguments)
             if let action = command as? any LivemigAction { return await run(action) }
             return try runHelp(command)
         } catch {
             return report(error)
+        }
+    }
+
+    /// Opens `/dev/null` where the caller closed a standard stream: else the next file or connection
+    /// would get its number, and the output meant for it.
+    private static func fillStandardStreams() {
+        for stream in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
+        where fcntl(stream, F_GETFD) == -1 && errno == EBADF {
+            _ = unsafe open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY)
         }
     }
 
@@ -42,7 +52,7 @@ public enum CommandLineProgram {
             try command.run()
             return MigrationModel.ExitCode.success.rawValue
         }
-        write(type(of: command).helpMessage(columns: 80), to: STDERR_FILENO)
+        write(LivemigCommand.helpMessage(for: type(of: command), columns: 80), to: STDERR_FILENO)
         return MigrationModel.ExitCode.usage.rawValue
     }
 

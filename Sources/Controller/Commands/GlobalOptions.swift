@@ -13,7 +13,7 @@ struct GlobalOptions: ParsableArguments {
             valueName: "file"))
     var inventory: String?
 
-    @Option(help: "How results are printed.")
+    @Option(help: ArgumentHelp("How results are printed.", valueName: "form"))
     var output: Output = .text
 
     @Flag(name: .customLong("no-color"), help: "Print without colours, as NO_COLOR does.")

@@ -7,6 +7,8 @@ import MigrationModel
 struct HostAddCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Add a host to the inventory.",
+        usage:
+            "livemig host add <name> --address <address> --host-key <SHA256:…> ...\n    [<options>]",
         discussion: """
             The host key's fingerprint is printed on the host by
               ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
@@ -53,7 +55,7 @@ struct HostAddCommand: LivemigAction {
             "A fingerprint of the host's keys; may be repeated.", valueName: "SHA256:…"))
     var hostKeys: [String]
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

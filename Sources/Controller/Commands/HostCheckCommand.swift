@@ -6,6 +6,7 @@ import Orchestrator
 struct HostCheckCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Connect to hosts and show what they can do.",
+        usage: "livemig host check [<name> ...] [<options>]",
         discussion: """
             Example:
               livemig host check alpha beta
@@ -16,7 +17,7 @@ struct HostCheckCommand: LivemigAction {
     )
     var names: [String] = []
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

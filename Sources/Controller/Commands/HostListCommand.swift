@@ -6,12 +6,13 @@ import Orchestrator
 struct HostListCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the hosts of the inventory.",
+        usage: "livemig host list [<options>]",
         discussion: """
             Example:
               livemig host list --output json
             """)
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -7,6 +7,7 @@ import Orchestrator
 struct HostRemoveCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Take a host out of the inventory.",
+        usage: "livemig host remove <name> [<options>]",
         discussion: """
             The host itself and its VMs are not touched.
 
@@ -17,7 +18,7 @@ struct HostRemoveCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The host.", valueName: "name"))
     var name: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -6,6 +6,7 @@ import Orchestrator
 struct HostShowCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show a host of the inventory.",
+        usage: "livemig host show <name> [<options>]",
         discussion: """
             Example:
               livemig host show alpha
@@ -14,7 +15,7 @@ struct HostShowCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The host.", valueName: "name"))
     var name: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -6,6 +6,7 @@ import Orchestrator
 struct HostTrustCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "trust", abstract: "Let two hosts' agents open data lanes to each other.",
+        usage: "livemig host trust <a> <b> [<options>]",
         discussion: """
             Each agent gets a key of its own, which the other host accepts for lanes of a
             move and nothing else (a forced command in authorized_keys).
@@ -20,7 +21,7 @@ struct HostTrustCommand: LivemigAction {
     @Argument(help: ArgumentHelp("Another host.", valueName: "b"))
     var second: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -8,6 +8,7 @@ import Orchestrator
 struct MoveCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "move", abstract: "Move running VMs to another host.",
+        usage: "livemig move <vm> ... --to <host> [<options>]",
         discussion: """
             Several VMs are moved one after the other. Ctrl-C cancels a move before its
             commit, and the guest runs on where it was.
@@ -36,7 +37,7 @@ struct MoveCommand: LivemigAction {
 
     @OptionGroup var policy: MovePolicyOptions
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -112,7 +112,7 @@ struct ResultEvent: Encodable {
     var wireBytes: UInt64?
     var pages: PagesDocument?
     var verified: String?
-    var error: ErrorEvent?
+    let code: String?
     let vmIs: GuestDocument?
 
     struct DowntimeDocument: Encodable {
@@ -138,7 +138,7 @@ struct ResultEvent: Encodable {
         exitCode = outcome.exitCode.rawValue
         totalMs = outcome.total.jsonMilliseconds
         vmIs = outcome.guest.map(GuestDocument.init)
-        error = outcome.error.map { ErrorEvent($0) }
+        code = outcome.error?.code.rawValue
         guard case .moved(let report, _) = outcome.ending else { return }
         rounds = report.rounds
         transferMs = report.transfer.jsonMilliseconds

@@ -38,7 +38,7 @@ struct MovePolicyOptions: ParsableArguments {
             "Data connections, 1 to 16. (default: the source chooses)", valueName: "n"))
     var lanes: Int?
 
-    @Option(help: "How pages are compressed.")
+    @Option(help: ArgumentHelp("How pages are compressed.", valueName: "codec"))
     var compression: Compression = .auto
 
     @Option(help: "From host to host, or through this machine.")

@@ -6,6 +6,7 @@ import Orchestrator
 struct StatusCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Say where VMs are, from all hosts' records.",
+        usage: "livemig status [<vm>] [<options>]",
         discussion: """
             Below each VM stands what every host's record says: OWN and INT give the right
             to run it, ARM and RDY wait for it, REL and GONE have given it away.
@@ -17,7 +18,7 @@ struct StatusCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The VM; all when none is named.", valueName: "vm"))
     var vm: String?
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -8,6 +8,7 @@ import Orchestrator
 struct VMConsoleCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "console", abstract: "Connect to a VM's first serial port.",
+        usage: "livemig vm console <vm> [<options>]",
         discussion: """
             Ctrl-] leaves the console. Without a terminal on standard input the guest's
             output is copied to standard output until it ends.
@@ -19,7 +20,7 @@ struct VMConsoleCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The VM, or HOST/VM.", valueName: "vm"))
     var vm: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

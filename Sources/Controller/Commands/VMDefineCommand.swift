@@ -7,6 +7,7 @@ import VMDefinitions
 struct VMDefineCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "define", abstract: "Give a VM to a host.",
+        usage: "livemig vm define <file> --on <host> [<options>]",
         discussion: """
             FILE is a libvirt domain document; what livemig does not support in it is an
             error with its line, never ignored. A definition without <uuid> gets one.
@@ -21,7 +22,7 @@ struct VMDefineCommand: LivemigAction {
     @Option(help: ArgumentHelp("The host.", valueName: "host"))
     var on: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

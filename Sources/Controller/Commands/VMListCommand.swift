@@ -6,6 +6,7 @@ import Orchestrator
 struct VMListCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List the VMs of a host, or of all hosts.",
+        usage: "livemig vm list [<host>] [<options>]",
         discussion: """
             Example:
               livemig vm list alpha --output json
@@ -15,7 +16,7 @@ struct VMListCommand: LivemigAction {
         help: ArgumentHelp("The host; all of the inventory when none is named.", valueName: "host"))
     var host: String?
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -6,6 +6,7 @@ import Orchestrator
 struct VMRemoveCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Forget a VM that is stopped.",
+        usage: "livemig vm remove <vm> [<options>]",
         discussion: """
             Its definition and record are removed from the host; its disks are not touched.
 
@@ -16,7 +17,7 @@ struct VMRemoveCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The VM, or HOST/VM.", valueName: "vm"))
     var vm: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

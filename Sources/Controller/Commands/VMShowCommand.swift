@@ -6,6 +6,7 @@ import Orchestrator
 struct VMShowCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show a VM.",
+        usage: "livemig vm show <vm> [--definition] [<options>]",
         discussion: """
             Example:
               livemig vm show alpha/web1 --definition
@@ -17,7 +18,7 @@ struct VMShowCommand: LivemigAction {
     @Flag(help: "Print the definition, and nothing else in text.")
     var definition = false
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

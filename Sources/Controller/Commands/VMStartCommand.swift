@@ -6,6 +6,7 @@ import Orchestrator
 struct VMStartCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "start", abstract: "Start a VM.",
+        usage: "livemig vm start <vm> [<options>]",
         discussion: """
             Example:
               livemig vm start web1
@@ -14,7 +15,7 @@ struct VMStartCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The VM, or HOST/VM.", valueName: "vm"))
     var vm: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

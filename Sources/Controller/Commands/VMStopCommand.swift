@@ -6,6 +6,7 @@ import Orchestrator
 struct VMStopCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "stop", abstract: "Power a VM off, as if by its switch.",
+        usage: "livemig vm stop <vm> [<options>]",
         discussion: """
             Example:
               livemig vm stop web1
@@ -14,7 +15,7 @@ struct VMStopCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The VM, or HOST/VM.", valueName: "vm"))
     var vm: String
 
-    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext

@@ -67,7 +67,7 @@ public final class AgentConnection: Sendable {
     /// Sends a message that has no answer of its own.
     func send(_ message: some WireMessage) { outbox.send(message) }
 
-    /// Holds the calling thread back while the host takes less than is sent. Not for tasks.
+    /// Holds the calling thread back while the host takes less than is sent; not for tasks.
     func waitForRoom() { outbox.waitForRoom() }
 
     /// Takes the next frame.

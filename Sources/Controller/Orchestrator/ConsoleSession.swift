@@ -27,7 +27,9 @@ public struct ConsoleSession: Sendable {
         }
     }
 
-    /// Types bytes at the guest. Blocks while the host takes less than is typed: not for tasks.
+    /// Types bytes at the guest.
+    ///
+    /// Blocks while the host takes less than is typed: not for tasks.
     /// - Parameter bytes: at most 64 KiB.
     public func type(_ bytes: [UInt8]) {
         agent.waitForRoom()

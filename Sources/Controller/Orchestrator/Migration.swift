@@ -42,7 +42,9 @@ public final class Migration: Sendable {
         (inputs, supply) = AsyncStream.makeStream()
     }
 
-    /// Asks for the move to be given up. Before the commit the guest stays on the source; after it, a
+    /// Asks for the move to be given up.
+    ///
+    /// Before the commit the guest stays on the source; after it, a
     /// second call leaves the rest to the hosts.
     public func interrupt() {
         let task = stage.withLock { stage -> Task<Result<Prepared, LivemigError>, Never>? in
@@ -56,7 +58,7 @@ public final class Migration: Sendable {
         if let task { task.cancel() } else { supply.yield(.interrupt) }
     }
 
-    /// Makes the move. Called once.
+    /// Makes the move; called once.
     public func run() async -> MoveOutcome {
         defer { show.finish() }
         let prepared: Prepared

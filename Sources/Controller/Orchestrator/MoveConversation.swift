@@ -91,7 +91,8 @@ struct MoveConversation {
             return [.end(.moved(report, incomplete: incomplete))]
         case .failed(let error):
             sourceError = error
-            guard Self.isConsequence(error), destinationError == nil else { return [conclusion] }
+            let isExplained = [destinationError, relayError].contains { $0 != nil }
+            guard Self.isConsequence(error), !isExplained else { return [conclusion] }
             return [wake(Self.reasonLimit)]
         }
     }
@@ -134,7 +135,7 @@ struct MoveConversation {
     private mutating func relayBroke(_ error: LivemigError) -> [Effect] {
         guard relayError == nil else { return [] }
         relayError = error
-        return sourceError == nil ? [wake(Self.sourceLimit)] : []
+        return [sourceError == nil ? wake(Self.sourceLimit) : conclusion]
     }
 
     private mutating func interrupted() -> [Effect] {

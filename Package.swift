@@ -9,7 +9,13 @@ let package = Package(
         .executable(name: "livemig-agent", targets: ["livemig-agent"]),
         .executable(name: "livemig-synthetic-guest", targets: ["livemig-synthetic-guest"]),
         .library(name: "guestmemory", type: .dynamic, targets: ["GuestMemoryPreload"]),
-        .library(name: "LivemigEngine", targets: ["PageCodec", "GuestMemory", "MigrationEngine"]),
+        // For the benchmarks, which are a package of their own.
+        .library(
+            name: "LivemigParts",
+            targets: [
+                "GuestMemory", "Hypervisor", "LinuxSystem", "PageCodec", "SyntheticVM",
+                "TestSupport",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -24,7 +24,7 @@ struct CodecBenchmark {
     }
 
     private func measure(
-        _ codec: Codec, _ fill: (UnsafeMutablePointer<UInt64>, Int) -> Void
+        _ codec: Codec, _ fill: (UnsafeMutableBufferPointer<UInt64>, Int) -> Void
     ) throws -> (Duration, Duration) {
         let size = Self.pages * 4096
         let source = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 4096)
@@ -33,9 +33,11 @@ struct CodecBenchmark {
             source.deallocate()
             target.deallocate()
         }
-        memset(target.baseAddress, 0, size)
+        target.initializeMemory(as: UInt8.self, repeating: 0)
         let words = source.bindMemory(to: UInt64.self)
-        for page in 0..<Self.pages { fill(words.baseAddress! + page * 512, page) }
+        for page in 0..<Self.pages {
+            fill(UnsafeMutableBufferPointer(rebasing: words[page * 512..<page * 512 + 512]), page)
+        }
         let key = PageHashKey(secret: 7)
         var encoder = try BatchEncoder(key: key)
         var decoder = try BatchDecoder(key: key)
@@ -62,7 +64,7 @@ struct CodecBenchmark {
         return (encoding, decoding)
     }
 
-    private func randomPage(_ words: UnsafeMutablePointer<UInt64>, _ page: Int) {
+    private func randomPage(_ words: UnsafeMutableBufferPointer<UInt64>, _ page: Int) {
         var state = UInt64(page) &* 0x9E37_79B9_7F4A_7C15 | 1
         for index in 0..<512 {
             state ^= state << 13
@@ -72,10 +74,10 @@ struct CodecBenchmark {
         }
     }
 
-    private func textPage(_ words: UnsafeMutablePointer<UInt64>, _ page: Int) {
+    private func textPage(_ words: UnsafeMutableBufferPointer<UInt64>, _ page: Int) {
         let text = Array(
             "page \(page): the guest writes a log line with a number and a word\n".utf8)
-        let bytes = UnsafeMutableRawPointer(words).assumingMemoryBound(to: UInt8.self)
+        let bytes = UnsafeMutableRawBufferPointer(words)
         for index in 0..<4096 {
             bytes[index] = text[index % text.count] &+ (index % 97 == page % 97 ? 1 : 0)
         }

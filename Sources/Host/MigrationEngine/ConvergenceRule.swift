@@ -90,7 +90,8 @@ public struct ConvergenceRule: Sendable {
 
     /// Small rounds measure the round-trip, not the link: they do not lower the rate.
     ///
-    /// The first round is of all memory: its zero pages say nothing of the pages that the guest writes.
+    /// The first round is of all memory: its zero pages say nothing of the pages that the guest
+    /// writes.
     private mutating func learn(from round: RoundReport) {
         if round.number == 0 {
             let sent = round.pages.sent

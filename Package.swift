@@ -59,7 +59,7 @@ var system: [Target] {
             name: "GuestMemoryPreload", dependencies: ["CLinux"],
             path: "Sources/System/GuestMemoryPreload"),
         .target(
-            name: "LinuxSystem", dependencies: ["CLinux", systemPackage],
+            name: "LinuxSystem", dependencies: ["CLinux", "MigrationModel", systemPackage],
             path: "Sources/System/LinuxSystem"),
         .target(
             name: "FrameTransport",
@@ -130,10 +130,11 @@ var host: [Target] {
         .target(
             name: "HostAgent",
             dependencies: [
-                "CLinux", "FrameTransport", "GuestMemory", "Guardian", "LinuxSystem",
-                "MigrationEngine", "MigrationModel",
-                "Ownership", "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions",
-                "WireProtocol", systemPackage, logging,
+                "CLinux", "FrameTransport", "GuestMemory", "Guardian", "Hypervisor", "Journal",
+                "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership", "PageCodec",
+                "QEMU",
+                "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments",
+                systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
     ]
@@ -159,7 +160,7 @@ var controller: [Target] {
             name: "Commands",
             dependencies: [
                 "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator", "VMDefinitions",
-                argumentParser, systemPackage,
+                "WireProtocol", argumentParser, systemPackage,
             ],
             path: "Sources/Controller/Commands"),
     ]
@@ -171,7 +172,8 @@ var programs: [Target] {
     [
         .executableTarget(name: "livemig", dependencies: ["Commands"], path: "Sources/livemig"),
         .executableTarget(
-            name: "livemig-agent", dependencies: ["HostAgent", argumentParser],
+            name: "livemig-agent",
+            dependencies: ["Guardian", "HostAgent", "MigrationModel", argumentParser],
             path: "Sources/livemig-agent"),
         .executableTarget(
             name: "livemig-synthetic-guest", dependencies: ["SyntheticVM"],
@@ -184,7 +186,10 @@ var programs: [Target] {
 var tests: [Target] {
     [
         .target(
-            name: "TestSupport", dependencies: ["LinuxSystem", "MigrationModel", systemPackage],
+            name: "TestSupport",
+            dependencies: [
+                "FrameTransport", "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
+            ],
             path: "Tests/Support"),
         unitTests(of: "MigrationModel"),
         unitTests(of: "WireProtocol"),
@@ -193,7 +198,7 @@ var tests: [Target] {
         unitTests(of: "LinuxSystem"),
         unitTests(of: "XMLDocuments"),
         unitTests(of: "SSHTransport"),
-        unitTests(of: "GuestMemory"),
+        unitTests(of: "GuestMemory", "CLinux"),
         unitTests(of: "VMDefinitions"),
         unitTests(of: "Journal"),
         unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
@@ -203,9 +208,17 @@ var tests: [Target] {
             of: "MigrationEngine", "FrameTransport", "GuestMemory", "PageCodec", "WireProtocol"),
         unitTests(of: "Inventory"),
         .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "SSHTransport", "TestSupport", "WireProtocol", "livemig", systemPackage,
+            ],
+            path: "Tests/CommandTests"),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "TestSupport", "LinuxSystem", "MigrationModel", "SyntheticVM", systemPackage,
+                "FrameTransport", "LinuxSystem", "MigrationModel", "TestSupport", "WireProtocol",
+                "livemig", "livemig-agent", "livemig-synthetic-guest", systemPackage,
             ],
             path: "Tests/EndToEndTests"),
     ]

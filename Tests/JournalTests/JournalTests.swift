@@ -14,8 +14,8 @@ struct JournalTests {
 
     // Broken by: a record that is not on the medium when `write` returns, or not the last one.
     @Test func everyRightIsReadBackAfterReopening() throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         #expect(try Journal.peek(path) == nil)
         for right in Samples.rights {
             do {
@@ -32,8 +32,8 @@ struct JournalTests {
 
     // Broken by: a new record that claims the VM, or a file that others can read.
     @Test func aNewRecordIsNoneAndPrivate() throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         let journal = try Journal(openingOrCreating: path, uuid: Samples.uuid)
         #expect(journal.record.right == .none)
         #expect(journal.record.uuid == Samples.uuid)
@@ -45,8 +45,8 @@ struct JournalTests {
 
     // Broken by: writing over the slot that counts, which a torn write would then destroy.
     @Test func slotsAreWrittenInTurn() throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         var journal = try Journal(openingOrCreating: path, uuid: Samples.uuid)
         var before = try Self.read(path)
         for number in 1...6 {
@@ -62,14 +62,14 @@ struct JournalTests {
     // Broken by: a write torn at any sector leaving anything but the old record or the new one.
     @Test("a torn write leaves the old record or the new", arguments: [false, true])
     func torn(tailFirst: Bool) throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         var journal = try Journal(openingOrCreating: path, uuid: Samples.uuid)
         try journal.write(Self.first)
         let old = try Self.read(path)
         try journal.write(Self.second)
         let new = try Self.read(path)
-        let copy = folder.file("copy")
+        let copy = folder.path("copy")
         for boundary in stride(from: 0, through: 8192, by: 512) {
             let torn =
                 tailFirst
@@ -83,8 +83,8 @@ struct JournalTests {
 
     // Broken by: guessing a record when neither slot can be trusted.
     @Test func bothSlotsDamaged() throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         do {
             var journal = try Journal(openingOrCreating: path, uuid: Samples.uuid)
             try journal.write(Self.first)
@@ -105,8 +105,8 @@ struct JournalTests {
     // Broken by: a power cut while the record was created locking the VM out for good.
     @Test("a creation that was cut short is done again", arguments: [0, 1, 512, 4095, 4096])
     func creationCutShort(size: Int) throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         do { _ = try Journal(openingOrCreating: path, uuid: Samples.uuid) }
         let bytes = try Self.read(path)
         try Self.write(Array(bytes.prefix(size)), to: path)
@@ -117,8 +117,8 @@ struct JournalTests {
 
     // Broken by: formatting a record that was in use and has lost its end.
     @Test func aRecordInUseThatLostItsEndIsNotReplaced() throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         do {
             var journal = try Journal(openingOrCreating: path, uuid: Samples.uuid)
             try journal.write(Self.first)
@@ -130,16 +130,16 @@ struct JournalTests {
 
     // Broken by: a record of one VM steering another of the same name.
     @Test func anotherVM() throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         do { _ = try Journal(openingOrCreating: path, uuid: Samples.uuid) }
         expect(.journalCorrupt) { _ = try Journal(openingOrCreating: path, uuid: .random()) }
     }
 
     // Broken by: two writers, in this process or in another, of which one works on an old record.
     @Test func oneWriterAtATime() throws {
-        let folder = try TestFolder()
-        let path = folder.file("ownership")
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
         do {
             let journal = try Journal(openingOrCreating: path, uuid: Samples.uuid)
             expect(.busy) { _ = try Journal(openingOrCreating: path, uuid: Samples.uuid) }
@@ -157,21 +157,21 @@ struct JournalTests {
 
     // Broken by: following a link that somebody put in the record's place.
     @Test func aLinkIsNotFollowed() throws {
-        let folder = try TestFolder()
-        #expect(unsafe symlink(folder.file("elsewhere"), folder.file("ownership")) == 0)
+        let folder = try ScratchFolder()
+        #expect(unsafe symlink(folder.path("elsewhere"), folder.path("ownership")) == 0)
         expect(.journal) {
-            _ = try Journal(openingOrCreating: folder.file("ownership"), uuid: Samples.uuid)
+            _ = try Journal(openingOrCreating: folder.path("ownership"), uuid: Samples.uuid)
         }
-        #expect(unsafe access(folder.file("elsewhere"), F_OK) != 0)
+        #expect(unsafe access(folder.path("elsewhere"), F_OK) != 0)
     }
 
     // Broken by: a folder that cannot be synced because its path was put together wrongly.
     @Test func aRelativePath() throws {
-        let folder = try TestFolder()
+        let folder = try ScratchFolder()
         let here = unsafe open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { _ = close(here) }
         let up = String(repeating: "../", count: 32)
-        let path = up + folder.file("ownership").dropFirst()
+        let path = up + folder.path("ownership").dropFirst()
         #expect(try Journal(openingOrCreating: path, uuid: Samples.uuid).record.right == .none)
     }
 

@@ -54,14 +54,14 @@ struct DescriptorTests {
 
     // Broken by: an error that does not name file, call and reason, or a link that is followed.
     @Test func openingWhatIsNotThere() throws {
-        let folder = try TestFolder()
-        let missing = failure { _ = try OwnedDescriptor.open(folder.file("x"), O_RDONLY) }
+        let folder = try ScratchFolder()
+        let missing = failure { _ = try OwnedDescriptor.open(folder.path("x"), O_RDONLY) }
         #expect(missing?.code == .file)
-        #expect(missing?.place == folder.file("x"))
+        #expect(missing?.place == folder.path("x"))
         #expect(missing?.what == "open: No such file or directory")
-        #expect(unsafe symlink("/dev/zero", folder.file("link")) == 0)
+        #expect(unsafe symlink("/dev/zero", folder.path("link")) == 0)
         let link = failure {
-            _ = try OwnedDescriptor.open(folder.file("link"), O_RDONLY, as: .root)
+            _ = try OwnedDescriptor.open(folder.path("link"), O_RDONLY, as: .root)
         }
         #expect(link?.code == .root)
     }

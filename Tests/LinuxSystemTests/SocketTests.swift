@@ -8,9 +8,9 @@ import Testing
 struct SocketTests {
     // Broken by: a path cut short in silence, so that another file is listened on.
     @Test func theLongestPath() throws {
-        let folder = try TestFolder()
+        let folder = try ScratchFolder()
         let room = UnixSocket.pathLimit - folder.path.utf8.count - 1
-        let fits = folder.file(String(repeating: "s", count: room))
+        let fits = folder.path(String(repeating: "s", count: room))
         _ = try UnixSocket.listen(fits, .stream)
         #expect(unsafe access(fits, F_OK) == 0)
         for kind in [UnixSocket.Kind.stream, .packets] {
@@ -23,8 +23,8 @@ struct SocketTests {
 
     // Broken by: a socket that others of the host may connect to, or an old file in the way.
     @Test func aListenerReplacesAnOldFileAndIsPrivate() throws {
-        let folder = try TestFolder()
-        let path = folder.file("socket")
+        let folder = try ScratchFolder()
+        let path = folder.path("socket")
         _ = try UnixSocket.listen(path, .packets)
         let listener = try UnixSocket.listen(path, .packets)
         var status = stat()
@@ -38,9 +38,9 @@ struct SocketTests {
 
     // Broken by: an error of another kind than the caller asked for.
     @Test func nobodyListens() throws {
-        let folder = try TestFolder()
+        let folder = try ScratchFolder()
         let error = failure {
-            _ = try UnixSocket.connect(folder.file("none"), .stream, as: .notRunning)
+            _ = try UnixSocket.connect(folder.path("none"), .stream, as: .notRunning)
         }
         #expect(error?.code == .notRunning)
     }

@@ -150,7 +150,8 @@ struct LaneTests {
     // Broken by: waiting for the last pages for ever.
     @Test func theLastPagesDoNotCome() throws {
         try within(.seconds(10)) {
-            let board = PlacementBoard(lanes: 1) { _ in }
+            let board = PlacementBoard { _ in }
+            board.begin(lanes: 1)
             let error = failure {
                 _ = try board.waitUntilPlaced(rounds: 1, deadline: .now + .milliseconds(30))
             }

@@ -29,9 +29,8 @@ final class Rig: Sendable {
         destination = try DestinationImage(destinationFile, key: key)
         let rounds = RoundBoard(pageCount: pages, lanes: lanes)
         self.rounds = rounds
-        placement = PlacementBoard(lanes: lanes) { (round) throws(LivemigError) in
-            try rounds.placed(round)
-        }
+        placement = PlacementBoard { (round) throws(LivemigError) in try rounds.placed(round) }
+        placement.begin(lanes: lanes)
     }
 
     /// Starts both ends of every lane; an error on one end fails that end's board, as an agent does.

@@ -88,6 +88,7 @@ public final class Guardian {
             try? GuardianChannel.send(FailureMessage(error), to: starter)
             machine?.destroy()
             removeSockets()
+            removeFilesOfDepartedGuest()
             throw error
         }
         while !isFinished {
@@ -99,6 +100,7 @@ public final class Guardian {
         }
         machine?.destroy()
         removeSockets()
+        removeFilesOfDepartedGuest()
     }
 
     private func start(reportingTo starter: CInt) throws(LivemigError) {
@@ -211,6 +213,18 @@ public final class Guardian {
             guest: guest, isIncoming: source == nil,
             epoch: journal.record.right.epoch, right: journal.record.right.word,
             memory: memory.size)
+    }
+
+    /// A guest that has gone elsewhere, or never came, leaves nothing here but the record.
+    private func removeFilesOfDepartedGuest() {
+        switch journal.record.right {
+        case .gone, .aborted: break
+        default: return
+        }
+        let folder = assignment.folder
+        for path in [folder.definition, folder.consoleLog, folder.hypervisorLog] {
+            _ = unsafe unlink(path)
+        }
     }
 
     private func removeSockets() {

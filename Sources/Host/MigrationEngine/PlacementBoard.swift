@@ -11,7 +11,7 @@ public final class PlacementBoard: Sendable {
     private struct State: Sendable {
         var roundsPlaced: UInt32 = 0
         var lanesEnded = 0
-        var digests: [ImageDigest]
+        var digests: [ImageDigest] = []
         var failure: LivemigError?
         /// Whether a lane has left for good: no further round can be completed.
         var hasLaneLeft = false
@@ -25,20 +25,20 @@ public final class PlacementBoard: Sendable {
     }
 
     private let state: Monitor<State>
-    private let lanes: Int
     private let roundPlaced: @Sendable (UInt32) throws(LivemigError) -> Void
 
-    /// A board for a number of lanes.
+    /// A board whose number of lanes is still to be heard.
     ///
-    /// - Parameters:
-    ///   - lanes: how many there are.
-    ///   - roundPlaced: called by the last lane of each round, before the next round is placed.
-    public init(
-        lanes: Int, roundPlaced: @escaping @Sendable (UInt32) throws(LivemigError) -> Void
-    ) {
-        self.lanes = lanes
+    /// - Parameter roundPlaced: called by the last lane of each round, before the next is placed.
+    public init(roundPlaced: @escaping @Sendable (UInt32) throws(LivemigError) -> Void) {
         self.roundPlaced = roundPlaced
-        state = Monitor(State(digests: Array(repeating: ImageDigest(), count: lanes)))
+        state = Monitor(State())
+    }
+
+    /// Sets the number of lanes, before the first of them starts.
+    public func begin(lanes: Int) {
+        precondition(lanes > 0, "a move has at least one lane")
+        state.withLock { $0.digests = Array(repeating: ImageDigest(), count: lanes) }
     }
 
     /// The round that is being placed.
@@ -54,7 +54,7 @@ public final class PlacementBoard: Sendable {
             state.digests[lane] = digest
             state.lanesEnded += 1
             if state.hasLaneLeft { throw state.fail(Self.laneLeft(round)) }
-            return state.lanesEnded == lanes
+            return state.lanesEnded == state.digests.count
         }
         if isLast {
             try roundPlaced(round)

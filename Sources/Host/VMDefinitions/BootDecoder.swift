@@ -3,7 +3,9 @@ import XMLDocuments
 
 /// Reads the `os` element.
 enum BootDecoder {
-    static func boot(_ os: XMLElement?) throws(LivemigError) -> VMDefinition.Boot {
+    static func boot(
+        _ os: XMLElement?, of kind: VMDefinition.Kind
+    ) throws(LivemigError) -> VMDefinition.Boot {
         var boot = VMDefinition.Boot()
         guard let os else { return boot }
         try os.allow(children: ["type", "kernel", "initrd", "cmdline", "loader", "boot"])
@@ -20,17 +22,17 @@ enum BootDecoder {
         for element in os.children where element.name == "boot" {
             try element.allow(attributes: ["dev"])
             boot.devices.append(try element.required("dev"))
-            try check(boot, at: element.location(ofAttribute: "dev"))
+            try check(boot, of: kind, at: element.location(ofAttribute: "dev"))
         }
-        try check(boot, at: os.location)
+        try check(boot, of: kind, at: os.location)
         return boot
     }
 
     private static func check(
-        _ boot: VMDefinition.Boot, at location: String
+        _ boot: VMDefinition.Boot, of kind: VMDefinition.Kind, at location: String
     ) throws(LivemigError) {
         do {
-            try VMDefinitionRules.check(boot)
+            try VMDefinitionRules.check(boot, of: kind)
         } catch {
             throw error.inDocument(at: location)
         }

@@ -28,7 +28,7 @@ struct DomainDecoder {
         var definition = VMDefinition(
             name: name, uuid: uuid, kind: kind, memory: try memory(domain),
             vcpus: try vcpus(domain),
-            cpuModel: try cpuModel(domain), boot: try BootDecoder.boot(domain.only("os")),
+            cpuModel: try cpuModel(domain), boot: try BootDecoder.boot(domain.only("os"), of: kind),
             serialPorts: 0)
         if let devices = try domain.only("devices") {
             try DeviceDecoder.read(devices, into: &definition)

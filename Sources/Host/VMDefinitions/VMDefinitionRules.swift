@@ -26,7 +26,7 @@ public enum VMDefinitionRules {
         try checkMemory(definition.memory)
         try checkVCPUs(definition.vcpus)
         if let model = definition.cpuModel { try checkWord(model, "CPU model") }
-        try check(definition.boot)
+        try check(definition.boot, of: definition.kind)
         for disk in definition.disks {
             try checkPath(disk.path, "disk")
             try checkTarget(disk.target)
@@ -44,14 +44,18 @@ public enum VMDefinitionRules {
         if let emulator = definition.emulator { try checkPath(emulator, "emulator") }
     }
 
-    static func check(_ boot: VMDefinition.Boot) throws(LivemigError) {
+    static func check(
+        _ boot: VMDefinition.Boot, of kind: VMDefinition.Kind
+    ) throws(LivemigError) {
         try checkWord(boot.architecture, "architecture")
         try checkWord(boot.machine, "machine type")
         if let kernel = boot.kernel { try checkPath(kernel, "kernel") }
         if let initrd = boot.initrd { try checkPath(initrd, "initrd") }
         if let loader = boot.loader { try checkPath(loader, "loader") }
         if let line = boot.commandLine { try checkCommandLine(line) }
-        guard boot.kernel != nil || (boot.initrd == nil && boot.commandLine == nil) else {
+        // A reference guest has a command line and no kernel.
+        let isBare = boot.initrd == nil && (boot.commandLine == nil || kind == .synthetic)
+        guard boot.kernel != nil || isBare else {
             throw LivemigError(.xmlSchema, "an initrd or a command line needs a kernel")
         }
         for device in boot.devices where !bootDevices.contains(device) {

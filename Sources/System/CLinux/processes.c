@@ -23,10 +23,14 @@ int clinux_pidfd_signal(int pidfd, int signal) {
     return syscall(SYS_pidfd_send_signal, pidfd, signal, (void *)0, 0) < 0 ? -errno : 0;
 }
 
-int clinux_forbid_dumps(void) {
+int clinux_forbid_core_dumps(void) {
     struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) < 0) return -errno;
-    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+    return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
+}
+
+int clinux_own_program(void *path, size_t capacity) {
+    ssize_t length = readlink("/proc/self/exe", path, capacity);
+    return length < 0 ? -errno : (int)length;
 }
 
 void clinux_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }

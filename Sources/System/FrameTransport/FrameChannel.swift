@@ -189,6 +189,8 @@ public struct FrameChannel<Channel: ByteChannel & ~Copyable>: ~Copyable {
     }
 }
 
+extension FrameChannel: Sendable where Channel: Sendable & ~Copyable {}
+
 /// A few bytes on the heap with one owner.
 @safe
 struct HeapBytes: ~Copyable, Sendable {

@@ -62,6 +62,25 @@ public struct DirtyTracker: ~Copyable, Sendable {
                 pages.insert(first..<last)
             }
         }
+        try requireLiveMemory()
+    }
+
+    /// Insists that the scan saw the hypervisor's memory.
+    ///
+    /// In the memory of a process that has ended, `PAGEMAP_SCAN` answers `ESRCH` on Linux 6.18, but
+    /// `do_pagemap_scan` of 6.7 walks the empty address space and finds nothing. A read of the same
+    /// file then gives no bytes (`pagemap_read`, fs/proc/task_mmu.c). Asked after the scan, because
+    /// memory that is gone never comes back.
+    private borrowing func requireLiveMemory() throws(LivemigError) {
+        let pagemap = pagemap.number
+        let offset = off_t(address / GuestMemoryFile.pageSize * 8)
+        var entry: UInt64 = 0
+        let count = try SystemCall.check("read", at: "pagemap") {
+            unsafe pread(pagemap, &entry, 8, offset)
+        }
+        guard count == 8 else {
+            throw LivemigError(.io, "the hypervisor has ended: its memory cannot be tracked")
+        }
     }
 }
 

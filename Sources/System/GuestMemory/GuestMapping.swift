@@ -16,7 +16,8 @@ public struct GuestMapping: ~Copyable, @unchecked Sendable {
 
     /// Whether the mapping may write.
     public enum Access: Sendable {
-        /// Pages are read, and never allocated by reading holes of a shared file.
+        /// Pages are read. Reading a hole allocates its page, as every fault in shared memory does:
+        /// leave out what `GuestMemoryFile.addPopulatedPages` leaves out.
         case read
         /// Pages are placed.
         case write

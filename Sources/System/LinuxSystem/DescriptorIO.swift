@@ -89,6 +89,34 @@ public enum DescriptorIO {
         return done
     }
 
+    /// Reads up to a number of bytes, fewer only where the stream ends.
+    public static func readFully(
+        upTo count: Int, from descriptor: CInt, stall: Duration? = nil, at place: String = ""
+    ) throws(LivemigError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+            Result { () throws(LivemigError) in
+                try unsafe readFully(into: buffer, from: descriptor, stall: stall, at: place)
+            }
+        }
+        bytes.removeLast(count - (try result.get()))
+        return bytes
+    }
+
+    /// Reads what has arrived, at most a number of bytes; none at the end of the stream.
+    public static func readAvailable(
+        upTo count: Int, from descriptor: CInt, at place: String = ""
+    ) throws(LivemigError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+            Result { () throws(LivemigError) in
+                try unsafe read(into: buffer, from: descriptor, at: place)
+            }
+        }
+        bytes.removeLast(count - (try result.get()))
+        return bytes
+    }
+
     private static func wait(
         for event: Int32, on descriptor: CInt, _ stall: Duration, at place: String
     ) throws(LivemigError) {
@@ -114,6 +142,9 @@ public enum Poll {
             self.events = events
         }
     }
+
+    /// The peer has ended a stream (poll(2), `POLLRDHUP`, a GNU extension); data is no such event.
+    public static let hangUp: Int32 = 0x2000
 
     /// Waits until one of the descriptors is ready, hung up or in error.
     ///

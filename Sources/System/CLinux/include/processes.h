@@ -2,6 +2,7 @@
 #ifndef CLINUX_PROCESSES_H
 #define CLINUX_PROCESSES_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,8 +12,12 @@
 int clinux_pidfd_open(pid_t process);
 int clinux_pidfd_signal(int pidfd, int signal);
 
-/* No core dump and no ptrace by processes of the same user (prctl(2), PR_SET_DUMPABLE). */
-int clinux_forbid_dumps(void);
+/* No core dump of this process and those it starts (setrlimit(2)). The process stays dumpable, or
+ * /proc/PID/pagemap of a hypervisor it starts would belong to root alone. */
+int clinux_forbid_core_dumps(void);
+
+/* The path of the running program (proc(5), /proc/self/exe), without a terminating zero. */
+int clinux_own_program(void *_Nullable path, size_t capacity);
 
 /* Names the calling thread; the kernel keeps 15 bytes. */
 void clinux_name_thread(const char *_Nonnull name);

@@ -1,0 +1,48 @@
+import GuestMemory
+public import Hypervisor
+import LinuxSystem
+public import MigrationModel
+import QEMU
+import SyntheticVM
+import SystemPackage
+
+/// What every part of an agent works with: its root, its own program, and the hypervisors.
+public struct AgentEnvironment: Sendable {
+    /// The host's folder.
+    public let root: HostRoot
+    /// The agent's own program file.
+    public let program: String
+    /// The library that is loaded into hypervisors.
+    let library: String
+    let qemu: QEMULauncher
+
+    /// Finds the parts that belong to the running agent.
+    /// - Throws: `E-PRELOAD` when the library is missing.
+    public init(root: HostRoot) throws(LivemigError) {
+        self.root = root
+        program = try RunningProgram.path()
+        library = try PreloadLibrary.locate(besides: program)
+        qemu = QEMULauncher(preloadLibrary: library)
+    }
+
+    /// What starts a VM of a kind.
+    /// - Throws: `E-QEMU` when the reference guest is asked for and not installed.
+    public func launcher(
+        for kind: VMDefinition.Kind
+    ) throws(LivemigError) -> any MachineLauncher {
+        switch kind {
+        case .kvm, .qemu: qemu
+        case .synthetic:
+            SyntheticLauncher(
+                program: try SyntheticLauncher.locate(besides: program), library: library)
+        }
+    }
+
+    /// The version of this host's QEMU.
+    func qemuVersion() throws(LivemigError) -> String {
+        try qemu.version(
+            for: VMDefinition(
+                name: try VMName("probe"), uuid: VMUUID(Bits128(high: 0, low: 0)), kind: .qemu,
+                memory: .mebibytes(1)))
+    }
+}

@@ -1,0 +1,163 @@
+import FrameTransport
+import Glibc
+import Guardian
+import Hypervisor
+import LinuxSystem
+public import MigrationModel
+import SSHTransport
+import VMDefinitions
+import WireProtocol
+import XMLDocuments
+
+/// `livemig-agent serve`: answers one controller at standard input and output, request by request.
+///
+/// A move runs on a thread of its own while this thread listens for a cancellation; the end of the
+/// input cancels a move that is not yet committed.
+public final class AgentServer {
+    private let environment: AgentEnvironment
+    private let sink: FrameSink
+    private var channel: FrameChannel<DescriptorChannel>
+    private var outgoing: (control: MoveControl, thread: WorkerThread<Void>)?
+    private var incoming: WorkerThread<Void>?
+    private var console: ConsoleRelay?
+
+    /// Greets the controller at standard input and output.
+    public init(_ environment: AgentEnvironment) throws(LivemigError) {
+        self.environment = environment
+        let connection = LaneConnection(
+            input: try DescriptorNumber.duplicate(STDIN_FILENO),
+            output: try DescriptorNumber.duplicate(STDOUT_FILENO))
+        var writing = FrameChannel(
+            try connection.channel(at: "controller"), at: "controller")
+        try writing.sendBanner(.agent)
+        sink = FrameSink(writing)
+        channel = FrameChannel(try connection.channel(at: "controller"), at: "controller")
+    }
+
+    /// Serves until the controller ends the connection.
+    public func run() throws(LivemigError) {
+        defer { finish() }
+        _ = try channel.receiveBanner()
+        while let frame = try channel.receive() {
+            do throws(LivemigError) {
+                try answer(frame)
+            } catch {
+                try sink.send(FailureMessage(error))
+            }
+        }
+    }
+
+    private func finish() {
+        console?.end()
+        outgoing?.control.cancel(
+            LivemigError(.cancelled, "the controller has gone"))
+        _ = try? outgoing?.thread.join()
+        _ = try? incoming?.join()
+    }
+
+    private func answer(_ frame: Frame) throws(LivemigError) {
+        let store = MachineStore(root: environment.root)
+        switch frame.type {
+        case .describeHost:
+            try sink.send(
+                HostFactsMessage(HostFactsProbe(environment: environment).facts()))
+        case .listMachines: try sink.send(MachineListMessage(try store.list()))
+        case .defineMachine:
+            try show(try store.define(try frame.decode(DefineMachine.self).definition))
+        case .startMachine: try start(try frame.decode(StartMachine.self).name)
+        case .stopMachine: try stop(try frame.decode(StopMachine.self).name)
+        case .removeMachine:
+            try store.remove(try frame.decode(RemoveMachine.self).name)
+            try sink.send(DoneMessage())
+        case .showMachine: try show(try frame.decode(ShowMachine.self).name)
+        case .attachConsole:
+            let name = try frame.decode(AttachConsole.self).name
+            _ = try store.definition(of: name)
+            console = try ConsoleRelay(
+                socket: environment.root.machine(name).consoleSocket, to: sink)
+        case .consoleInput: try console?.type(try frame.decode(ConsoleInput.self).bytes)
+        case .createKey:
+            let keys = PeerKeys(root: environment.root)
+            try sink.send(PublicKeyMessage(line: try keys.publicLine()))
+        case .authorizePeer:
+            try PeerKeys(root: environment.root).authorize(try frame.decode())
+            try sink.send(DoneMessage())
+        case .prepareIncoming: try receive(try frame.decode())
+        case .startOutgoing: try move(try frame.decode())
+        case .cancel:
+            outgoing?.control.cancel(
+                LivemigError(.cancelled, "cancelled by the operator"))
+        default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))")
+        }
+    }
+
+    // MARK: VMs
+
+    private func show(_ name: VMName) throws(LivemigError) {
+        let store = MachineStore(root: environment.root)
+        let document = try VMDefinitionDocument.encode(try store.definition(of: name))
+        try sink.send(MachineMessage(try store.summary(of: name), definition: document))
+    }
+
+    private func start(_ name: VMName) throws(LivemigError) {
+        let store = MachineStore(root: environment.root)
+        _ = try store.definition(of: name)
+        guard store.guardianState(of: name) == nil else {
+            throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
+        }
+        let guardian = try GuardianStarter(environment: environment).start(name)
+        _ = try guardian.receive().decode(GuardianState.self)
+        // Tracking is proved now, so that a move does not find out later that it cannot work.
+        try PreloadProof.check(environment.root.machine(name), guardian)
+        try show(name)
+    }
+
+    private func stop(_ name: VMName) throws(LivemigError) {
+        _ = try MachineStore(root: environment.root).definition(of: name)
+        let guardian = try GuardianClient(
+            connecting: environment.root.machine(name).guardianSocket)
+        try guardian.perform(GuardianPowerOff())
+        let ended = try Poll.wait([.init(guardian.descriptor)], timeout: .seconds(10))
+        guard !ended.isEmpty else {
+            throw LivemigError(.cleanup, "the guardian of VM \(name) does not end")
+        }
+        try show(name)
+    }
+
+    // MARK: Moves
+
+    private func move(_ request: StartOutgoing) throws(LivemigError) {
+        if let outgoing, outgoing.thread.result == nil {
+            throw LivemigError(.busy, "this connection moves a VM already")
+        }
+        let control = MoveControl()
+        let role = SourceRole(
+            environment: environment, request: request, events: sink, control: control)
+        let sink = sink
+        let thread = WorkerThread("move") {
+            do throws(LivemigError) {
+                let report = try role.run()
+                try sink.send(Moved(report))
+            } catch {
+                sink.sendIfPossible(FailureMessage(error))
+            }
+        }
+        outgoing = (control, thread)
+    }
+
+    private func receive(_ request: PrepareIncoming) throws(LivemigError) {
+        if let incoming, incoming.result == nil {
+            throw LivemigError(.busy, "this connection receives a VM already")
+        }
+        let role = DestinationRole(environment: environment, request: request, events: sink)
+        let sink = sink
+        incoming = WorkerThread("receive") {
+            do throws(LivemigError) {
+                try role.run()
+                try sink.send(DoneMessage())
+            } catch {
+                sink.sendIfPossible(FailureMessage(error))
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import CLinux
+import FrameTransport
+import Glibc
+import Guardian
+import GuestMemory
+import Hypervisor
+import Journal
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import Ownership
+import PageCodec
+import VMDefinitions
+import WireProtocol
+
+/// One move, seen from the destination: makes room, places pages, loads the device state, and runs
+/// the guest when the token has come. Runs on a thread of its own.
+struct DestinationRole: Sendable {
+    let environment: AgentEnvironment
+    let request: PrepareIncoming
+    let events: FrameSink
+
+    /// Memory left to the host beside its guests.
+    private static let reserve = ByteCount.mebibytes(64)
+
+    /// Receives the VM.
+    /// - Throws: what went wrong; the copy is gone then, unless it may be the only good one.
+    func run() throws(LivemigError) {
+        let definition = try VMDefinitionDocument.decode(
+            bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
+            generatedUUID: VMUUID(request.attempt.migration.bits))
+        try checkMemory(definition)
+        try DestinationRules.check(definition)
+        let store = MachineStore(root: environment.root)
+        try store.admit(definition)
+        let attempt = request.attempt
+        let folder = environment.root.machine(definition.name)
+        do throws(LivemigError) {
+            let listener = try LaneListener(migration: attempt.migration)
+            let guardian = try GuardianStarter(environment: environment).start(
+                definition.name,
+                [
+                    "--incoming", attempt.migration.description, "--epoch",
+                    String(attempt.epoch.number), "--peer", request.source,
+                ])
+            var armed = try guardian.receive()
+            _ = try armed.decode(GuardianState.self)
+            guard let descriptor = armed.takeDescriptor() else {
+                throw LivemigError(.internal, "the guardian sent no guest memory")
+            }
+            let memory = try GuestMemoryFile(adopting: descriptor)
+            let image = try DestinationImage(memory, key: PageHashKey(secret: request.secret))
+            try events.send(Prepared())
+            let session = DestinationSession(
+                attempt: attempt, uuid: definition.uuid, image: image, place: request.source)
+            defer { session.close() }
+            try session.gather(listener, guardian)
+            try Takeover(attempt: attempt, place: request.source).run(session, guardian)
+        } catch {
+            removeLeftovers(folder)
+            throw error
+        }
+    }
+
+    private func checkMemory(_ definition: VMDefinition) throws(LivemigError) {
+        let available = HostFactsProbe.memory().available
+        let needed = ByteCount(definition.memory.bytes + Self.reserve.bytes)
+        guard needed > available else { return }
+        throw LivemigError(
+            .memory, "VM \(definition.name) needs \(needed), \(available) is available",
+            at: environment.root.path)
+    }
+
+    /// A folder without a guardian that ever had the VM holds nothing of worth.
+    private func removeLeftovers(_ folder: MachineFolder) {
+        let right = try? Journal.peek(folder.record)?.right ?? Right.none
+        guard right == Right.none else { return }
+        try? MachineStore(root: environment.root).removeFiles(of: folder)
+    }
+}
+
+/// What a destination must have for a VM to run there.
+enum DestinationRules {
+    /// - Throws: `E-DISK` for an image that is not there, `E-NET` for a missing bridge.
+    static func check(_ definition: VMDefinition) throws(LivemigError) {
+        for disk in definition.disks where unsafe access(disk.path, R_OK) != 0 {
+            throw LivemigError(
+                .disk, "disk \(disk.target) is not there", at: disk.path,
+                fix: "both hosts must see the image under the same path")
+        }
+        for case .bridge(let bridge) in definition.interfaces.map(\.attachment)
+        where unsafe clinux_is_bridge(bridge) == 0 {
+            throw LivemigError(.network, "no bridge \(bridge) on this host")
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import FrameTransport
+import Guardian
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import WireProtocol
+
+/// The connections and threads of one move on the destination, closed together.
+final class DestinationSession {
+    let board: PlacementBoard
+    let image: DestinationImage
+    private(set) var link: LaneConnection?
+    private(set) var sink: FrameSink?
+    private let attempt: Attempt
+    private let uuid: VMUUID
+    private let place: String
+    private let outbox: Outbox
+    private var lanes: [Int: (connection: LaneConnection, thread: WorkerThread<Void>)] = [:]
+    private var expected: Int?
+
+    /// How long the source may take to open its lanes, and the hypervisor to start.
+    private static let patience: Duration = .seconds(30)
+
+    init(attempt: Attempt, uuid: VMUUID, image: DestinationImage, place: String) {
+        self.attempt = attempt
+        self.uuid = uuid
+        self.image = image
+        self.place = place
+        let outbox = Outbox()
+        self.outbox = outbox
+        board = PlacementBoard { (round) throws(LivemigError) in
+            try outbox.sink().send(RoundPlaced(round: round))
+        }
+    }
+
+    /// Waits until the link and all lanes are there and the hypervisor is ready.
+    ///
+    /// Pages are placed from the moment their lane is there.
+    func gather(
+        _ listener: borrowing LaneListener, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) {
+        let deadline = MonotonicTime.now + Self.patience
+        var isMachineReady = false
+        var isAnnounced = false
+        while sink == nil || expected != lanes.count || !isMachineReady {
+            if let failure = board.failure { throw failure }
+            var interests = [Poll.Interest(listener.descriptor)]
+            if !isMachineReady { interests.append(.init(guardian.descriptor)) }
+            if let link { interests.append(.init(link.descriptor, Poll.hangUp)) }
+            let ready = try Poll.wait(interests, timeout: max(.zero, deadline - .now))
+            if let link, ready.contains(link.descriptor) {
+                throw LivemigError(
+                    .disconnected, "the source ended the connection", at: place)
+            }
+            guard !ready.isEmpty else {
+                throw LivemigError(
+                    .stall, "the source opened \(lanes.count) lanes in \(Self.patience.brief)",
+                    at: place)
+            }
+            if ready.contains(guardian.descriptor) {
+                _ = try guardian.receive().decode(GuardianState.self)
+                isMachineReady = true
+            }
+            if ready.contains(listener.descriptor) {
+                try admit(try listener.accept())
+            }
+            if isMachineReady, !isAnnounced, let sink {
+                try sink.send(MachineReady())
+                isAnnounced = true
+            }
+        }
+    }
+
+    /// Checks a connection's introduction and puts it to use.
+    private func admit(_ connection: LaneConnection) throws(LivemigError) {
+        let hello = try introduction(of: connection)
+        guard hello.attempt == attempt, hello.uuid == uuid else {
+            throw LivemigError(.migrationID, "a lane of another migration came", at: place)
+        }
+        guard expected ?? hello.lanes == hello.lanes, lanes[hello.lane] == nil,
+            hello.lane != 0 || sink == nil
+        else { throw LivemigError(.wire, "lane \(hello.lane) came twice", at: place) }
+        if expected == nil {
+            expected = hello.lanes
+            board.begin(lanes: hello.lanes)
+        }
+        if hello.lane == 0 {
+            let sink = FrameSink(
+                FrameChannel(try connection.channel(at: place), at: place, received: 1))
+            try sink.send(LaneAccepted())
+            link = connection
+            self.sink = sink
+            outbox.open(sink)
+        } else {
+            lanes[hello.lane] = (connection, try start(connection, lane: hello.lane))
+        }
+    }
+
+    private func introduction(of connection: LaneConnection) throws(LivemigError) -> LaneHello {
+        let hello = connection.hello
+        do throws(WireError) {
+            return try unsafe LaneHello(payload: hello.span.bytes)
+        } catch {
+            throw LivemigError(.wire, "\(error)", at: place)
+        }
+    }
+
+    private func start(
+        _ connection: LaneConnection, lane: Int
+    ) throws(LivemigError) -> WorkerThread<Void> {
+        let (board, image, outbox, place) = (board, image, outbox, place)
+        return WorkerThread("lane \(lane)") {
+            do throws(LivemigError) {
+                var channel = FrameChannel(
+                    try connection.channel(at: place), at: "\(place) lane \(lane)", received: 1)
+                try channel.send(LaneAccepted())
+                var receiver = try LaneReceiver(lane: lane - 1, board: board, image: image)
+                try receiver.run(on: &channel)
+            } catch {
+                board.fail(error)
+                outbox.report(error)
+            }
+        }
+    }
+
+    /// Ends every connection and thread, and waits for them.
+    func close() {
+        board.fail(LivemigError(.disconnected, "the move is over"))
+        for lane in lanes.values {
+            lane.connection.end()
+            _ = try? lane.thread.join()
+        }
+        lanes = [:]
+        sink?.finish()
+        link?.end()
+        link = nil
+    }
+}
+
+/// Where lanes send what is for the source: the link, once it is there.
+final class Outbox: Sendable {
+    private let state = Monitor<FrameSink?>(nil)
+
+    func open(_ sink: FrameSink) { state.withLock { $0 = sink } }
+
+    /// Waits for the link, which a source opens before its lanes.
+    func sink() throws(LivemigError) -> FrameSink {
+        guard let sink = state.wait(deadline: .now + .seconds(10), until: { $0 }) else {
+            throw LivemigError(.stall, "the source opened lanes and no link")
+        }
+        return sink
+    }
+
+    /// Tells the source what went wrong, if there is a link.
+    func report(_ error: LivemigError) {
+        state.withLock { $0 }?.sendIfPossible(FailureMessage(error))
+    }
+}

@@ -1,0 +1,174 @@
+import Guardian
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import PageCodec
+import WireProtocol
+
+/// The switchover and the hand-over of the right to run, on the source.
+///
+/// Stop the guest with the deadline armed, send the last pages while the device state is saved, send
+/// what was written while it was saved, compare, commit, give the token away, clean up.
+struct HandOver {
+    let request: StartOutgoing
+    let link: PeerLink
+    let board: RoundBoard
+    let control: MoveControl
+    let events: FrameSink
+
+    /// What came of it.
+    struct Outcome {
+        var downtime: Downtime
+        var resumedAt: MonotonicTime
+        var sourceIsClean: Bool
+        var isRunning: Bool
+    }
+
+    /// How often the token is sent until it is acknowledged.
+    private static let tokenInterval: Duration = .milliseconds(100)
+    /// How long an acknowledgement is waited for before the controller is told.
+    private static let tokenPatience: Duration = .seconds(10)
+
+    func run(
+        _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) -> Outcome {
+        try control.check()
+        events.sendIfPossible(PhaseMessage(.switchover))
+        let stopped = MonotonicTime.now
+        let deadline = stopped + MigrationPolicy.blackoutLimit
+        try guardian.perform(GuardianStop(limit: MigrationPolicy.blackoutLimit))
+        let digest = try sendRest(&preCopy, guardian)
+        let sent = MonotonicTime.now
+        let ready = try link.waitForReady(deadline: deadline)
+        let readyAt = MonotonicTime.now
+        guard ready.attempt == request.attempt else {
+            throw LivemigError(.migrationID, "READY of another attempt", at: request.peer.name)
+        }
+        try commit(ready, digest, guardian)
+        let (owner, acknowledgedAt) = try giveToken(digest, guardian)
+        let resumedAt = min(acknowledgedAt, link.clock?.latest(owner.resumedAt) ?? acknowledgedAt)
+        var downtime = Downtime()
+        downtime.finalPages = sent - stopped
+        downtime.deviceState = readyAt - sent
+        downtime.resume = owner.resume
+        downtime.commit = max(.zero, resumedAt - readyAt - owner.resume)
+        return Outcome(
+            downtime: downtime, resumedAt: resumedAt, sourceIsClean: cleanUp(guardian),
+            isRunning: !isPaused)
+    }
+
+    private var isPaused: Bool { request.policy.keepPaused }
+
+    /// Sends the last pages and the device state; returns the digest of all that was sent.
+    private func sendRest(
+        _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) -> Bits128 {
+        _ = try preCopy.sendRest()
+        let stateBytes = try sendDeviceState(guardian)
+        try preCopy.waitUntilSent()
+        // What the hypervisor wrote to guest RAM while it saved its devices.
+        if try preCopy.sendRest() > 0 { try preCopy.waitUntilSent() }
+        let digest = board.digest.bits
+        try link.sink.send(
+            Final(
+                attempt: request.attempt, rounds: preCopy.rounds, stateBytes: stateBytes,
+                digest: digest, resume: !isPaused))
+        return digest
+    }
+
+    private func sendDeviceState(
+        _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) -> UInt64 {
+        let ends = try UnixSocket.pair(.stream).release()
+        let reading = OwnedDescriptorBox(OwnedDescriptor(owning: ends.first))
+        let link = link
+        let reader = WorkerThread("device state") {
+            try Self.forward(from: reading.descriptor.number, to: link.sink)
+        }
+        do throws(LivemigError) {
+            let writing = OwnedDescriptor(owning: ends.second)
+            try guardian.perform(GuardianSave(), with: [writing.number])
+        } catch {
+            // Our end is closed now, so that the reader ends too.
+            _ = try? reader.join()
+            throw error
+        }
+        do {
+            return try reader.join()
+        } catch let error as LivemigError {
+            throw error
+        } catch {
+            throw LivemigError(.internal, "\(error)")
+        }
+    }
+
+    private static func forward(
+        from descriptor: CInt, to sink: FrameSink
+    ) throws(LivemigError) -> UInt64 {
+        var total: UInt64 = 0
+        while true {
+            let bytes = try DescriptorIO.readFully(upTo: WireLimits.stateChunk, from: descriptor)
+            if bytes.isEmpty { return total }
+            total += UInt64(bytes.count)
+            guard total <= WireLimits.deviceState else {
+                throw LivemigError(
+                    .deviceState, "the device state exceeds \(ByteCount(WireLimits.deviceState))")
+            }
+            try sink.send(DeviceState(bytes: bytes))
+        }
+    }
+
+    /// The commit point: from here on the guest is the destination's.
+    private func commit(
+        _ ready: Ready, _ digest: Bits128, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) {
+        try control.commit()
+        do throws(LivemigError) {
+            try guardian.perform(
+                GuardianRelease(attempt: request.attempt, ready: ready.digest, own: digest))
+        } catch {
+            try reclaim(after: error, guardian)
+        }
+        events.sendIfPossible(PhaseMessage(.committed))
+    }
+
+    /// Sends the token until the destination says that it owns the guest.
+    private func giveToken(
+        _ digest: Bits128, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) -> (OwnerAcknowledged, at: MonotonicTime) {
+        let patience = MonotonicTime.now + Self.tokenPatience
+        do throws(LivemigError) {
+            while MonotonicTime.now < patience {
+                try link.sink.send(Token(attempt: request.attempt, digest: digest))
+                let next = MonotonicTime.now + Self.tokenInterval
+                if let answer = try link.waitForAcknowledgement(deadline: next) { return answer }
+            }
+            throw LivemigError(
+                .inTransfer, "no acknowledgement of the token in \(Self.tokenPatience.brief)",
+                at: request.peer.name)
+        } catch {
+            try reclaim(after: error, guardian)
+        }
+    }
+
+    /// After the commit only the destination's durable refusal brings the guest back.
+    private func reclaim(
+        after error: LivemigError, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) -> Never {
+        if link.isRefused {
+            try guardian.perform(GuardianReclaim(attempt: request.attempt))
+        }
+        throw error
+    }
+
+    /// Destroys the source's copy; `false` when that cannot be confirmed.
+    private func cleanUp(_ guardian: borrowing GuardianClient) -> Bool {
+        do throws(LivemigError) {
+            try guardian.perform(GuardianFinish(attempt: request.attempt))
+            let ended = try Poll.wait([.init(guardian.descriptor)], timeout: .seconds(10))
+            return !ended.isEmpty
+        } catch {
+            return false
+        }
+    }
+}

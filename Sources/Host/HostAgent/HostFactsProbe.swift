@@ -1,0 +1,73 @@
+import Glibc
+import GuestMemory
+import LinuxSystem
+import MigrationModel
+import WireProtocol
+
+/// Finds out what a host is and can.
+struct HostFactsProbe: Sendable {
+    let environment: AgentEnvironment
+
+    /// Asks the system.
+    func facts() -> HostFacts {
+        let tracking = TrackingSupport.probe()
+        let memory = Self.memory()
+        var system = utsname()
+        _ = unsafe uname(&system)
+        let hypervisor: String
+        do throws(LivemigError) {
+            hypervisor = try environment.qemuVersion()
+        } catch {
+            hypervisor = error.explanation
+        }
+        return HostFacts(
+            identity: Self.identity(root: environment.root.path),
+            kernel: Self.text(of: &system.release), agentVersion: Banner.currentProgram,
+            architecture: Self.text(of: &system.machine),
+            processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), memoryTotal: memory.total,
+            memoryAvailable: memory.available, tracking: tracking.description,
+            canTrack: tracking.isComplete, hypervisor: hypervisor,
+            hasKVM: unsafe access("/dev/kvm", R_OK | W_OK) == 0)
+    }
+
+    /// The kernel's release, as `uname -r` prints it.
+    static func kernelRelease() -> String {
+        var system = utsname()
+        _ = unsafe uname(&system)
+        return text(of: &system.release)
+    }
+
+    /// All memory, and what can be had of it without swapping (proc(5), `MemAvailable`).
+    static func memory() -> (total: ByteCount, available: ByteCount) {
+        let lines = SmallFile.read("/proc/meminfo").split(separator: "\n")
+        func value(_ name: String) -> ByteCount {
+            let line = lines.first { $0.hasPrefix(name + ":") } ?? ""
+            let number = line.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
+            return ByteCount((number ?? 0) << 10)
+        }
+        return (value("MemTotal"), value("MemAvailable"))
+    }
+
+    /// The installation's identity and the root: two roots on one machine are two hosts.
+    private static func identity(root: String) -> String {
+        let machine = SmallFile.read("/etc/machine-id").prefix { $0 != "\n" }
+        let boot = SmallFile.read("/proc/sys/kernel/random/boot_id").prefix { $0 != "\n" }
+        return "\(machine.isEmpty ? boot : machine):\(root)"
+    }
+
+    private static func text<Field>(of field: inout Field) -> String {
+        unsafe withUnsafeBytes(of: &field) { bytes in
+            unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+    }
+}
+
+/// Files of the kernel and of ourselves that are small and may be missing.
+enum SmallFile {
+    /// The text of a file, at most 64 KiB; empty when it cannot be read.
+    static func read(_ path: String) -> String {
+        guard let file = try? OwnedDescriptor.open(path, O_RDONLY) else { return "" }
+        let bytes = (try? DescriptorIO.readFully(upTo: 64 << 10, from: file.number)) ?? []
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}

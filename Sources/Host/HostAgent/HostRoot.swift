@@ -1,0 +1,66 @@
+import Glibc
+public import Hypervisor
+import LinuxSystem
+public import MigrationModel
+import SystemPackage
+
+/// The folder that holds everything of one host, and the names in it.
+public struct HostRoot: Hashable, Sendable {
+    /// The folder, absolute.
+    public let path: String
+
+    /// The longest root: the longest socket below it must fit into 107 bytes (unix(7)).
+    ///
+    /// The longest is `/vms/NAME/guardian.sock` with a name of up to 64 bytes; names that make a
+    /// path too long are refused when the socket is made.
+    static let lengthLimit = 80
+
+    /// Uses a folder, made with its parts on first use.
+    /// - Throws: `E-ROOT` for a path that is not absolute, too long, or not this user's alone.
+    public init(_ path: String) throws(LivemigError) {
+        guard path.hasPrefix("/"), path.utf8.count <= Self.lengthLimit else {
+            throw LivemigError(
+                .root, "the root must be an absolute path of at most \(Self.lengthLimit) bytes",
+                at: path.escaped())
+        }
+        self.path = path
+        _ = umask(0o077)
+        for folder in [path, path + "/vms", path + "/keys"] {
+            try Self.makeFolder(folder)
+        }
+    }
+
+    /// The folder of a VM.
+    public func machine(_ name: VMName) -> MachineFolder {
+        MachineFolder(path: "\(path)/vms/\(name)")
+    }
+
+    /// The folder that has a folder for each VM.
+    public var machines: String { path + "/vms" }
+
+    /// The key by which this host's agent logs in to its peers.
+    public var key: String { path + "/keys/id_ed25519" }
+
+    /// Where a migration's worker waits for lanes: known to those alone who know the migration.
+    static func lanes(of migration: MigrationID) -> String {
+        "\(UnixSocket.abstractMark)livemig/\(migration)"
+    }
+
+    /// What guardians have to say.
+    public var log: String { path + "/agent.log" }
+
+    /// Makes a folder of mode 0700 if it is not there.
+    static func makeFolder(_ path: String) throws(LivemigError) {
+        if unsafe mkdir(path, 0o700) != 0, errno != EEXIST {
+            throw SystemCall.failure("mkdir", .init(rawValue: errno), at: path, as: .root)
+        }
+        var status = stat()
+        try SystemCall.check("stat", at: path, as: .root) { unsafe stat(path, &status) }
+        guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
+            status.st_mode & 0o022 == 0
+        else {
+            throw LivemigError(
+                .root, "not a folder that only user \(geteuid()) may write", at: path)
+        }
+    }
+}

@@ -1,0 +1,186 @@
+import FrameTransport
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import PageCodec
+import SSHTransport
+import WireProtocol
+
+/// Opens the source's connections to the destination: the link first, then the data lanes.
+struct LaneOpener: Sendable {
+    let root: HostRoot
+    let request: StartOutgoing
+    let uuid: VMUUID
+    let lanes: Int
+
+    /// How long a relaying controller may take to bring a connection.
+    private static let relayPatience: Duration = .seconds(10)
+
+    /// How connections come about.
+    enum Route: ~Copyable {
+        /// This host connects to the destination.
+        case direct(SSHEndpoint)
+        /// The controller brings connections.
+        case relay(LaneListener)
+    }
+
+    /// Decides how connections come about; a relaying controller may bring them from now on.
+    func route() throws(LivemigError) -> Route {
+        if request.policy.path == .relay {
+            return .relay(
+                try LaneListener(migration: request.attempt.migration))
+        }
+        let peer = request.peer
+        return .direct(
+            SSHEndpoint(
+                name: peer.name, address: peer.address, port: Int(peer.port), user: peer.user,
+                identity: root.key, hostKeys: peer.hostKeys))
+    }
+
+    /// What sshd runs by the forced command, whatever is asked for.
+    private func command() throws(LivemigError) -> RemoteCommand {
+        try RemoteCommand(["livemig-agent", "lane"])
+    }
+
+    /// Opens the link; its pump goes on by itself.
+    func openLink(_ route: borrowing Route) throws(LivemigError) -> OpenLink {
+        switch route {
+        case .direct(let endpoint):
+            let pump = try SSHPump(to: endpoint, running: try command(), retries: 3)
+            let connection = try LaneConnection(socket: try pump.connect())
+            do throws(LivemigError) {
+                return try link(over: connection, pump)
+            } catch {
+                throw explain(error, pump)
+            }
+        case .relay(let listener):
+            return try link(over: try take(from: listener), nil)
+        }
+    }
+
+    private func link(
+        over connection: LaneConnection, _ pump: SSHPump?
+    ) throws(LivemigError) -> OpenLink {
+        let channel = try connection.channel(stall: PeerLink.stallLimit, at: request.peer.name)
+        return OpenLink(
+            pump: pump, connection: connection, channel: try introduce(channel, lane: 0))
+    }
+
+    /// Introduces a connection and waits until the destination accepts it.
+    func introduce<Channel: ByteChannel & ~Copyable>(
+        _ channel: consuming Channel, lane: Int
+    ) throws(LivemigError) -> FrameChannel<Channel> {
+        var frames = FrameChannel(channel, at: request.peer.name)
+        try frames.sendBanner(.agent)
+        _ = try frames.receiveBanner()
+        try frames.send(
+            LaneHello(attempt: request.attempt, uuid: uuid, lane: lane, lanes: lanes))
+        guard let answer = try frames.receive() else {
+            throw LivemigError(
+                .disconnected, "the destination ended the connection", at: request.peer.name)
+        }
+        _ = try answer.decode(LaneAccepted.self)
+        return frames
+    }
+
+    /// Starts a data lane on a thread of its own: connects, and sends until the board says stop.
+    ///
+    /// - Parameters:
+    ///   - number: the lane, from 1.
+    ///   - route: how connections come about.
+    ///   - board: learns of a failure.
+    ///   - sender: makes the sender, on the lane's thread.
+    func startLane(
+        _ number: Int, _ route: borrowing Route, _ board: RoundBoard,
+        _ sender: @escaping @Sendable () throws(LivemigError) -> LaneSender
+    ) throws(LivemigError) -> WorkerThread<Void> {
+        let (opener, name) = (self, "lane \(number)")
+        switch route {
+        case .direct(let endpoint):
+            let command = try command()
+            return WorkerThread(name) {
+                board.failing { () throws(LivemigError) in
+                    let channel = try SSHBulkChannel(to: endpoint, running: command)
+                    try opener.carry(channel, lane: number, sender)
+                }
+            }
+        case .relay(let listener):
+            let connection = try take(from: listener)
+            return WorkerThread(name) {
+                board.failing { () throws(LivemigError) in
+                    let channel = try connection.channel(at: opener.request.peer.name)
+                    try opener.carry(channel, lane: number, sender)
+                }
+            }
+        }
+    }
+
+    private func carry<Channel: ByteChannel & ~Copyable>(
+        _ channel: consuming Channel, lane: Int,
+        _ sender: () throws(LivemigError) -> LaneSender
+    ) throws(LivemigError) {
+        var sender = try sender()
+        var frames = try introduce(channel, lane: lane)
+        try sender.run(on: &frames)
+        try frames.finish()
+    }
+
+    private func take(from listener: borrowing LaneListener) throws(LivemigError) -> LaneConnection
+    {
+        let ready = try Poll.wait([.init(listener.descriptor)], timeout: Self.relayPatience)
+        guard !ready.isEmpty else {
+            throw LivemigError(
+                .connect, "the controller brought no connection in \(Self.relayPatience.brief)")
+        }
+        return try listener.accept()
+    }
+
+    /// A greeting that did not come is best explained by how the remote command ended.
+    private func explain(_ error: LivemigError, _ pump: SSHPump) -> LivemigError {
+        guard error.code == .hello || error.code == .disconnected, pump.hasEnded,
+            let exit = try? pump.join()
+        else { return error }
+        if exit.status == 127 || exit.status == 126 {
+            return LivemigError(
+                .noAgent, "the forced command did not start",
+                at: "\(request.peer.name): \(exit.lastError)",
+                fix: "run livemig host trust again")
+        }
+        return exit.lastError.isEmpty
+            ? error
+            : LivemigError(
+                error.code, "\(error.what): \(exit.lastError)", at: request.peer.name)
+    }
+}
+
+/// The link, introduced, and what keeps it going.
+struct OpenLink: ~Copyable {
+    let pump: SSHPump?
+    let connection: LaneConnection
+    private let channel: FrameChannel<DescriptorChannel>
+
+    init(
+        pump: SSHPump?, connection: LaneConnection,
+        channel: consuming FrameChannel<DescriptorChannel>
+    ) {
+        self.pump = pump
+        self.connection = connection
+        self.channel = channel
+    }
+
+    /// The sending side.
+    consuming func takeSink() -> FrameSink { FrameSink(channel) }
+
+    /// The receiving side, for another thread; one frame has come already.
+    func receiver(at place: String) throws(LivemigError) -> FrameChannel<DescriptorChannel> {
+        FrameChannel(
+            try connection.channel(stall: PeerLink.stallLimit, at: place), at: place, received: 1)
+    }
+}
+
+extension RoundBoard {
+    /// Runs a lane's work; its failure is the move's.
+    func failing(_ work: () throws(LivemigError) -> Void) {
+        do throws(LivemigError) { try work() } catch { fail(error) }
+    }
+}

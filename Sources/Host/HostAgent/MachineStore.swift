@@ -1,0 +1,190 @@
+import Glibc
+import Guardian
+import Hypervisor
+import Journal
+import LinuxSystem
+import MigrationModel
+import Ownership
+import SystemPackage
+import VMDefinitions
+import XMLDocuments
+
+/// The VMs of a host as files: definitions, records, and the guardians of those that run.
+struct MachineStore: Sendable {
+    let root: HostRoot
+
+    /// All VMs that are defined here, ordered by name.
+    func list() throws(LivemigError) -> [MachineSummary] {
+        let names = try FolderListing.names(in: root.machines)
+        var summaries: [MachineSummary] = []
+        for name in names.sorted() {
+            guard let name = try? VMName(name),
+                unsafe access(root.machine(name).definition, F_OK) == 0
+            else { continue }
+            summaries.append(try summary(of: name))
+        }
+        return summaries
+    }
+
+    /// The definition of a VM.
+    /// - Throws: `E-NOVM` when there is none.
+    func definition(of name: VMName) throws(LivemigError) -> VMDefinition {
+        let path = root.machine(name).definition
+        guard unsafe access(path, F_OK) == 0 else {
+            throw LivemigError(.noVM, "no VM \(name)", at: known())
+        }
+        return try VMDefinitionDocument.read(path: path, generatedUUID: .random())
+    }
+
+    /// What the host knows of a VM.
+    func summary(of name: VMName) throws(LivemigError) -> MachineSummary {
+        let definition = try definition(of: name)
+        let folder = root.machine(name)
+        let record = try Journal.peek(folder.record)
+        var summary = MachineSummary(
+            name: name.text, uuid: definition.uuid, kind: definition.kind, state: .stopped,
+            memory: definition.memory, vcpus: definition.vcpus,
+            epoch: record?.right.epoch ?? Epoch(0), right: record?.right.word ?? "NONE")
+        if let state = guardianState(of: name) {
+            summary.state = state.guest
+            summary.epoch = state.epoch
+            summary.right = state.right
+        }
+        return summary
+    }
+
+    /// What the guardian of a VM says; `nil` when there is none.
+    func guardianState(of name: VMName) -> GuardianState? {
+        guard let client = try? GuardianClient(connecting: root.machine(name).guardianSocket)
+        else { return nil }
+        return try? client.request(
+            GuardianDescribe(wantsMemory: false), for: GuardianState.self)
+    }
+
+    /// Keeps a definition, and gives this host the right to run the VM.
+    /// - Throws: `E-EXISTS` when the name is taken, `E-DUPVM` when the UUID is.
+    func define(_ document: String) throws(LivemigError) -> VMName {
+        let definition = try VMDefinitionDocument.decode(
+            bytes: Array(document.utf8), name: "definition", generatedUUID: .random())
+        let folder = root.machine(definition.name)
+        guard unsafe access(folder.definition, F_OK) != 0 else {
+            throw LivemigError(
+                .exists, "VM \(definition.name) is defined already", at: root.path,
+                fix: "remove it first with livemig vm remove")
+        }
+        try refuseDuplicate(of: definition)
+        if let record = try Journal.peek(folder.record) {
+            try replaceTombstone(record, of: definition)
+        }
+        try HostRoot.makeFolder(folder.path)
+        var journal = try Journal(openingOrCreating: folder.record, uuid: definition.uuid)
+        try journal.write(.owner(journal.record.right.epoch, nil))
+        try write(definition, to: folder)
+        return definition.name
+    }
+
+    /// Writes a definition into a VM's folder, which makes the VM visible.
+    func write(_ definition: VMDefinition, to folder: MachineFolder) throws(LivemigError) {
+        try DocumentFile.replace(
+            path: folder.definition, contents: try VMDefinitionDocument.encode(definition))
+    }
+
+    /// Makes room for a VM that comes from a peer.
+    /// - Throws: `E-DUPVM` when name or UUID are taken by a VM of this host.
+    func admit(_ definition: VMDefinition) throws(LivemigError) {
+        let folder = root.machine(definition.name)
+        guard unsafe access(folder.definition, F_OK) != 0 else {
+            throw LivemigError(
+                .duplicateVM, "a VM \(definition.name) is here already", at: root.path)
+        }
+        try refuseDuplicate(of: definition)
+        if let record = try Journal.peek(folder.record), record.uuid != definition.uuid {
+            try replaceTombstone(record, of: definition)
+        }
+        try HostRoot.makeFolder(folder.path)
+        try write(definition, to: folder)
+    }
+
+    /// Forgets a VM that does not run.
+    func remove(_ name: VMName) throws(LivemigError) {
+        _ = try definition(of: name)
+        let folder = root.machine(name)
+        guard guardianState(of: name) == nil else {
+            throw LivemigError(
+                .busy, "VM \(name) runs", at: root.path, fix: "stop it first with livemig vm stop")
+        }
+        let right = try Journal.peek(folder.record)?.right ?? .none
+        guard right.mayRun || right == .none else {
+            throw LivemigError(
+                .inTransfer, "the record of VM \(name) says \(right.word)", at: root.path,
+                fix: "livemig status \(name) says what to do")
+        }
+        try removeFiles(of: folder)
+    }
+
+    /// Removes a VM's folder with all that is in it.
+    func removeFiles(of folder: MachineFolder) throws(LivemigError) {
+        for name in try FolderListing.names(in: folder.path) {
+            let path = "\(folder.path)/\(name)"
+            try SystemCall.check("unlink", at: path) { unsafe unlink(path) }
+        }
+        try SystemCall.check("rmdir", at: folder.path) { unsafe rmdir(folder.path) }
+    }
+
+    private func refuseDuplicate(of definition: VMDefinition) throws(LivemigError) {
+        for other in try list() where other.uuid == definition.uuid {
+            throw LivemigError(
+                .duplicateVM, "VM \(other.name) has the same UUID \(definition.uuid)",
+                at: root.path, fix: "two VMs never share a UUID on one host")
+        }
+    }
+
+    /// A record without a definition is what is left of a VM that has gone.
+    private func replaceTombstone(
+        _ record: OwnershipRecord, of definition: VMDefinition
+    ) throws(LivemigError) {
+        switch record.right {
+        case .none, .aborted: break
+        case .gone where record.uuid != definition.uuid: break
+        case .gone:
+            throw LivemigError(
+                .duplicateVM, "VM \(definition.name) was moved away to \(record.peer)",
+                at: root.path, fix: "move it back, or give the new VM another UUID")
+        default:
+            throw LivemigError(
+                .inTransfer, "the record of VM \(definition.name) says \(record.right.word)",
+                at: root.path, fix: "livemig status \(definition.name) says what to do")
+        }
+        if record.uuid != definition.uuid {
+            let path = root.machine(definition.name).record
+            try SystemCall.check("unlink", at: path) { unsafe unlink(path) }
+        }
+    }
+
+    private func known() -> String {
+        let names = (try? list())?.map(\.name).prefix(10).joined(separator: " ") ?? ""
+        return names.isEmpty ? "no VM is defined on this host" : "known: \(names)"
+    }
+}
+
+/// The entries of folders.
+enum FolderListing {
+    /// The names in a folder, without `.` and `..`; empty when the folder is not there.
+    static func names(in path: String) throws(LivemigError) -> [String] {
+        guard let folder = unsafe opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw SystemCall.failure("opendir", .init(rawValue: errno), at: path)
+        }
+        defer { unsafe closedir(folder) }
+        var names: [String] = []
+        while let entry = unsafe readdir(folder) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                    unsafe String(cString: $0)
+                }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+}

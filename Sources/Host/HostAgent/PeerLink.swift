@@ -1,0 +1,172 @@
+import FrameTransport
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import WireProtocol
+
+/// The source's end of the link to the destination: sends steps, and keeps what comes back.
+///
+/// A thread of its own receives; the move waits for what it needs next.
+final class PeerLink: Sendable {
+    private struct State {
+        var isMachineReady = false
+        var ready: Ready?
+        var acknowledged: (OwnerAcknowledged, at: MonotonicTime)?
+        var aborted: Aborted?
+        var clock: ClockOffset?
+        var failure: LivemigError?
+        var hasEnded = false
+    }
+
+    let sink: FrameSink
+    private let state = Monitor(State())
+    private let place: String
+
+    /// The longest silence of the peer: probes are answered far more often.
+    static let stallLimit: Duration = .seconds(10)
+
+    /// Goes on with a connection on which the introduction is done.
+    init(_ sink: FrameSink, at place: String) {
+        self.sink = sink
+        self.place = place
+    }
+
+    /// Receives until the connection ends. Runs on a thread of its own.
+    ///
+    /// - Parameters:
+    ///   - channel: the receiving side.
+    ///   - board: learns of placed rounds, and fails with the link.
+    func receive(
+        on channel: inout FrameChannel<DescriptorChannel>, board: RoundBoard
+    ) {
+        do throws(LivemigError) {
+            while let frame = try channel.receive() {
+                try take(frame, board: board)
+            }
+            throw LivemigError(.disconnected, "the destination ended the connection", at: place)
+        } catch {
+            state.withLock {
+                $0.failure = $0.failure ?? error
+                $0.hasEnded = true
+            }
+            board.fail(error)
+        }
+    }
+
+    private func take(_ frame: Frame, board: RoundBoard) throws(LivemigError) {
+        switch frame.type {
+        case .roundPlaced: try board.placed(try frame.decode(RoundPlaced.self).round)
+        case .clockReply: note(try frame.decode(ClockReply.self), at: .now)
+        case .machineReady: state.withLock { $0.isMachineReady = true }
+        case .ready:
+            let ready = try frame.decode(Ready.self)
+            state.withLock { $0.ready = ready }
+        case .ownerAcknowledged:
+            let acknowledged = try frame.decode(OwnerAcknowledged.self)
+            let now = MonotonicTime.now
+            state.withLock { $0.acknowledged = $0.acknowledged ?? (acknowledged, now) }
+        case .aborted:
+            let aborted = try frame.decode(Aborted.self)
+            state.withLock { $0.aborted = aborted }
+            board.fail(aborted.reason.error)
+        case .failure: throw try frame.decode(FailureMessage.self).error.at(place)
+        default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))", at: place)
+        }
+    }
+
+    // MARK: Clock
+
+    /// Asks for the peer's clock, which also shows both ends that the other is there.
+    func probeClock() throws(LivemigError) {
+        try sink.send(ClockProbe(sent: MonotonicTime.now.nanoseconds))
+    }
+
+    private func note(_ reply: ClockReply, at received: MonotonicTime) {
+        let offset = ClockOffset(
+            sent: MonotonicTime(nanoseconds: reply.sent), received: received,
+            answered: reply.answered)
+        state.withLock { $0.clock = ClockOffset.better($0.clock, offset) }
+    }
+
+    /// The best measurement of the peer's clock so far.
+    var clock: ClockOffset? { state.withLock { $0.clock } }
+
+    // MARK: Waiting
+
+    /// Waits until the destination's hypervisor can take the device state.
+    func waitForMachine(deadline: MonotonicTime) throws(LivemigError) {
+        try wait(deadline, for: "its hypervisor to be ready") { $0.isMachineReady ? () : nil }
+    }
+
+    /// Waits for the destination's READY.
+    func waitForReady(deadline: MonotonicTime) throws(LivemigError) -> Ready {
+        try wait(deadline, for: "READY", as: .blackout) { $0.ready }
+    }
+
+    /// Waits for the destination to say that it owns the guest, or that it refuses it.
+    /// - Returns: `nil` when neither came in time.
+    func waitForAcknowledgement(deadline: MonotonicTime) throws(LivemigError)
+        -> (OwnerAcknowledged, at: MonotonicTime)?
+    {
+        let result = state.wait(deadline: deadline) {
+            state -> Result<(OwnerAcknowledged, at: MonotonicTime), LivemigError>? in
+            if let acknowledged = state.acknowledged { return .success(acknowledged) }
+            if let aborted = state.aborted { return .failure(aborted.reason.error) }
+            if state.hasEnded, let failure = state.failure { return .failure(failure) }
+            return nil
+        }
+        return try result?.get()
+    }
+
+    /// Waits for the destination's durable refusal; `false` when it did not come in time.
+    func waitForRefusal(deadline: MonotonicTime) -> Bool {
+        state.wait(deadline: deadline) { state -> Bool? in
+            if state.aborted != nil { return true }
+            return state.hasEnded ? false : nil
+        } ?? false
+    }
+
+    /// Whether the destination has refused durably.
+    var isRefused: Bool { state.withLock { $0.aborted != nil } }
+
+    private func wait<Value>(
+        _ deadline: MonotonicTime, for what: String, as code: ErrorCode = .stall,
+        _ ready: @escaping (State) -> Value?
+    ) throws(LivemigError) -> Value {
+        let result = state.wait(deadline: deadline) { state -> Result<Value, LivemigError>? in
+            if let value = ready(state) { return .success(value) }
+            if let aborted = state.aborted { return .failure(aborted.reason.error) }
+            return state.failure.map { .failure($0) }
+        }
+        guard let result else {
+            throw LivemigError(code, "waited in vain for \(what)", at: place)
+        }
+        return try result.get()
+    }
+}
+
+/// How far the peer's clock is ahead of ours, known to within half a round-trip.
+struct ClockOffset: Hashable, Sendable {
+    /// The peer's nanoseconds minus ours.
+    let nanoseconds: Int64
+    /// The most the offset can be wrong by, either way.
+    let uncertainty: Duration
+
+    init(sent: MonotonicTime, received: MonotonicTime, answered: UInt64) {
+        let roundTrip = received - sent
+        uncertainty = roundTrip / 2
+        let middle = sent + roundTrip / 2
+        nanoseconds = Int64(bitPattern: answered &- middle.nanoseconds)
+    }
+
+    /// The one with the smaller uncertainty.
+    static func better(_ one: ClockOffset?, _ other: ClockOffset) -> ClockOffset {
+        guard let one, one.uncertainty <= other.uncertainty else { return other }
+        return one
+    }
+
+    /// The latest that a moment of the peer's clock can have been by ours.
+    func latest(_ peer: UInt64) -> MonotonicTime {
+        MonotonicTime(nanoseconds: peer &- UInt64(bitPattern: nanoseconds)) + uncertainty
+    }
+}

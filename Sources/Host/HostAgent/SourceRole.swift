@@ -1,0 +1,131 @@
+import FrameTransport
+import Guardian
+import GuestMemory
+import Hypervisor
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import PageCodec
+import VMDefinitions
+import WireProtocol
+
+/// One move, seen from the source: opens lanes, runs the rounds, switches over, hands over.
+///
+/// Whatever fails before the commit ends with the guest running here; after the commit nothing
+/// brings it back but the destination's durable refusal. Runs on a thread of its own.
+struct SourceRole: Sendable {
+    let environment: AgentEnvironment
+    let request: StartOutgoing
+    let events: FrameSink
+    let control: MoveControl
+
+    /// How long a switchover may take besides the last pages, by experience; refined by the
+    /// round-trip that is measured.
+    private static let handOverCost: Duration = .milliseconds(25)
+    /// How long the destination's hypervisor may take to start.
+    private static let machinePatience: Duration = .seconds(30)
+    /// How long the destination may take to say that it has given up.
+    private static let refusalPatience: Duration = .seconds(5)
+
+    /// Moves the VM.
+    /// - Returns: the report for the controller.
+    /// - Throws: what went wrong, saying where the guest is.
+    func run() throws(LivemigError) -> MigrationReport {
+        let folder = environment.root.machine(request.name)
+        let definition = try MachineStore(root: environment.root).definition(of: request.name)
+        try TrackingSupport.probe().require(kernel: HostFactsProbe.kernelRelease())
+        try MoveRules.check(definition)
+        let guardian = try GuardianClient(connecting: folder.guardianSocket)
+        try guardian.perform(
+            GuardianBegin(
+                attempt: request.attempt, peer: request.peer.name,
+                keepPaused: request.policy.keepPaused))
+        do throws(LivemigError) {
+            let memory = try GuestMemoryFile(adopting: try guardian.memory())
+            let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
+            let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
+            let image = try SourceImage(memory, key: PageHashKey(secret: request.secret))
+            let session = try SourceSession(self, definition, image, pageCount: memory.pageCount)
+            defer { session.close() }
+            let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
+            do throws(LivemigError) {
+                return try move(preCopy, session, guardian, size: memory.size)
+            } catch {
+                throw settle(error, guardian, session.link)
+            }
+        } catch {
+            throw settle(error, guardian, nil)
+        }
+    }
+
+    private func move(
+        _ preCopy: consuming PreCopy, _ session: SourceSession,
+        _ guardian: borrowing GuardianClient, size: ByteCount
+    ) throws(LivemigError) -> MigrationReport {
+        let start = MonotonicTime.now
+        events.sendIfPossible(PhaseMessage(.preCopy))
+        try runRounds(&preCopy, session)
+        try session.link.waitForMachine(deadline: .now + Self.machinePatience)
+        let handOver = HandOver(
+            request: request, link: session.link, board: session.board, control: control,
+            events: events)
+        let outcome = try handOver.run(&preCopy, guardian)
+        let totals = session.board.overall
+        return MigrationReport(
+            rounds: Int(preCopy.rounds), transfer: outcome.resumedAt - start,
+            downtime: outcome.downtime, guestBytes: size,
+            wireBytes: totals.wireBytes + session.link.sink.bytesSent, pages: totals.pages,
+            epoch: request.attempt.epoch, sourceIsClean: outcome.sourceIsClean,
+            isRunning: outcome.isRunning)
+    }
+
+    private func runRounds(
+        _ preCopy: inout PreCopy, _ session: SourceSession
+    ) throws(LivemigError) {
+        let roundTrip = (session.link.clock?.uncertainty ?? .zero) * 2
+        let rule = ConvergenceRule(
+            budget: request.policy.maxDowntime, handOver: Self.handOverCost + roundTrip * 2)
+        let outcome = try preCopy.run(rule, deadline: .now + request.policy.timeout) {
+            (round) throws(LivemigError) in
+            try control.check()
+            events.sendIfPossible(RoundMessage(round))
+        }
+        if case .notConverging(let error) = outcome, request.policy.onTimeout == .abort {
+            throw error
+        }
+    }
+
+    /// After a failure: makes sure that the guest runs here if it is this host's, lets the
+    /// destination give the attempt up, and says where the guest is.
+    private func settle(
+        _ error: LivemigError, _ guardian: borrowing GuardianClient, _ link: PeerLink?
+    ) -> LivemigError {
+        guard error.guest == nil else { return error }
+        do throws(LivemigError) {
+            try guardian.perform(GuardianAbort())
+        } catch  where error.code == .inTransfer || error.code == .tooLate {
+            return inTransfer(error)
+        } catch {
+            return error
+        }
+        if let link {
+            link.sink.sendIfPossible(Abort(attempt: request.attempt))
+            _ = link.waitForRefusal(deadline: .now + Self.refusalPatience)
+        }
+        guard
+            let state = try? guardian.request(
+                GuardianDescribe(wantsMemory: false), for: GuardianState.self)
+        else { return error }
+        return error.with(
+            guest: GuestLocation(
+                vm: request.name.text, state: state.guest, host: "", epoch: state.epoch))
+    }
+
+    private func inTransfer(_ error: LivemigError) -> LivemigError {
+        LivemigError(
+            .inTransfer, "the right to run was given away and is not acknowledged",
+            at: error.explanation, fix: "run livemig recover \(request.name)",
+            guest: GuestLocation(
+                vm: request.name.text, state: .inTransfer, host: "", epoch: request.attempt.epoch))
+    }
+}

@@ -1,0 +1,124 @@
+import FrameTransport
+import Glibc
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import PageCodec
+import SSHTransport
+import WireProtocol
+
+/// The connections and threads of one move on the source, closed together.
+final class SourceSession: Sendable {
+    let board: RoundBoard
+    let link: PeerLink
+    private let connection: LaneConnection
+    private let pump: SSHPump?
+    private let lanes: [WorkerThread<Void>]
+    private let receiver: WorkerThread<Void>
+    private let ticker: WorkerThread<Void>
+    private let control: MoveControl
+
+    /// How often the controller hears of progress, and the peer is asked for its clock.
+    private static let tick: Duration = .milliseconds(200)
+    private static let ticksPerProbe = 5
+
+    /// Opens the link and all lanes.
+    init(
+        _ role: SourceRole, _ definition: VMDefinition, _ image: SourceImage, pageCount: Int
+    ) throws(LivemigError) {
+        let count = role.request.policy.lanes ?? Self.defaultLanes
+        let opener = LaneOpener(
+            root: role.environment.root, request: role.request, uuid: definition.uuid,
+            lanes: count)
+        let board = RoundBoard(pageCount: pageCount, lanes: count)
+        self.board = board
+        control = role.control
+        role.control.attach(board)
+        role.events.sendIfPossible(PhaseMessage(.connecting))
+        let route = try opener.route()
+        let open = try opener.openLink(route)
+        let (place, events, control) = (role.request.peer.name, role.events, role.control)
+        pump = open.pump
+        let connection = open.connection
+        self.connection = connection
+        let link = PeerLink(open.takeSink(), at: place)
+        self.link = link
+        receiver = WorkerThread("link") {
+            var channel = FrameChannel(
+                try connection.channel(stall: PeerLink.stallLimit, at: place), at: place,
+                received: 1)
+            link.receive(on: &channel, board: board)
+        }
+        ticker = WorkerThread("ticker") {
+            try Self.tick(control, board, link, events)
+        }
+        let limiter = BandwidthLimiter(role.request.policy.bandwidth)
+        let compression = CodecPolicy(role.request.policy.compression)
+        var threads: [WorkerThread<Void>] = []
+        do throws(LivemigError) {
+            for number in 1...count {
+                let thread = try opener.startLane(number, route, board) { () throws(LivemigError) in
+                    try LaneSender(
+                        lane: number - 1, board: board, image: image, compression: compression,
+                        limiter: limiter)
+                }
+                threads.append(thread)
+            }
+        } catch {
+            board.fail(error)
+            lanes = threads
+            close()
+            throw error
+        }
+        lanes = threads
+    }
+
+    /// One lane for each processor, and at most four: a lane is bound by its cipher or its window.
+    private static var defaultLanes: Int { min(4, max(1, Processors.count)) }
+
+    private static func tick(
+        _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink
+    ) throws(LivemigError) {
+        var ticks = 0
+        while true {
+            if ticks % ticksPerProbe == 0 { try? link.probeClock() }
+            ticks += 1
+            if control.waitForEnd(tick) { return }
+            let progress = board.progress
+            guard let round = progress.round else { continue }
+            events.sendIfPossible(
+                ProgressMessage(
+                    round: Int(round), done: progress.claimed, total: progress.total,
+                    wireBytes: progress.wireBytes))
+        }
+    }
+
+    /// Ends every thread and connection, and waits for them.
+    func close() {
+        control.end()
+        board.end()
+        for lane in lanes { _ = try? lane.join() }
+        link.sink.finish()
+        _ = try? receiver.join()
+        connection.end()
+        _ = try? ticker.join()
+        pump?.stop()
+        _ = try? pump?.join()
+    }
+}
+
+/// The number of processors that this process may use.
+enum Processors {
+    static var count: Int { Int(sysconf(CInt(_SC_NPROCESSORS_ONLN))) }
+}
+
+extension CodecPolicy {
+    init(_ compression: MigrationPolicy.Compression) {
+        switch compression {
+        case .auto: self = .auto
+        case .none: self = .none
+        case .lz4: self = .lz4
+        case .zstd: self = .zstd
+        }
+    }
+}

@@ -1,0 +1,164 @@
+import FrameTransport
+import Glibc
+import Guardian
+import LinuxSystem
+import MigrationEngine
+import MigrationModel
+import PageCodec
+import WireProtocol
+
+/// The steps of the destination once its lanes are there: what the link says, in order.
+struct Takeover {
+    let attempt: Attempt
+    let place: String
+
+    /// The longest silence of the source before it is given up; it sends probes far more often.
+    private static let stallLimit: Duration = .seconds(10)
+    /// How long the last pages may take to arrive after the source has sent them.
+    private static let placementLimit: Duration = .seconds(30)
+
+    /// What has come so far.
+    private struct Progress {
+        var state: [UInt8] = []
+        var digest: Bits128?
+        var resume = true
+        var isOwner = false
+    }
+
+    /// Serves the link until the guest is owned and the source has gone, or the attempt is given up.
+    func run(
+        _ session: DestinationSession, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) {
+        guard let sink = session.sink, let link = session.link else { return }
+        var progress = Progress()
+        var channel = FrameChannel(try link.channel(at: place), at: place, received: 1)
+        do throws(LivemigError) {
+            while true {
+                try waitForFrame(on: link.descriptor, guardian, progress)
+                guard let frame = try channel.receive() else { break }
+                if try take(frame, session, guardian, sink, &progress) { return }
+            }
+            guard progress.isOwner else {
+                throw LivemigError(.disconnected, "the source ended the connection", at: place)
+            }
+        } catch {
+            try giveUp(error, guardian, sink, progress)
+        }
+    }
+
+    /// Waits for the source, for as long as it may be silent; a ready copy waits without limit.
+    private func waitForFrame(
+        on link: CInt, _ guardian: borrowing GuardianClient, _ progress: Progress
+    ) throws(LivemigError) {
+        let limit = progress.digest == nil ? Self.stallLimit : nil
+        let ready = try Poll.wait([.init(link), .init(guardian.descriptor)], timeout: limit)
+        guard !ready.isEmpty else {
+            throw LivemigError(.stall, "nothing from the source for \(Self.stallLimit.brief)")
+        }
+        if ready.contains(guardian.descriptor), !ready.contains(link) {
+            throw LivemigError(.destinationQEMU, "the guest's process ended on the destination")
+        }
+    }
+
+    /// Takes a message in; `true` when the attempt is over.
+    private func take(
+        _ frame: Frame, _ session: DestinationSession, _ guardian: borrowing GuardianClient,
+        _ sink: FrameSink, _ progress: inout Progress
+    ) throws(LivemigError) -> Bool {
+        switch frame.type {
+        case .clockProbe:
+            let probe = try frame.decode(ClockProbe.self)
+            try sink.send(
+                ClockReply(sent: probe.sent, answered: MonotonicTime.now.nanoseconds))
+        case .deviceState:
+            progress.state += try frame.decode(DeviceState.self).bytes
+            guard progress.state.count <= WireLimits.deviceState else {
+                throw LivemigError(.wire, "the device state is too long", at: place)
+            }
+        case .final:
+            try finish(try frame.decode(Final.self), session, guardian, sink, &progress)
+        case .token: try own(try frame.decode(Token.self), guardian, sink, &progress)
+        case .abort:
+            guard try frame.decode(Abort.self).attempt == attempt else { return false }
+            try giveUp(
+                LivemigError(.cancelled, "the source gave the attempt up", at: place), guardian,
+                sink, progress)
+        default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))", at: place)
+        }
+        return false
+    }
+
+    /// All is sent: compares memory, loads the device state, and says READY once that is durable.
+    private func finish(
+        _ final: Final, _ session: DestinationSession, _ guardian: borrowing GuardianClient,
+        _ sink: FrameSink, _ progress: inout Progress
+    ) throws(LivemigError) {
+        guard final.attempt == attempt, progress.digest == nil else {
+            throw LivemigError(.migrationID, "FINAL of another attempt", at: place)
+        }
+        guard final.stateBytes == UInt64(progress.state.count) else {
+            throw LivemigError(
+                .wire, "\(progress.state.count) of \(final.stateBytes) bytes of device state came")
+        }
+        let digest = try session.board.waitUntilPlaced(
+            rounds: final.rounds, deadline: .now + Self.placementLimit
+        ).bits
+        guard digest == final.digest else {
+            throw LivemigError(
+                .verify, "the pages placed differ from the pages sent", at: place)
+        }
+        try load(progress.state, guardian)
+        try guardian.perform(GuardianReady(attempt: attempt, digest: digest))
+        progress.state = []
+        progress.digest = digest
+        progress.resume = final.resume
+        try sink.send(Ready(attempt: attempt, digest: digest))
+    }
+
+    private func load(
+        _ state: [UInt8], _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) {
+        let ends = try UnixSocket.pair(.stream).release()
+        let writing = OwnedDescriptorBox(OwnedDescriptor(owning: ends.first))
+        let feeder = WorkerThread("device state") {
+            try DescriptorIO.write(state, to: writing.descriptor.number, at: "hypervisor")
+            _ = shutdown(writing.descriptor.number, CInt(SHUT_WR))
+        }
+        let reading = OwnedDescriptor(owning: ends.second)
+        try guardian.perform(GuardianLoad(), with: [reading.number])
+        // What the hypervisor did not read is for it to judge, and it has.
+        _ = try? feeder.join()
+    }
+
+    /// The token: from now on the guest is this host's. Sent again, it is acknowledged again.
+    private func own(
+        _ token: Token, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
+        _ progress: inout Progress
+    ) throws(LivemigError) {
+        guard token.attempt == attempt, token.digest == progress.digest else {
+            throw LivemigError(.migrationID, "the token of another attempt", at: place)
+        }
+        let resumed = try guardian.request(
+            GuardianOwn(attempt: attempt, digest: token.digest, resume: progress.resume),
+            for: GuardianResumed.self)
+        progress.isOwner = true
+        try sink.send(
+            OwnerAcknowledged(
+                attempt: attempt, resumedAt: resumed.at, resume: resumed.took))
+    }
+
+    /// Gives the attempt up unless the guest is this host's, or may become so.
+    private func giveUp(
+        _ error: LivemigError, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
+        _ progress: Progress
+    ) throws(LivemigError) -> Never {
+        let isSourceGone = error.code == .disconnected || error.code == .stall
+        if progress.isOwner || progress.digest != nil && isSourceGone {
+            sink.sendIfPossible(FailureMessage(error))
+            throw error
+        }
+        try? guardian.perform(GuardianDiscard(attempt: attempt))
+        sink.sendIfPossible(Aborted(attempt: attempt, reason: error))
+        throw error
+    }
+}

@@ -1,0 +1,138 @@
+import Hypervisor
+import MigrationModel
+
+extension QEMUArguments {
+    /// Serial ports; what the guest writes to the first is kept in a log as well.
+    var serialPorts: [String] {
+        (0..<definition.serialPorts).flatMap { index in
+            let port =
+                isPC ? ["-device", isaSerial(index)] : ["-serial", "chardev:console\(index)"]
+            return ["-chardev", serialSocket(index)] + port
+        }
+    }
+
+    private func serialSocket(_ index: Int) -> String {
+        let folder = preparation.folder
+        guard index == 0 else {
+            return OptionText.join(
+                "socket",
+                [
+                    "id": "console\(index)", "path": folder.serialSocket(index), "server": "on",
+                    "wait": "off",
+                ])
+        }
+        return OptionText.join(
+            "socket",
+            [
+                "id": "console0", "path": folder.consoleSocket, "server": "on", "wait": "off",
+                "logfile": folder.consoleLog, "logappend": "on",
+            ])
+    }
+
+    private func isaSerial(_ index: Int) -> String {
+        OptionText.join(
+            "isa-serial",
+            ["id": "serial\(index)", "chardev": "console\(index)", "index": "\(index)"])
+    }
+
+    /// Disks: the image's file, its format on top, and the device.
+    var disks: [String] {
+        definition.disks.enumerated().flatMap { index, disk in
+            [
+                "-blockdev", fileNode(index, disk), "-blockdev", formatNode(index, disk),
+                "-device", diskDevice(index, disk),
+            ]
+        }
+    }
+
+    private func fileNode(_ index: Int, _ disk: VMDefinition.Disk) -> String {
+        let cache = CacheFlags(DiskMoveRules.cache(of: disk))
+        return OptionText.join(
+            "",
+            [
+                "driver": "file", "node-name": "file\(index)", "filename": disk.path,
+                "aio": "threads", "locking": "on", "drop-cache": "on",
+                "read-only": OptionText.flag(disk.readOnly),
+                "cache.direct": OptionText.flag(cache.direct),
+                "cache.no-flush": OptionText.flag(cache.ignoresFlush),
+            ])
+    }
+
+    private func formatNode(_ index: Int, _ disk: VMDefinition.Disk) -> String {
+        let cache = CacheFlags(DiskMoveRules.cache(of: disk))
+        return OptionText.join(
+            "",
+            [
+                "driver": disk.format.rawValue, "node-name": "disk\(index)",
+                "file": "file\(index)", "read-only": OptionText.flag(disk.readOnly),
+                "cache.direct": OptionText.flag(cache.direct),
+                "cache.no-flush": OptionText.flag(cache.ignoresFlush),
+            ])
+    }
+
+    private func diskDevice(_ index: Int, _ disk: VMDefinition.Disk) -> String {
+        let cache = CacheFlags(DiskMoveRules.cache(of: disk))
+        let device = OptionText.join(
+            "virtio-blk-pci",
+            [
+                "id": "virtio-disk\(index)", "drive": "disk\(index)",
+                "addr": slot(11 + index), "write-cache": OptionText.flag(cache.writeCache),
+            ])
+        return device + bootIndex("hd", index)
+    }
+
+    /// Interfaces: the host's side and the device.
+    var interfaces: [String] {
+        definition.interfaces.enumerated().flatMap { index, interface in
+            ["-netdev", hostSide(index, interface), "-device", networkDevice(index, interface)]
+        }
+    }
+
+    private func hostSide(_ index: Int, _ interface: VMDefinition.Interface) -> String {
+        guard case .bridge = interface.attachment, let tap = preparation.taps[index] else {
+            return OptionText.join("user", ["id": "net\(index)"])
+        }
+        // The kernel's vhost would write guest RAM through its own mapping of it.
+        return OptionText.join("tap", ["id": "net\(index)", "fd": "\(tap)", "vhost": "off"])
+    }
+
+    private func networkDevice(_ index: Int, _ interface: VMDefinition.Interface) -> String {
+        var device = OptionText.join(
+            "virtio-net-pci",
+            [
+                "id": "virtio-net\(index)", "netdev": "net\(index)", "mac": interface.mac,
+                "addr": slot(3 + index),
+            ])
+        // The boot ROM is a block of memory whose size differs between installations.
+        if !definition.boot.devices.contains("network") { device += ",romfile=" }
+        return device + bootIndex("network", index)
+    }
+
+    /// `,bootindex=N` for a device that the boot order names; without an order, disks boot.
+    private func bootIndex(_ kind: String, _ index: Int) -> String {
+        guard definition.boot.kernel == nil else { return "" }
+        let order = definition.boot.devices.isEmpty ? ["hd"] : definition.boot.devices
+        guard let rank = order.firstIndex(of: kind) else { return "" }
+        return ",bootindex=\(rank * 32 + index)"
+    }
+
+    private func slot(_ number: Int) -> String { "0x" + String(number, radix: 16) }
+}
+
+/// What a cache mode means in QEMU's own three flags (qemu(1), `-drive cache=`).
+private struct CacheFlags {
+    let direct: Bool
+    let ignoresFlush: Bool
+    let writeCache: Bool
+
+    init(_ cache: VMDefinition.Disk.Cache) {
+        direct = cache == .none || cache == .directsync
+        ignoresFlush = cache == .unsafe
+        writeCache = cache != .writethrough && cache != .directsync
+    }
+}
+
+extension MachineFolder {
+    /// The socket of a serial port after the first.
+    func serialSocket(_ index: Int) -> String { "\(path)/serial\(index).sock" }
+}

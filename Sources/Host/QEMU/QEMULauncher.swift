@@ -1,0 +1,165 @@
+import Glibc
+public import GuestMemory
+public import Hypervisor
+import LinuxSystem
+public import MigrationModel
+
+/// Starts guests in the QEMU of this host.
+public struct QEMULauncher: MachineLauncher {
+    private let preloadLibrary: String
+    private let probe: QEMUProbe
+
+    /// How long QEMU may take to answer on its monitor.
+    private static let startTimeout = Duration.seconds(15)
+    /// The number of the guest's memory file in QEMU; tap devices follow.
+    private static let memoryNumber: CInt = 3
+
+    /// Starts QEMU with the library that hands out write tracking.
+    ///
+    /// - Parameters:
+    ///   - preloadLibrary: the file of `libguestmemory.so`.
+    ///   - probe: what is known about this host's QEMU.
+    public init(preloadLibrary: String, probe: QEMUProbe = QEMUProbe()) {
+        self.preloadLibrary = preloadLibrary
+        self.probe = probe
+    }
+
+    /// The release of the QEMU that runs a definition.
+    public func version(for definition: VMDefinition) throws(LivemigError) -> String {
+        try probe.facts(of: try probe.program(for: definition)).version.description
+    }
+
+    /// Starts QEMU on guest RAM that the caller made.
+    ///
+    /// - Throws: `E-QEMU` with QEMU's last words, `E-PRELOAD` when QEMU runs without the library,
+    ///   `E-MACHINE` for an unknown machine type, `E-NET` without a bridge, `E-QEMU-CAP` for an incoming machine that cannot leave RAM out.
+    ///   Nothing is left behind then.
+    public func launch(
+        _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
+        mode: LaunchMode
+    ) throws(LivemigError) -> any VirtualMachine {
+        guard definition.kind != .synthetic else {
+            throw LivemigError(.qemu, "a synthetic guest does not run in QEMU")
+        }
+        guard memory.size == definition.memory else {
+            throw LivemigError(
+                .memory, "guest RAM of \(memory.size.bytes) bytes was prepared",
+                at: "the definition says \(definition.memory.bytes)")
+        }
+        let facts = try probe.facts(of: try probe.program(for: definition))
+        try probe.requireAccelerator(of: definition)
+        try facts.machines.require(definition.boot.machine, of: facts.version)
+        let process = try start(definition, facts, memory.descriptor.number, folder, mode)
+        do {
+            let machine = try connect(process, folder)
+            try requirePreload(process, folder)
+            if mode == .incoming { try machine.requireCapabilities() }
+            try Self.require(mode, of: machine)
+            return machine
+        } catch {
+            process.kill()
+            throw error
+        }
+    }
+
+    private func start(
+        _ definition: VMDefinition, _ facts: QEMUProbe.Facts, _ memory: CInt,
+        _ folder: MachineFolder, _ mode: LaunchMode
+    ) throws(LivemigError) -> QEMUProcess {
+        let taps = try Self.openTaps(of: definition)
+        defer { withExtendedLifetime(taps) {} }
+        var descriptors = [Self.memoryNumber: memory]
+        var numbers: [Int: CInt] = [:]
+        for (index, tap) in taps {
+            let number = Self.memoryNumber + 1 + CInt(index)
+            descriptors[number] = tap.descriptor.number
+            numbers[index] = number
+        }
+        let arguments = try QEMUArguments(
+            definition,
+            .init(
+                folder: folder, memory: Self.memoryNumber, taps: numbers, sandbox: facts.sandbox,
+                mode: mode)
+        ).list()
+        for stale in [folder.monitorSocket, folder.memorySocket] { _ = unsafe unlink(stale) }
+        var environment = PreloadLibrary.environment(
+            library: preloadLibrary, socket: folder.memorySocket, memory: Self.memoryNumber)
+        environment["LC_ALL"] = "C"
+        return try QEMUProcess(
+            .init(
+                facts.program, arguments, environment: environment, descriptors: descriptors),
+            folder: folder)
+    }
+
+    /// The tap devices of a definition, by the position of their interface.
+    private static func openTaps(
+        of definition: VMDefinition
+    ) throws(LivemigError) -> [Int: TapDevice] {
+        var taps: [Int: TapDevice] = [:]
+        for (index, interface) in definition.interfaces.enumerated() {
+            guard case .bridge(let bridge) = interface.attachment else { continue }
+            taps[index] = try TapDevice(on: bridge)
+        }
+        return taps
+    }
+
+    /// Connects to the monitor as soon as QEMU listens there, unless it ends first.
+    private func connect(
+        _ process: QEMUProcess, _ folder: MachineFolder
+    ) throws(LivemigError) -> QEMUMachine {
+        let deadline = MonotonicTime.now + Self.startTimeout
+        while true {
+            if let obituary = process.obituary { throw LivemigError(.qemu, obituary) }
+            do {
+                let socket = try UnixSocket.connect(folder.monitorSocket, .stream)
+                return try greet(process, socket, folder, deadline)
+            } catch  where error.code == .io && deadline > .now {
+                _ = process.awaitEnd(.milliseconds(2))
+            } catch  where error.code == .io {
+                throw LivemigError(
+                    .qemu, "no monitor after \(Self.startTimeout.brief), \(process.lastWords)",
+                    at: folder.monitorSocket)
+            }
+        }
+    }
+
+    private func greet(
+        _ process: QEMUProcess, _ socket: consuming OwnedDescriptor, _ folder: MachineFolder,
+        _ deadline: MonotonicTime
+    ) throws(LivemigError) -> QEMUMachine {
+        do {
+            let monitor = try QMPConnection(socket, at: folder.monitorSocket, deadline: deadline)
+            return try QEMUMachine(process, monitor)
+        } catch {
+            guard process.awaitEnd(.milliseconds(500)) != nil, let obituary = process.obituary
+            else {
+                let reason = error.livemigError
+                throw LivemigError(reason.code == .qmp ? .qemu : reason.code, reason.what)
+            }
+            throw LivemigError(.qemu, obituary)
+        }
+    }
+
+    /// Insists that the library is in: it listens before QEMU's own code runs.
+    private func requirePreload(
+        _ process: QEMUProcess, _ folder: MachineFolder
+    ) throws(LivemigError) {
+        guard unsafe access(folder.memorySocket, F_OK) != 0 else { return }
+        throw LivemigError(
+            .preload, "QEMU runs without \(PreloadLibrary.fileName): \(process.lastWords)",
+            at: preloadLibrary.escaped(),
+            fix: "install the library where this host's user can read it")
+    }
+
+    private static func require(
+        _ mode: LaunchMode, of machine: QEMUMachine
+    ) throws(LivemigError) {
+        let status = try machine.status()
+        switch (mode, status) {
+        case (.incoming, .incoming), (.powerOn, .running), (.powerOn, .shutdown): return
+        default:
+            throw LivemigError(
+                .qemu, "the guest is \(status.rawValue) after its start", at: machine.lastWords)
+        }
+    }
+}

@@ -1,0 +1,43 @@
+/// `qmp_capabilities`: ends the negotiation.
+struct NegotiateCapabilities: QMPCommand {
+    typealias Reply = QMPNothing
+    static let name = "qmp_capabilities"
+}
+
+/// `stop`: stops the vCPUs and waits for block I/O in flight.
+struct StopCommand: QMPCommand {
+    typealias Reply = QMPNothing
+    static let name = "stop"
+}
+
+/// `cont`: takes the disks back if they were given up, then lets the vCPUs run.
+struct ContinueCommand: QMPCommand {
+    typealias Reply = QMPNothing
+    static let name = "cont"
+}
+
+/// `query-status`: the run state (qapi/run-state.json, `RunState`).
+struct QueryStatus: QMPCommand {
+    struct Reply: Decodable, Sendable {
+        let status: String
+    }
+    static let name = "query-status"
+}
+
+/// `announce-self`: gratuitous RARP and the virtio announcement, in rounds (qapi/net.json).
+struct AnnounceSelf: QMPCommand {
+    typealias Reply = QMPNothing
+    static let name = "announce-self"
+
+    /// Milliseconds before the second round.
+    let initial: Int
+    /// The longest time between rounds in milliseconds.
+    let max: Int
+    /// How many rounds.
+    let rounds: Int
+    /// By how many milliseconds the time between rounds grows.
+    let step: Int
+
+    /// QEMU's own defaults.
+    static let standard = AnnounceSelf(initial: 50, max: 550, rounds: 5, step: 100)
+}

@@ -1,0 +1,75 @@
+public import FrameTransport
+import Glibc
+import LinuxSystem
+public import MigrationModel
+public import WireProtocol
+
+/// A controller's end of an agent that runs as a child of the test, without SSH in between.
+public final class AgentClient {
+    private let process: ChildProcess
+    private var channel: FrameChannel<DescriptorChannel>
+
+    /// Starts `livemig-agent serve` on a root and greets it.
+    public init(root: String) throws(LivemigError) {
+        _ = signal(SIGPIPE, SIG_IGN)
+        let ends = try UnixSocket.pair(.stream).release()
+        let mine = OwnedDescriptor(owning: ends.first)
+        let theirs = OwnedDescriptor(owning: ends.second)
+        process = try ChildProcess(
+            .init(
+                try BuildProducts.program("livemig-agent"), ["serve", "--root", root],
+                environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
+                descriptors: [0: theirs.number, 1: theirs.number, 2: 2]))
+        channel = FrameChannel(
+            try DescriptorChannel(socket: mine, stall: .seconds(60), at: "agent"), at: "agent")
+        try channel.sendBanner(.controller)
+        _ = try channel.receiveBanner()
+    }
+
+    deinit {
+        try? channel.finish()
+        process.end()
+    }
+
+    /// Sends a message.
+    public func send(_ message: some WireMessage) throws(LivemigError) {
+        try channel.send(message)
+    }
+
+    /// Receives the next frame.
+    public func receive() throws(LivemigError) -> Frame {
+        guard let frame = try channel.receive() else {
+            throw LivemigError(.disconnected, "the agent ended the connection")
+        }
+        return frame
+    }
+
+    /// Asks, and waits for the answer.
+    public func request<Reply: WireMessage>(
+        _ message: some WireMessage, for reply: Reply.Type = Reply.self
+    ) throws(LivemigError) -> Reply {
+        try send(message)
+        return try receive().decode(reply)
+    }
+
+    /// Ends the connection and waits for the agent to end.
+    @discardableResult
+    public func close() throws(LivemigError) -> Int32 {
+        try channel.finish()
+        return process.wait()
+    }
+
+    /// Kills the agent.
+    public func kill() {
+        process.signal(SIGKILL)
+        _ = process.wait()
+    }
+}
+
+/// The programs and libraries of this build, found beside the running test.
+public enum BuildProducts {
+    /// The path of a program of this build.
+    public static func program(_ name: String) throws(LivemigError) -> String {
+        try RunningProgram.folder() + "/" + name
+    }
+}

@@ -1,0 +1,124 @@
+import Glibc
+import LinuxSystem
+public import MigrationModel
+public import WireProtocol
+
+/// One host of a test: a root folder of its own and an sshd of its own.
+public final class TestHost {
+    /// The host's name.
+    public let name: HostName
+    /// The host's root.
+    public let root: String
+    /// Its sshd.
+    public let ssh: SSHServerFixture
+    private let scratch: ScratchFolder
+
+    /// Makes a host.
+    public init(_ name: String) throws(LivemigError) {
+        self.name = try HostName(name)
+        scratch = try ScratchFolder()
+        root = scratch.path("r")
+        ssh = try SSHServerFixture()
+    }
+
+    /// A controller's connection to the host's agent.
+    public func agent() throws(LivemigError) -> AgentClient { try AgentClient(root: root) }
+
+    /// Where a peer's agent finds this host.
+    public var peer: StartOutgoing.Peer {
+        StartOutgoing.Peer(
+            name: name.text, address: "127.0.0.1", port: UInt16(ssh.port), user: ssh.user,
+            hostKeys: [ssh.hostKey])
+    }
+
+    /// Lets a peer's agent open lanes to this host.
+    public func trust(_ other: TestHost) throws(LivemigError) {
+        let key = try other.agent().request(CreateKey(), for: PublicKeyMessage.self).line
+        _ = try agent().request(
+            AuthorizePeer(
+                peer: other.name, key: key, file: ssh.folder.path("authorized_keys"),
+                agent: try BuildProducts.program("livemig-agent")), for: DoneMessage.self)
+    }
+
+    /// Types a line at a guest's console and returns the first line of output that starts with a
+    /// word.
+    public func console(
+        _ vm: String, type line: String, until word: String, patience: Duration = .seconds(20)
+    ) throws(LivemigError) -> String {
+        let path = "\(root)/vms/\(vm)/console.sock"
+        let socket = try UnixSocket.connect(path, .stream)
+        try DescriptorIO.write(Array((line + "\n").utf8), to: socket.number)
+        let deadline = MonotonicTime.now + patience
+        var text = ""
+        while MonotonicTime.now < deadline {
+            _ = try Poll.wait([.init(socket.number)], timeout: deadline - .now)
+            let bytes = try DescriptorIO.readAvailable(upTo: 4096, from: socket.number)
+            if bytes.isEmpty { break }
+            text += String(decoding: bytes, as: UTF8.self)
+            let isWhole = text.last?.isNewline ?? false
+            let complete = text.split(whereSeparator: \.isNewline).dropLast(isWhole ? 0 : 1)
+            if let found = complete.first(where: { $0.contains(word) }) { return String(found) }
+        }
+        throw LivemigError(.timeout, "no line with \(word) on the console", at: text)
+    }
+
+    /// The files below the host's root, but for keys and logs that stay on purpose.
+    public var leftovers: [String] {
+        TreeListing.files(below: root).filter {
+            !$0.hasPrefix("keys/") && $0 != "agent.log" && !$0.hasSuffix("/ownership")
+        }
+    }
+
+    /// What the host's guardians said.
+    public var log: String {
+        guard let file = try? OwnedDescriptor.open(root + "/agent.log", O_RDONLY),
+            let bytes = try? DescriptorIO.readFully(upTo: 1 << 20, from: file.number)
+        else { return "" }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The processes that work on this host's root, by their command lines.
+    public var processes: [String] { ProcessListing.commands(containing: root) }
+}
+
+/// The processes of this machine.
+public enum ProcessListing {
+    /// The command lines that contain a text, of all processes but this one.
+    public static func commands(containing text: String) -> [String] {
+        TreeListing.names(in: "/proc").compactMap { name -> String? in
+            guard let id = Int32(name), id != getpid() else { return nil }
+            guard let file = try? OwnedDescriptor.open("/proc/\(name)/cmdline", O_RDONLY),
+                let bytes = try? DescriptorIO.readFully(upTo: 64 << 10, from: file.number)
+            else { return nil }
+            let command = String(decoding: bytes.map { $0 == 0 ? 32 : $0 }, as: UTF8.self)
+            return command.contains(text) ? command : nil
+        }
+    }
+}
+
+/// Folders and what is in them.
+public enum TreeListing {
+    /// The names in a folder.
+    public static func names(in path: String) -> [String] {
+        guard let folder = unsafe opendir(path) else { return [] }
+        defer { unsafe closedir(folder) }
+        var names: [String] = []
+        while let entry = unsafe readdir(folder) {
+            let name = unsafe withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// The paths of all files below a folder, relative to it.
+    public static func files(below path: String) -> [String] {
+        names(in: path).sorted().flatMap { name -> [String] in
+            var status = stat()
+            guard unsafe lstat("\(path)/\(name)", &status) == 0 else { return [] }
+            guard status.st_mode & S_IFMT == S_IFDIR else { return [name] }
+            return files(below: "\(path)/\(name)").map { "\(name)/\($0)" }
+        }
+    }
+}

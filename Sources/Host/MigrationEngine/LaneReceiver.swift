@@ -38,6 +38,10 @@ public struct LaneReceiver: ~Copyable {
             default: throw wrong(.type(type.rawValue))
             }
         }
+        guard batches == 0 else {
+            throw LivemigError(.disconnected, "lane \(lane) ended inside round \(round)")
+        }
+        board.laneLeft()
     }
 
     private mutating func place(_ payload: RawSpan) throws(LivemigError) {

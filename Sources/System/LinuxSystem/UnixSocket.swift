@@ -147,10 +147,14 @@ public struct Packet: ~Copyable {
     }
 
     /// Sends a message with copies of descriptors.
-    /// - Throws: `E-DISCONNECTED` when the peer has gone.
+    /// - Throws: `E-DISCONNECTED` when the peer has gone, `E-INTERNAL` for more descriptors than
+    ///   a message carries.
     public static func send(
         _ bytes: [UInt8], with descriptors: [CInt] = [], to socket: CInt, at place: String = ""
     ) throws(LivemigError) {
+        guard descriptors.count <= clinux_descriptors_max else {
+            throw LivemigError(.internal, "\(descriptors.count) descriptors in one message")
+        }
         let sent = try SystemCall.checkNegated("sendmsg", at: place, as: .disconnected) {
             unsafe clinux_send(socket, bytes, bytes.count, descriptors, descriptors.count)
         }
@@ -167,8 +171,12 @@ public struct Packet: ~Copyable {
         var bytes = [UInt8](repeating: 0, count: sizeLimit)
         var descriptors = [CInt](repeating: -1, count: Int(clinux_descriptors_max))
         var count = 0
-        let received = try SystemCall.checkNegated("recvmsg", at: place, as: .disconnected) {
-            unsafe clinux_receive(socket, &bytes, bytes.count, &descriptors, &count)
+        let received = unsafe clinux_receive(
+            socket, &bytes, bytes.count, &descriptors, &count)
+        guard received >= 0 else {
+            let reason = Errno(rawValue: -received)
+            let code: ErrorCode = reason == .messageTooLong ? .io : .disconnected
+            throw SystemCall.failure("recvmsg", reason, at: place, as: code)
         }
         return Packet(
             bytes: Array(bytes.prefix(Int(received))), descriptors: Array(descriptors.prefix(count))

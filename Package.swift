@@ -198,7 +198,7 @@ var tests: [Target] {
             ],
             path: "Tests/Support"),
         unitTests(of: "MigrationModel"),
-        unitTests(of: "WireProtocol"),
+        unitTests(of: "WireProtocol", resources: ["Golden"]),
         unitTests(of: "PageCodec"),
         unitTests(of: "Ownership"),
         unitTests(of: "LinuxSystem"),
@@ -230,12 +230,14 @@ var tests: [Target] {
     ]
 }
 
-@MainActor func unitTests(of target: String, _ more: Target.Dependency...) -> Target {
+@MainActor func unitTests(
+    of target: String, _ more: Target.Dependency..., resources: [String] = []
+) -> Target {
     let common = ["LinuxSystem", "MigrationModel", "TestSupport"].filter { $0 != target }
     return .testTarget(
         name: target + "Tests",
         dependencies: ([target] + common).map { .byName(name: $0) } + [systemPackage] + more,
-        path: "Tests/\(target)Tests")
+        path: "Tests/\(target)Tests", exclude: resources)
 }
 
 var systemPackage: Target.Dependency { .product(name: "SystemPackage", package: "swift-system") }

@@ -1,7 +1,9 @@
 import Foundation
 
 /// The engine alone: an idle reference guest with 1000 MiB of incompressible content through one
-/// lane. The figure is bytes on the wire in the first round, over that round's time.
+/// lane.
+///
+/// The figure is bytes on the wire in the first round, over that round's time.
 struct EngineBenchmark {
     let runs: Int
 

@@ -14,7 +14,9 @@ import VMDefinitions
 import WireProtocol
 
 /// One move, seen from the destination: makes room, places pages, loads the device state, and runs
-/// the guest when the token has come. Runs on a thread of its own.
+/// the guest when the token has come.
+///
+/// Runs on a thread of its own.
 struct DestinationRole: Sendable {
     let environment: AgentEnvironment
     let request: PrepareIncoming

@@ -1,3 +1,4 @@
+import CLinux
 import FrameTransport
 import Glibc
 import Guardian
@@ -63,6 +64,9 @@ struct LaneListener: ~Copyable {
 
     var descriptor: CInt { socket.number }
 
+    /// The default of /proc/sys/fs/pipe-max-size.
+    private static let pipeCapacity: CInt = 1 << 20
+
     /// Takes the next connection.
     func accept() throws(LivemigError) -> LaneConnection {
         let door = try UnixSocket.accept(socket)
@@ -70,6 +74,9 @@ struct LaneListener: ~Copyable {
         guard let input = packet.takeDescriptor(), let output = packet.takeDescriptor() else {
             throw LivemigError(.wire, "a lane came without its connection")
         }
+        // sshd passes at most what the pipe holds each time it wakes: 64 KiB unless widened, for
+        // which an unprivileged process may ask up to pipe-max-size (pipe(7)).
+        _ = clinux_widen_pipe(input.number, Self.pipeCapacity)
         return LaneConnection(
             hello: Array(packet.bytes.dropFirst()), input: input, output: output, door: door)
     }

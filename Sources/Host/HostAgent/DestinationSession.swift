@@ -102,7 +102,7 @@ final class DestinationSession {
             let sink = FrameSink(
                 FrameChannel(try connection.channel(at: place), at: place, received: 1))
             receiver = FrameChannel(
-                try connection.channel(at: place), at: place, received: 1)
+                try connection.receiver(at: place), at: place, received: 1)
             try sink.send(LaneAccepted())
             link = connection
             self.sink = sink

@@ -120,7 +120,6 @@ public struct BatchDecoder: ~Copyable, Sendable {
         guard isRight else { throw .corrupt(header.codec) }
     }
 
-    /// Places one checked run and hashes what memory then holds.
     /// Puts the content of a run into guest RAM; zero pages have none.
     private func fill(
         _ run: PageRun, _ content: inout UnsafeRawPointer, in base: UnsafeMutableRawPointer,

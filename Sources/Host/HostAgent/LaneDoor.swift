@@ -9,8 +9,8 @@ import WireProtocol
 
 /// The process that sshd starts for a lane: hands its connection to the migration's worker.
 ///
-/// It reads no more than the greeting and the first frame, so that everything after them reaches the
-/// worker, and ends when the worker is done with the lane, which ends the SSH session.
+/// It reads no more than the greeting and the first frame, so that everything after them reaches
+/// the worker, and ends when the worker is done with the lane, which ends the SSH session.
 public struct LaneDoor: Sendable {
     private let root: HostRoot
 
@@ -23,7 +23,8 @@ public struct LaneDoor: Sendable {
         try wait(for: worker)
     }
 
-    /// Greets the peer and finds the worker it wants; the greeting's descriptors end with this call.
+    /// Greets the peer and finds the worker it wants; the greeting's descriptors end with this
+    /// call.
     private func admit() throws(LivemigError) -> OwnedDescriptor? {
         var channel = FrameChannel(
             DescriptorChannel(

@@ -9,11 +9,14 @@ import WireProtocol
 final class TwoHosts {
     let alpha: TestHost
     let beta: TestHost
-    private(set) var epoch: UInt64 = 0
 
-    init() throws {
-        alpha = try TestHost("alpha")
-        beta = try TestHost("beta")
+    convenience init() throws {
+        try self.init(alpha: TestHost("alpha"), beta: TestHost("beta"))
+    }
+
+    init(alpha: TestHost, beta: TestHost) throws {
+        self.alpha = alpha
+        self.beta = beta
         try beta.trust(alpha)
         try alpha.trust(beta)
     }
@@ -45,17 +48,29 @@ final class TwoHosts {
         let (sending, receiving) = (try source.agent(), try destination.agent())
         let shown = try sending.request(
             ShowMachine(name: try VMName("guest")), for: MachineMessage.self)
-        epoch += 1
-        let attempt = Attempt(migration: .random(), epoch: Epoch(epoch))
+        let epoch = try #require(shown.summary.epoch.next)
+        let attempt = Attempt(migration: .random(), epoch: epoch)
         let secret = UInt64.random(in: .min ... .max)
-        _ = try receiving.request(
-            PrepareIncoming(
-                attempt: attempt, definition: shown.definition, secret: secret,
-                source: source.name), for: Prepared.self)
-        try sending.send(
-            StartOutgoing(
-                name: try VMName("guest"), attempt: attempt, secret: secret,
-                peer: destination.peer, policy: policy))
+        do {
+            _ = try receiving.request(
+                PrepareIncoming(
+                    attempt: attempt, definition: shown.definition, secret: secret,
+                    source: source.name), for: Prepared.self)
+            try sending.send(
+                StartOutgoing(
+                    name: try VMName("guest"), attempt: attempt, secret: secret,
+                    peer: destination.peer, policy: policy))
+            return try result(of: sending, receiving)
+        } catch {
+            // What is left on the destination is judged only when its agent is done.
+            _ = try? receiving.close()
+            throw error
+        }
+    }
+
+    private func result(
+        of sending: AgentClient, _ receiving: AgentClient
+    ) throws -> (MigrationReport, [RoundReport]) {
         var rounds: [RoundReport] = []
         while true {
             let frame = try sending.receive()

@@ -9,7 +9,13 @@ let package = Package(
         .executable(name: "livemig-agent", targets: ["livemig-agent"]),
         .executable(name: "livemig-synthetic-guest", targets: ["livemig-synthetic-guest"]),
         .library(name: "guestmemory", type: .dynamic, targets: ["GuestMemoryPreload"]),
-        .library(name: "LivemigEngine", targets: ["PageCodec", "GuestMemory", "MigrationEngine"]),
+        // For the benchmarks, which are a package of their own.
+        .library(
+            name: "LivemigParts",
+            targets: [
+                "GuestMemory", "Hypervisor", "LinuxSystem", "PageCodec", "SyntheticVM",
+                "TestSupport",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -160,7 +166,7 @@ var controller: [Target] {
             name: "Commands",
             dependencies: [
                 "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator", "VMDefinitions",
-                argumentParser, systemPackage,
+                "WireProtocol", argumentParser, systemPackage,
             ],
             path: "Sources/Controller/Commands"),
     ]
@@ -192,7 +198,7 @@ var tests: [Target] {
             ],
             path: "Tests/Support"),
         unitTests(of: "MigrationModel"),
-        unitTests(of: "WireProtocol"),
+        unitTests(of: "WireProtocol", resources: ["Golden"]),
         unitTests(of: "PageCodec"),
         unitTests(of: "Ownership"),
         unitTests(of: "LinuxSystem"),
@@ -208,6 +214,13 @@ var tests: [Target] {
             of: "MigrationEngine", "FrameTransport", "GuestMemory", "PageCodec", "WireProtocol"),
         unitTests(of: "Inventory"),
         .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "SSHTransport", "TestSupport", "WireProtocol", "livemig", systemPackage,
+            ],
+            path: "Tests/CommandTests"),
+        .testTarget(
             name: "EndToEndTests",
             dependencies: [
                 "FrameTransport", "LinuxSystem", "MigrationModel", "TestSupport", "WireProtocol",
@@ -217,12 +230,14 @@ var tests: [Target] {
     ]
 }
 
-@MainActor func unitTests(of target: String, _ more: Target.Dependency...) -> Target {
+@MainActor func unitTests(
+    of target: String, _ more: Target.Dependency..., resources: [String] = []
+) -> Target {
     let common = ["LinuxSystem", "MigrationModel", "TestSupport"].filter { $0 != target }
     return .testTarget(
         name: target + "Tests",
         dependencies: ([target] + common).map { .byName(name: $0) } + [systemPackage] + more,
-        path: "Tests/\(target)Tests")
+        path: "Tests/\(target)Tests", exclude: resources)
 }
 
 var systemPackage: Target.Dependency { .product(name: "SystemPackage", package: "swift-system") }

@@ -35,7 +35,7 @@ import WireProtocol
             (here, there) = (there, here)
             last = try here.expectProgress(since: last)
         }
-        let closed = try here.powerOff()
+        let closed = try hosts.powerOff(on: here)
         #expect(closed >= (last.log ?? .max))
         #expect(try disk.recordsAfterCheck() == closed)
     }
@@ -51,7 +51,7 @@ import WireProtocol
         _ = try hosts.move(from: hosts.alpha, to: hosts.beta)
         #expect(try disk.refusalOfQEMU()?.contains("Failed to get \"write\" lock") == true)
         #expect(try disk.refusalOfWriter()?.contains("Failed to get \"write\" lock") == true)
-        let closed = try hosts.beta.powerOff()
+        let closed = try hosts.powerOff(on: hosts.beta)
         #expect(try disk.refusalOfWriter() == nil)
         #expect(try disk.recordsAfterCheck() == closed)
     }
@@ -68,15 +68,17 @@ import WireProtocol
         let thief = try LockThief(disk.path) {
             ProcessListing.commands(containing: root).contains { $0.contains("-incoming defer") }
         }
-        let error = failure { _ = try hosts.move(from: hosts.alpha, to: hosts.beta) }
+        let move = try hosts.begin(from: hosts.alpha, to: hosts.beta)
+        let error = #expect(throws: LivemigError.self) { try move.finish() }
         #expect(error?.code == .lock, "\(error as Any)")
         #expect(error?.guest?.state == .running)
+        #expect(try move.verdictOfDestination()?.code == .lock)
         try thief.join()
         let after = try hosts.alpha.expectProgress(since: before)
         #expect(hosts.beta.leftovers == [])
         _ = try hosts.move(from: hosts.alpha, to: hosts.beta)
         _ = try hosts.beta.expectProgress(since: after)
-        let closed = try hosts.beta.powerOff()
+        let closed = try hosts.powerOff(on: hosts.beta)
         #expect(try disk.recordsAfterCheck() == closed)
     }
 
@@ -87,14 +89,18 @@ import WireProtocol
         let disk = try SharedDisk("raw", mebibytes: 8)
         let hosts = try TwoHosts()
         try hosts.start(document: Self.idle(disk.element(cache: cache)))
-        let error = failure { _ = try hosts.move(from: hosts.alpha, to: hosts.beta) }
+        let error = #expect(throws: LivemigError.self) {
+            try hosts.begin(from: hosts.alpha, to: hosts.beta)
+        }
         #expect(error?.code == .cache, "\(error as Any)")
         #expect(error?.what.contains(cache) == true)
         #expect(error?.place.contains("vda") == true)
         #expect(hosts.beta.leftovers == [])
-        let source = failure { try hosts.startOutgoing(from: hosts.alpha, to: hosts.beta) }
+        let source = #expect(throws: LivemigError.self) {
+            try hosts.startOutgoing(from: hosts.alpha, to: hosts.beta)
+        }
         #expect(source?.code == .cache, "\(source as Any)")
-        let shown = try hosts.alpha.shown()
+        let shown = try hosts.summary(on: hosts.alpha)
         #expect(shown.state == .running)
         #expect(shown.epoch == Epoch(0), "no attempt was recorded")
     }
@@ -106,14 +112,16 @@ import WireProtocol
         try hosts.start(document: Self.idle(disk.element()))
         let elsewhere = disk.path + ".elsewhere"
         #expect(unsafe rename(disk.path, elsewhere) == 0)
-        let error = failure { _ = try hosts.move(from: hosts.alpha, to: hosts.beta) }
+        let error = #expect(throws: LivemigError.self) {
+            try hosts.begin(from: hosts.alpha, to: hosts.beta)
+        }
         #expect(error?.code == .disk, "\(error as Any)")
         #expect(error?.place.contains(disk.path) == true)
         #expect(hosts.beta.leftovers == [])
-        #expect(try hosts.alpha.shown().state == .running)
+        #expect(try hosts.summary(on: hosts.alpha).state == .running)
         #expect(unsafe rename(elsewhere, disk.path) == 0)
         _ = try hosts.move(from: hosts.alpha, to: hosts.beta)
-        #expect(try hosts.beta.shown().state == .running)
+        #expect(try hosts.summary(on: hosts.beta).state == .running)
     }
 
     /// A guest without an operating system: its firmware finds nothing to boot and waits.

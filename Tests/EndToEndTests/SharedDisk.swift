@@ -66,20 +66,14 @@ final class SharedDisk {
         try Tool.run("fsck.ext4", package: "e2fsprogs", ["-f", "-n", plain])
         try Tool.run(
             "debugfs", package: "e2fsprogs", ["-R", "dump /livemig.log \(log)", plain])
-        try Tool.run(
-            "cc", package: "gcc", ["-O2", "-Wall", "-Werror", "-o", checker, Self.checkerSource])
+        let source = Repository.root + "/Tests/Guest/Host/check-log.c"
+        try Tool.run("cc", package: "gcc", ["-O2", "-Wall", "-Werror", "-o", checker, source])
         let (status, output) = try Tool.outcome(checker, [log])
         let count = output.split(separator: " ").first { $0.hasPrefix("records=") }
         guard status == 0, let number = count.flatMap({ Int($0.dropFirst(8)) }) else {
             throw LivemigError(.io, "the guest's log is damaged: \(output)", at: path)
         }
         return number
-    }
-
-    /// The host's checker of the guest's log.
-    private static var checkerSource: String {
-        let folder = #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined()
-        return folder + "/Guest/Host/check-log.c"
     }
 
     private static func image(_ arguments: [String]) throws(LivemigError) {

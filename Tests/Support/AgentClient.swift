@@ -74,8 +74,11 @@ public final class AgentClient {
 
 /// The programs and libraries of this build, found beside the running test.
 public enum BuildProducts {
-    /// The path of a program of this build.
+    /// The path of a program of this build, or of the build that `LIVEMIG_BUILD` names.
     public static func program(_ name: String) throws(LivemigError) -> String {
-        try RunningProgram.folder() + "/" + name
+        if let folder = unsafe getenv("LIVEMIG_BUILD") {
+            return unsafe String(cString: folder) + "/" + name
+        }
+        return try RunningProgram.folder() + "/" + name
     }
 }

@@ -11,15 +11,23 @@ public struct PageCounts: Hashable, Sendable {
     public init() {}
 
     /// All pages looked at.
-    public var total: UInt64 { sent + zero + unchanged }
+    public var total: UInt64 { sent.adding(zero).adding(unchanged) }
 
-    /// The sum of two counts.
+    /// The sum of two counts; counts come from peers too, so a sum stops at the largest number.
     public static func + (left: PageCounts, right: PageCounts) -> PageCounts {
         var sum = left
-        sum.sent += right.sent
-        sum.zero += right.zero
-        sum.unchanged += right.unchanged
+        sum.sent = sum.sent.adding(right.sent)
+        sum.zero = sum.zero.adding(right.zero)
+        sum.unchanged = sum.unchanged.adding(right.unchanged)
         return sum
+    }
+}
+
+extension UInt64 {
+    /// The sum, or the largest number where that is too large.
+    fileprivate func adding(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
     }
 }
 
@@ -55,7 +63,7 @@ public struct RoundReport: Hashable, Sendable {
     public var rate: Double { Double(wireBytes) / max(duration.seconds, 1e-6) }
 
     /// Bytes of guest RAM written by the guest a second.
-    public var dirtyRate: Double { Double(dirtiedPages * 4096) / max(duration.seconds, 1e-6) }
+    public var dirtyRate: Double { Double(dirtiedPages) * 4096 / max(duration.seconds, 1e-6) }
 }
 
 /// The guest's stop, split into what it was spent on; the parts add up to the total.

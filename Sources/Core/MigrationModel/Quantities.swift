@@ -135,9 +135,10 @@ enum Quantity {
         for _ in 0..<digits { factor *= 10 }
         let scaled = (value * factor).rounded()
         guard digits > 0, scaled.magnitude < 9e15 else { return String(Int64(scaled)) }
-        let whole = Int64(scaled) / Int64(factor)
+        let sign = scaled < 0 ? "-" : ""
+        let whole = (Int64(scaled) / Int64(factor)).magnitude
         let fraction = String((Int64(scaled) % Int64(factor)).magnitude)
         let padding = String(repeating: "0", count: digits - fraction.count)
-        return "\(whole).\(padding)\(fraction)"
+        return "\(sign)\(whole).\(padding)\(fraction)"
     }
 }

@@ -35,6 +35,7 @@ public struct Banner: Hashable, Sendable {
         let words = line.split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 4, words[0] == "LIVEMIG", let role = Role(rawValue: String(words[1])),
             let version = Int(words[2]), (1...9999).contains(version),
+            String(version) == words[2],
             String(words[3]).isPlainName(limit: 32)
         else { throw .banner(line.escaped()) }
         self.role = role

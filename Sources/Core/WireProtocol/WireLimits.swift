@@ -8,8 +8,8 @@ public enum WireLimits {
     public static let name = 4096
     /// The longest sentence in an error.
     public static let sentence = 2048
-    /// The most VMs in a list: far more than a host can hold.
-    public static let machines = 10_000
+    /// The most VMs in a list: far more than a host can hold, and few enough for one frame.
+    public static let machines = 5_000
     /// The most host keys or lanes named in a message.
     public static let items = 64
     /// One piece of device state.

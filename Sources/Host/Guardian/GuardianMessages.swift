@@ -118,7 +118,9 @@ public struct GuardianSave: EmptyWireMessage, Hashable {
     public init() {}
 }
 
-/// Gives the right to run away: the commit point. Answered when the record is durable.
+/// Gives the right to run away: the commit point.
+///
+/// Answered when the record is durable.
 public struct GuardianRelease: WireMessage, Hashable {
     public static let type = FrameType.guardianRelease
     /// The attempt.

@@ -14,7 +14,9 @@ import VMDefinitions
 import WireProtocol
 
 /// One move, seen from the destination: makes room, places pages, loads the device state, and runs
-/// the guest when the token has come. Runs on a thread of its own.
+/// the guest when the token has come.
+///
+/// Runs on a thread of its own.
 struct DestinationRole: Sendable {
     let environment: AgentEnvironment
     let request: PrepareIncoming
@@ -36,7 +38,7 @@ struct DestinationRole: Sendable {
         let attempt = request.attempt
         let folder = environment.root.machine(definition.name)
         do throws(LivemigError) {
-            let listener = try LaneListener(root: environment.root, migration: attempt.migration)
+            let listener = try LaneListener(migration: attempt.migration)
             let guardian = try GuardianStarter(environment: environment).start(
                 definition.name,
                 [

@@ -46,7 +46,12 @@ final class DestinationSession {
             if let failure = board.failure { throw failure }
             var interests = [Poll.Interest(listener.descriptor)]
             if !isMachineReady { interests.append(.init(guardian.descriptor)) }
+            if let link { interests.append(.init(link.descriptor, Poll.hangUp)) }
             let ready = try Poll.wait(interests, timeout: max(.zero, deadline - .now))
+            if let link, ready.contains(link.descriptor) {
+                throw LivemigError(
+                    .disconnected, "the source ended the connection", at: place)
+            }
             guard !ready.isEmpty else {
                 throw LivemigError(
                     .stall, "the source opened \(lanes.count) lanes in \(Self.patience.brief)",

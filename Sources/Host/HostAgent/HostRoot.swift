@@ -25,7 +25,7 @@ public struct HostRoot: Hashable, Sendable {
         }
         self.path = path
         _ = umask(0o077)
-        for folder in [path, path + "/vms", path + "/keys", path + "/run"] {
+        for folder in [path, path + "/vms", path + "/keys"] {
             try Self.makeFolder(folder)
         }
     }
@@ -41,8 +41,10 @@ public struct HostRoot: Hashable, Sendable {
     /// The key by which this host's agent logs in to its peers.
     public var key: String { path + "/keys/id_ed25519" }
 
-    /// Where a migration's worker waits for lanes.
-    public func lanes(of migration: MigrationID) -> String { "\(path)/run/\(migration)" }
+    /// Where a migration's worker waits for lanes: known to those alone who know the migration.
+    static func lanes(of migration: MigrationID) -> String {
+        "\(UnixSocket.abstractMark)livemig/\(migration)"
+    }
 
     /// What guardians have to say.
     public var log: String { path + "/agent.log" }

@@ -10,10 +10,8 @@ import WireProtocol
 /// It reads no more than the greeting and the first frame, so that everything after them reaches the
 /// worker, and ends when the worker is done with the lane, which ends the SSH session.
 public struct LaneDoor: Sendable {
-    let root: HostRoot
-
-    /// A door of a host.
-    public init(root: HostRoot) { self.root = root }
+    /// A door to any migration of this host.
+    public init() {}
 
     /// Serves a peer's agent at standard input and output, until the lane is done.
     public func serve() throws(LivemigError) {
@@ -40,11 +38,13 @@ public struct LaneDoor: Sendable {
     }
 
     private func handOver(_ hello: [UInt8], to migration: MigrationID) throws(LivemigError) {
-        let path = root.lanes(of: migration)
-        guard unsafe access(path, F_OK) == 0 else {
+        let worker: OwnedDescriptor
+        do throws(LivemigError) {
+            worker = try UnixSocket.connect(
+                HostRoot.lanes(of: migration), .packets, as: .migrationID)
+        } catch {
             throw LivemigError(.migrationID, "no migration \(migration) is under way on this host")
         }
-        let worker = try UnixSocket.connect(path, .packets, as: .migrationID)
         // A packet without bytes would read as the end.
         try Packet.send(
             [UInt8(ascii: "L")] + hello, with: [STDIN_FILENO, STDOUT_FILENO], to: worker.number)
@@ -55,15 +55,11 @@ public struct LaneDoor: Sendable {
 
 /// Where a migration's worker waits for the lanes of its attempt.
 struct LaneListener: ~Copyable {
-    private let path: String
     private let socket: OwnedDescriptor
 
-    init(root: HostRoot, migration: MigrationID) throws(LivemigError) {
-        path = root.lanes(of: migration)
-        socket = try UnixSocket.listen(path, .packets)
+    init(migration: MigrationID) throws(LivemigError) {
+        socket = try UnixSocket.listen(HostRoot.lanes(of: migration), .packets)
     }
-
-    deinit { _ = unsafe unlink(path) }
 
     var descriptor: CInt { socket.number }
 

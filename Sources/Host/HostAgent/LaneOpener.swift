@@ -28,7 +28,7 @@ struct LaneOpener: Sendable {
     func route() throws(LivemigError) -> Route {
         if request.policy.path == .relay {
             return .relay(
-                try LaneListener(root: root, migration: request.attempt.migration))
+                try LaneListener(migration: request.attempt.migration))
         }
         let peer = request.peer
         return .direct(

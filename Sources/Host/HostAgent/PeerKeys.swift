@@ -22,7 +22,9 @@ struct PeerKeys: Sendable {
     }
 
     /// Lets a peer's agent open lanes, and nothing else: a forced command and no forwarding
-    /// (sshd(8), "AUTHORIZED_KEYS FILE FORMAT"). An older line of the same peer is replaced.
+    /// (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").
+    ///
+    /// An older line of the same peer is replaced.
     /// - Throws: `E-KEY` for a key that is not one line of a known kind.
     func authorize(_ request: AuthorizePeer) throws(LivemigError) {
         let words = request.key.split(separator: " ")

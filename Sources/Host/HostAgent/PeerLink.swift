@@ -31,7 +31,9 @@ final class PeerLink: Sendable {
         self.place = place
     }
 
-    /// Receives until the connection ends. Runs on a thread of its own.
+    /// Receives until the connection ends.
+    ///
+    /// Runs on a thread of its own.
     ///
     /// - Parameters:
     ///   - channel: the receiving side.

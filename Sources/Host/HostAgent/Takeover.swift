@@ -130,7 +130,9 @@ struct Takeover {
         _ = try? feeder.join()
     }
 
-    /// The token: from now on the guest is this host's. Sent again, it is acknowledged again.
+    /// The token: from now on the guest is this host's.
+    ///
+    /// Sent again, it is acknowledged again.
     private func own(
         _ token: Token, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
         _ progress: inout Progress

@@ -43,7 +43,9 @@ public struct Journal: ~Copyable, Sendable {
     public static func peek(_ path: String) throws(LivemigError) -> OwnershipRecord? {
         guard unsafe access(path, F_OK) == 0 else { return nil }
         let file = try OwnedDescriptor.open(path, O_RDONLY, as: .journal)
-        guard let slot = try read(file.number, path: path) else {
+        let slot = try read(file.number, path: path)
+        if try isUnfinished(file.number, slot, path: path) { return nil }
+        guard let slot else {
             throw LivemigError(.journalCorrupt, "neither slot of the record is valid", at: path)
         }
         return slot.record
@@ -90,16 +92,14 @@ public struct Journal: ~Copyable, Sendable {
     private static func readOrFormat(
         _ file: CInt, uuid: VMUUID, path: String
     ) throws(LivemigError) -> JournalSlot {
-        let size = try SystemCall.check("lseek", at: path, as: .journal) {
-            lseek(file, 0, SEEK_END)
-        }
-        guard size > 0 else {
+        let found = try read(file, path: path)
+        if try isUnfinished(file, found, path: path) {
             let record = OwnershipRecord(uuid: uuid, right: .none, peer: "", time: 0)
             let slot = JournalSlot(sequence: 0, record: record)
             try format(file, with: slot, path: path)
             return slot
         }
-        guard let slot = try read(file, path: path) else {
+        guard let slot = found else {
             throw LivemigError(
                 .journalCorrupt, "neither slot of the record is valid", at: path,
                 fix: "do not guess: ask both hosts with livemig status")
@@ -111,15 +111,33 @@ public struct Journal: ~Copyable, Sendable {
         return slot
     }
 
+    /// Whether the file's creation was cut short: it gets its full size last, and nothing but the
+    /// first record, which is `none`, is written before.
+    private static func isUnfinished(
+        _ file: CInt, _ slot: JournalSlot?, path: String
+    ) throws(LivemigError) -> Bool {
+        let size = try SystemCall.check("lseek", at: path, as: .journal) {
+            lseek(file, 0, SEEK_END)
+        }
+        guard size < 2 * JournalSlot.size else { return false }
+        guard let slot else { return true }
+        guard slot.sequence == 0 else {
+            throw LivemigError(.journalCorrupt, "the record has lost its end", at: path)
+        }
+        return true
+    }
+
     private static func format(
         _ file: CInt, with slot: JournalSlot, path: String
     ) throws(LivemigError) {
+        try write(slot, to: file, path: path)
         try SystemCall.check("ftruncate", at: path, as: .journal) {
             ftruncate(file, off_t(2 * JournalSlot.size))
         }
-        try write(slot, to: file, path: path)
+        try SystemCall.check("fsync", at: path, as: .journal) { fsync(file) }
         // The file's name must survive a power loss too, not only its content.
-        let folder = path.split(separator: "/").dropLast().map { "/" + $0 }.joined()
+        let end = path.lastIndex(of: "/")
+        let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         let directory = try OwnedDescriptor.open(folder, O_RDONLY | O_DIRECTORY, as: .journal)
         let number = directory.number
         try SystemCall.check("fsync", at: folder, as: .journal) { fsync(number) }

@@ -26,7 +26,7 @@ public struct ConvergenceRule: Sendable {
 
     /// A last transfer below this is not worth another round.
     static let negligible: Duration = .milliseconds(2)
-    /// A round that leaves less than this share of the low-water mark is progress.
+    /// Rounds that leave less than this share of what the last progress left are progress.
     static let progressShare = 0.8
     /// A round within this share above the low-water mark is as good as it gets.
     static let plateauShare = 1.25
@@ -40,6 +40,7 @@ public struct ConvergenceRule: Sendable {
     private let budget: Duration
     private let handOver: Duration
     private var lowWater = Double.infinity
+    private var lastProgress = Double.infinity
     private var roundsWithoutProgress = 0
     private var bytesPerPage = 4096.0
     private var bytesPerSecond = 0.0
@@ -59,9 +60,11 @@ public struct ConvergenceRule: Sendable {
         learn(from: round)
         let left = Double(round.dirtiedPages)
         let transfer = predictedTransfer(pages: left)
-        let isProgress = left < lowWater * Self.progressShare
+        let isProgress = left < lastProgress * Self.progressShare
         let isPlateau = left <= lowWater * Self.plateauShare
         lowWater = min(lowWater, left)
+        // Small steps add up: a guest that writes a little slower than the link does converge.
+        if isProgress { lastProgress = left }
         roundsWithoutProgress = isProgress ? 0 : roundsWithoutProgress + 1
         if transfer <= Self.negligible, transfer + handOver <= max(budget, handOver) {
             return .switchOver
@@ -86,8 +89,14 @@ public struct ConvergenceRule: Sendable {
     }
 
     /// Small rounds measure the round-trip, not the link: they do not lower the rate.
+    ///
+    /// The first round is of all memory: its zero pages say nothing of the pages that the guest
+    /// writes.
     private mutating func learn(from round: RoundReport) {
-        if round.dirtyPages >= 64 {
+        if round.number == 0 {
+            let sent = round.pages.sent
+            bytesPerPage = sent >= 64 ? max(1, Double(round.wireBytes) / Double(sent)) : 4096
+        } else if round.dirtyPages >= 64 {
             bytesPerPage = max(1, Double(round.wireBytes) / Double(round.dirtyPages))
         }
         if round.wireBytes >= 4 << 20 {

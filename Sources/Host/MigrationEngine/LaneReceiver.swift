@@ -4,7 +4,9 @@ public import MigrationModel
 import PageCodec
 import WireProtocol
 
-/// Places the pages that come on one lane. Runs on a thread of its own until the lane ends.
+/// Places the pages that come on one lane.
+///
+/// Runs on a thread of its own until the lane ends.
 public struct LaneReceiver: ~Copyable {
     private let lane: Int
     private let board: PlacementBoard
@@ -38,6 +40,10 @@ public struct LaneReceiver: ~Copyable {
             default: throw wrong(.type(type.rawValue))
             }
         }
+        guard batches == 0 else {
+            throw LivemigError(.disconnected, "lane \(lane) ended inside round \(round)")
+        }
+        board.laneLeft()
     }
 
     private mutating func place(_ payload: RawSpan) throws(LivemigError) {

@@ -4,7 +4,9 @@ public import MigrationModel
 public import PageCodec
 import WireProtocol
 
-/// Sends pages on one lane until the board says stop. Runs on the thread that owns the connection.
+/// Sends pages on one lane until the board says stop.
+///
+/// Runs on the thread that owns the connection.
 public struct LaneSender: ~Copyable {
     private let lane: Int
     private let board: RoundBoard

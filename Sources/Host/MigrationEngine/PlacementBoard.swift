@@ -13,6 +13,15 @@ public final class PlacementBoard: Sendable {
         var lanesEnded = 0
         var digests: [ImageDigest] = []
         var failure: LivemigError?
+        /// Whether a lane has left for good: no further round can be completed.
+        var hasLaneLeft = false
+
+        /// Notes a failure; the first one counts.
+        mutating func fail(_ error: LivemigError) -> LivemigError {
+            let first = failure ?? error
+            failure = first
+            return first
+        }
     }
 
     private let state: Monitor<State>
@@ -44,6 +53,7 @@ public final class PlacementBoard: Sendable {
             }
             state.digests[lane] = digest
             state.lanesEnded += 1
+            if state.hasLaneLeft { throw state.fail(Self.laneLeft(round)) }
             return state.lanesEnded == state.digests.count
         }
         if isLast {
@@ -58,6 +68,19 @@ public final class PlacementBoard: Sendable {
             return state.roundsPlaced > round ? .success(()) : nil
         }
         try result.get()
+    }
+
+    /// A lane has ended between rounds, as all do at the end of a move: a failure when another has
+    /// ended the round in progress, or comes to its end later, and would wait for ever.
+    func laneLeft() {
+        state.withLock { state in
+            state.hasLaneLeft = true
+            if state.lanesEnded > 0 { _ = state.fail(Self.laneLeft(state.roundsPlaced)) }
+        }
+    }
+
+    private static func laneLeft(_ round: UInt32) -> LivemigError {
+        LivemigError(.disconnected, "a lane ended before round \(round) was complete")
     }
 
     /// Waits until a number of rounds is placed; returns the digest over all pages placed.

@@ -87,11 +87,7 @@ private struct Spawn {
         var actions = unsafe posix_spawn_file_actions_t()
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
-        for number in [0, 1, 2] as [CInt] where command.descriptors[number] == nil {
-            let flags = number == 0 ? O_RDONLY : O_WRONLY
-            _ = unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", flags, 0)
-        }
-        try unsafe addDescriptors(to: &actions)
+        unsafe addDescriptors(to: &actions)
 
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
@@ -122,22 +118,46 @@ private struct Spawn {
         return process
     }
 
-    /// Moves every descriptor above all sources and targets first, so that no copy overwrites a source.
-    private func addDescriptors(
-        to actions: inout posix_spawn_file_actions_t
-    ) throws(LivemigError) {
-        let floor =
-            max(command.descriptors.keys.max() ?? 2, command.descriptors.values.max() ?? 2) + 1
-        let sorted = command.descriptors.sorted { $0.key < $1.key }
-        for (index, (_, source)) in sorted.enumerated() {
-            let parked = floor + CInt(index)
-            unsafe posix_spawn_file_actions_adddup2(&actions, source, parked)
+    /// Gives the process exactly the descriptors that are named, and `/dev/null` for the standard
+    /// ones that are not.
+    ///
+    /// All are copied above every number in use first, so that no copy overwrites one that is
+    /// still to be copied; what was not made close-on-exec is closed too.
+    private func addDescriptors(to actions: inout posix_spawn_file_actions_t) {
+        let named = command.descriptors.sorted { $0.key < $1.key }
+        let last = max(2, named.last?.key ?? 2)
+        let parking = max(last, named.map(\.value).max() ?? 2) + 1
+        for (index, (_, source)) in named.enumerated() {
+            unsafe posix_spawn_file_actions_adddup2(&actions, source, parking + CInt(index))
         }
-        for (index, (target, _)) in sorted.enumerated() {
-            let parked = floor + CInt(index)
-            unsafe posix_spawn_file_actions_adddup2(&actions, parked, target)
-            unsafe posix_spawn_file_actions_addclose(&actions, parked)
+        for (index, (target, _)) in named.enumerated() {
+            unsafe posix_spawn_file_actions_adddup2(&actions, parking + CInt(index), target)
         }
+        for number in [0, 1, 2] as [CInt] where command.descriptors[number] == nil {
+            let flags = number == 0 ? O_RDONLY : O_WRONLY
+            unsafe posix_spawn_file_actions_addopen(&actions, number, "/dev/null", flags, 0)
+        }
+        let parked = parking..<parking + CInt(named.count)
+        for number in inheritedDescriptors() + parked
+        where number > 2 && command.descriptors[number] == nil {
+            unsafe posix_spawn_file_actions_addclose(&actions, number)
+        }
+    }
+
+    /// Our descriptors that are not close-on-exec (proc(5), `/proc/self/fd`).
+    private func inheritedDescriptors() -> [CInt] {
+        guard let folder = unsafe opendir("/proc/self/fd") else { return [] }
+        defer { _ = unsafe closedir(folder) }
+        var numbers: [CInt] = []
+        while let entry = unsafe readdir(folder) {
+            let name = unsafe withUnsafePointer(to: entry.pointee.d_name) {
+                unsafe String(cString: UnsafeRawPointer($0).assumingMemoryBound(to: CChar.self))
+            }
+            guard let number = CInt(name) else { continue }
+            let flags = fcntl(number, F_GETFD)
+            if flags >= 0, flags & FD_CLOEXEC == 0 { numbers.append(number) }
+        }
+        return numbers
     }
 }
 

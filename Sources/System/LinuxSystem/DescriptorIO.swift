@@ -12,12 +12,44 @@ public enum DescriptorIO {
     ) throws(LivemigError) {
         var done = 0
         while done < bytes.byteCount {
-            if let stall { try wait(for: POLLOUT, on: descriptor, stall, at: place) }
             let rest = bytes.extracting(done...)
-            done += try SystemCall.check("write", at: place, as: .disconnected) {
-                unsafe rest.withUnsafeBytes {
-                    unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+            if let stall {
+                try wait(for: POLLOUT, on: descriptor, stall, at: place)
+                done += try writeSome(rest, to: descriptor, at: place)
+            } else {
+                done += try SystemCall.check("write", at: place, as: .disconnected) {
+                    unsafe rest.withUnsafeBytes {
+                        unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+                    }
                 }
+            }
+        }
+    }
+
+    /// Writes what a descriptor that is ready takes without waiting.
+    ///
+    /// A blocking write of more than there is room for waits until all of it is taken. A socket can
+    /// be told not to wait (send(2), `MSG_DONTWAIT`); a pipe that is ready takes `PIPE_BUF` bytes
+    /// (pipe(7)).
+    private static func writeSome(
+        _ bytes: RawSpan, to descriptor: CInt, at place: String
+    ) throws(LivemigError) -> Int {
+        let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
+        let sent = unsafe bytes.withUnsafeBytes {
+            unsafe send(descriptor, $0.baseAddress, $0.count, flags)
+        }
+        if sent >= 0 { return sent }
+        switch errno {
+        case EINTR, EAGAIN: return 0
+        case ENOTSOCK: break
+        default:
+            throw SystemCall.failure(
+                "send", Errno(rawValue: errno), at: place, as: .disconnected)
+        }
+        let part = bytes.extracting(first: min(bytes.byteCount, Int(PIPE_BUF)))
+        return try SystemCall.check("write", at: place, as: .disconnected) {
+            unsafe part.withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
             }
         }
     }
@@ -111,6 +143,9 @@ public enum Poll {
         }
     }
 
+    /// The peer has ended a stream (poll(2), `POLLRDHUP`, a GNU extension); data is no such event.
+    public static let hangUp: Int32 = 0x2000
+
     /// Waits until one of the descriptors is ready, hung up or in error.
     ///
     /// - Parameters:
@@ -126,7 +161,8 @@ public enum Poll {
         let deadline = timeout.map { MonotonicTime.now + $0 }
         while true {
             let left = deadline.map { max(0, ($0 - .now).inNanoseconds) }
-            let milliseconds = left.map { CInt(clamping: ($0 + 999_999) / 1_000_000) } ?? -1
+            let milliseconds =
+                left.map { CInt(clamping: $0 / 1_000_000 + ($0 % 1_000_000 > 0 ? 1 : 0)) } ?? -1
             let count = unsafe poll(&polled, nfds_t(polled.count), milliseconds)
             if count >= 0 { break }
             guard errno == EINTR else { throw SystemCall.failure("poll", Errno(rawValue: errno)) }

@@ -23,6 +23,9 @@ public enum UnixSocket {
     /// The longest path of a socket: `sun_path` with its terminating zero takes 108 bytes.
     public static let pathLimit = 107
 
+    /// A name that starts with this is an abstract one (unix(7)): no file, gone with its listener.
+    public static let abstractMark = "@"
+
     /// Creates a listening socket; an old one of the same name is replaced.
     ///
     /// Only the owner may connect: the file gets mode 0600 and belongs in a folder of mode 0700.
@@ -31,7 +34,7 @@ public enum UnixSocket {
         _ path: String, _ kind: Kind, backlog: CInt = 64
     ) throws(LivemigError) -> OwnedDescriptor {
         let socket = try create(kind)
-        _ = unsafe unlink(path)
+        if !path.hasPrefix(abstractMark) { _ = unsafe unlink(path) }
         let previous = umask(0o177)
         defer { _ = umask(previous) }
         try unsafe withAddress(path) { (address, length) throws(LivemigError) in
@@ -103,13 +106,19 @@ public enum UnixSocket {
         }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
+        let isAbstract = path.hasPrefix(abstractMark)
+        let name = isAbstract ? [0] + path.utf8.dropFirst() : Array(path.utf8)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { target in
-            unsafe target.copyBytes(from: path.utf8)
+            unsafe target.copyBytes(from: name)
         }
+        // The length of an abstract name counts; that of a path may cover trailing zeros.
+        let length =
+            MemoryLayout<sockaddr_un>.offset(of: \.sun_path).map { $0 + name.count }
+            ?? MemoryLayout<sockaddr_un>.size
         try unsafe withUnsafePointer(to: &address) { (pointer) throws(LivemigError) in
             try unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 (pointer) throws(LivemigError) in
-                try unsafe body(pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
+                try unsafe body(pointer, socklen_t(length))
             }
         }
     }
@@ -138,10 +147,14 @@ public struct Packet: ~Copyable {
     }
 
     /// Sends a message with copies of descriptors.
-    /// - Throws: `E-DISCONNECTED` when the peer has gone.
+    /// - Throws: `E-DISCONNECTED` when the peer has gone, `E-INTERNAL` for more descriptors than
+    ///   a message carries.
     public static func send(
         _ bytes: [UInt8], with descriptors: [CInt] = [], to socket: CInt, at place: String = ""
     ) throws(LivemigError) {
+        guard descriptors.count <= clinux_descriptors_max else {
+            throw LivemigError(.internal, "\(descriptors.count) descriptors in one message")
+        }
         let sent = try SystemCall.checkNegated("sendmsg", at: place, as: .disconnected) {
             unsafe clinux_send(socket, bytes, bytes.count, descriptors, descriptors.count)
         }
@@ -158,8 +171,12 @@ public struct Packet: ~Copyable {
         var bytes = [UInt8](repeating: 0, count: sizeLimit)
         var descriptors = [CInt](repeating: -1, count: Int(clinux_descriptors_max))
         var count = 0
-        let received = try SystemCall.checkNegated("recvmsg", at: place, as: .disconnected) {
-            unsafe clinux_receive(socket, &bytes, bytes.count, &descriptors, &count)
+        let received = unsafe clinux_receive(
+            socket, &bytes, bytes.count, &descriptors, &count)
+        guard received >= 0 else {
+            let reason = Errno(rawValue: -received)
+            let code: ErrorCode = reason == .messageTooLong ? .io : .disconnected
+            throw SystemCall.failure("recvmsg", reason, at: place, as: code)
         }
         return Packet(
             bytes: Array(bytes.prefix(Int(received))), descriptors: Array(descriptors.prefix(count))

@@ -35,7 +35,7 @@ public struct HostFactsMessage: WireMessage, Hashable {
     }
 }
 
-/// All VMs of a host: a list of at most 10,000 summaries.
+/// All VMs of a host: a list of at most 5,000 summaries.
 public struct MachineListMessage: WireMessage, Hashable {
     public static let type = FrameType.machineList
     /// The VMs, ordered by name.

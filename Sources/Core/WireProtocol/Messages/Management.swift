@@ -115,7 +115,9 @@ public struct AttachConsole: MachineRequest, Hashable {
     public init(name: VMName) { self.name = name }
 }
 
-/// Bytes typed at the console. One field: data, 64 KiB.
+/// Bytes typed at the console.
+///
+/// One field: data, 64 KiB.
 public struct ConsoleInput: WireMessage, Hashable {
     public static let type = FrameType.consoleInput
     /// The bytes.
@@ -131,7 +133,9 @@ public struct ConsoleInput: WireMessage, Hashable {
     }
 }
 
-/// Bytes the guest wrote to its console. One field: data, 64 KiB.
+/// Bytes the guest wrote to its console.
+///
+/// One field: data, 64 KiB.
 public struct ConsoleOutput: WireMessage, Hashable {
     public static let type = FrameType.consoleOutput
     /// The bytes.
@@ -147,7 +151,9 @@ public struct ConsoleOutput: WireMessage, Hashable {
     }
 }
 
-/// The agent's public key as a line of an authorized_keys file. One field: text, 4096.
+/// The agent's public key as a line of an authorized_keys file.
+///
+/// One field: text, 4096.
 public struct PublicKeyMessage: WireMessage, Hashable {
     public static let type = FrameType.publicKey
     /// The line, such as `ssh-ed25519 AAAA…`.

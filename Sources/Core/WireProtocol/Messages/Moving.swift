@@ -42,7 +42,9 @@ public struct PrepareIncoming: WireMessage, Hashable {
     }
 }
 
-/// The destination's record says ARM, guest RAM is there and lanes may come. No fields.
+/// The destination's record says ARM, guest RAM is there and lanes may come.
+///
+/// No fields.
 public struct Prepared: EmptyWireMessage, Hashable {
     public static let type = FrameType.prepared
 
@@ -159,7 +161,9 @@ public struct StartOutgoing: WireMessage, Hashable {
     }
 }
 
-/// Asks the source to give up before the commit. No fields.
+/// Asks the source to give up before the commit.
+///
+/// No fields.
 public struct Cancel: EmptyWireMessage, Hashable {
     public static let type = FrameType.cancel
 
@@ -167,7 +171,9 @@ public struct Cancel: EmptyWireMessage, Hashable {
     public init() {}
 }
 
-/// Where a move has got to. One field: u8.
+/// Where a move has got to.
+///
+/// One field: u8.
 public struct PhaseMessage: WireMessage, Hashable {
     public static let type = FrameType.phase
     /// The phases of a move, in order.

@@ -45,7 +45,9 @@ public struct LaneHello: WireMessage, Hashable {
     }
 }
 
-/// The connection belongs to the attempt and may be used. No fields.
+/// The connection belongs to the attempt and may be used.
+///
+/// No fields.
 public struct LaneAccepted: EmptyWireMessage, Hashable {
     public static let type = FrameType.laneAccepted
 
@@ -81,7 +83,9 @@ public struct RoundEnd: WireMessage, Hashable {
     }
 }
 
-/// Every page of a round is placed. One field: round u32.
+/// Every page of a round is placed.
+///
+/// One field: round u32.
 public struct RoundPlaced: WireMessage, Hashable {
     public static let type = FrameType.roundPlaced
     /// The round.
@@ -95,7 +99,9 @@ public struct RoundPlaced: WireMessage, Hashable {
     public init(from reader: inout WireReader) throws(WireError) { round = try reader.integer() }
 }
 
-/// Asks for the peer's clock. One field: the sender's `CLOCK_MONOTONIC` in ns, u64, sent back.
+/// Asks for the peer's clock.
+///
+/// One field: the sender's `CLOCK_MONOTONIC` in ns, u64, sent back.
 public struct ClockProbe: WireMessage, Hashable {
     public static let type = FrameType.clockProbe
     /// When the probe was sent.
@@ -134,7 +140,9 @@ public struct ClockReply: WireMessage, Hashable {
     }
 }
 
-/// The destination's hypervisor waits for the device state. No fields.
+/// The destination's hypervisor waits for the device state.
+///
+/// No fields.
 public struct MachineReady: EmptyWireMessage, Hashable {
     public static let type = FrameType.machineReady
 
@@ -142,7 +150,9 @@ public struct MachineReady: EmptyWireMessage, Hashable {
     public init() {}
 }
 
-/// A piece of the device state, in order. One field: data, 256 KiB.
+/// A piece of the device state, in order.
+///
+/// One field: data, 256 KiB.
 public struct DeviceState: WireMessage, Hashable {
     public static let type = FrameType.deviceState
     /// The bytes.
@@ -232,7 +242,9 @@ public struct Ready: WireMessage, Hashable {
     }
 }
 
-/// The right to run, given away for good: attempt, digest. Sent again until it is acknowledged.
+/// The right to run, given away for good: attempt, digest.
+///
+/// Sent again until it is acknowledged.
 public struct Token: WireMessage, Hashable {
     public static let type = FrameType.token
     /// The attempt.
@@ -288,7 +300,9 @@ public struct OwnerAcknowledged: WireMessage, Hashable {
     }
 }
 
-/// Asks the destination to give up an attempt for good. One field: attempt.
+/// Asks the destination to give up an attempt for good.
+///
+/// One field: attempt.
 public struct Abort: WireMessage, Hashable {
     public static let type = FrameType.abort
     /// The attempt.

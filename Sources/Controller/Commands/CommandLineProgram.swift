@@ -1,0 +1,78 @@
+import ArgumentParser
+import Glibc
+import MigrationModel
+
+/// The program `livemig`, from its arguments to its exit code.
+public enum CommandLineProgram {
+    /// Runs the command that the arguments name.
+    ///
+    /// - Parameter arguments: without the program's own name.
+    /// - Returns: the exit code, as the manual lists them.
+    public static func run(_ arguments: [String]) async -> Int32 {
+        // A reader of standard output that goes away must not end a move.
+        _ = signal(SIGPIPE, SIG_IGN)
+        fillStandardStreams()
+        do {
+            let command = try LivemigCommand.parseAsRoot(arguments)
+            if let action = command as? any LivemigAction { return await run(action) }
+            return try runHelp(command)
+        } catch {
+            return report(error)
+        }
+    }
+
+    /// Opens `/dev/null` where the caller closed a standard stream: else the next file or connection
+    /// would get its number, and the output meant for it.
+    private static func fillStandardStreams() {
+        for stream in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
+        where fcntl(stream, F_GETFD) == -1 && errno == EBADF {
+            _ = unsafe open("/dev/null", stream == STDIN_FILENO ? O_RDONLY : O_WRONLY)
+        }
+    }
+
+    private static func run(_ action: any LivemigAction) async -> Int32 {
+        let context = CommandContext(action.global)
+        var code: MigrationModel.ExitCode
+        do throws(LivemigError) {
+            code = try await action.perform(in: context)
+        } catch {
+            context.report(error)
+            code = error.code.exitCode
+        }
+        await context.console.finish()
+        return code.rawValue
+    }
+
+    /// `livemig help`, or a command that only has subcommands: its help, as a usage error.
+    private static func runHelp(_ command: any ParsableCommand) throws -> Int32 {
+        var command = command
+        let isGroup =
+            command is LivemigCommand || command is HostCommand || command is VMCommand
+        guard isGroup else {
+            try command.run()
+            return MigrationModel.ExitCode.success.rawValue
+        }
+        write(LivemigCommand.helpMessage(for: type(of: command), columns: 80), to: STDERR_FILENO)
+        return MigrationModel.ExitCode.usage.rawValue
+    }
+
+    /// What the parser has to say: help and version on standard output, errors on standard error.
+    private static func report(_ error: any Error) -> Int32 {
+        let text = LivemigCommand.fullMessage(for: error, columns: 80)
+        guard LivemigCommand.exitCode(for: error) != .success else {
+            write(text, to: STDOUT_FILENO)
+            return MigrationModel.ExitCode.success.rawValue
+        }
+        let prefix = "Error: "
+        let message = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
+        write(ErrorText.line(code: .usage, message), to: STDERR_FILENO)
+        return MigrationModel.ExitCode.usage.rawValue
+    }
+
+    private static func write(_ text: String, to stream: CInt) {
+        var bytes = Array(text.utf8)
+        while bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        bytes.append(UInt8(ascii: "\n"))
+        Console.write(bytes, to: stream)
+    }
+}

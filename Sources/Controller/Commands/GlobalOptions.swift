@@ -1,0 +1,24 @@
+import ArgumentParser
+
+/// The options that every command has.
+struct GlobalOptions: ParsableArguments {
+    /// The forms of output.
+    enum Output: String, ExpressibleByArgument, CaseIterable, Sendable {
+        case text, json
+    }
+
+    @Option(
+        help: ArgumentHelp(
+            "The inventory. Else $LIVEMIG_INVENTORY, ~/.config/livemig/hosts.xml, /etc/livemig/hosts.xml.",
+            valueName: "file"))
+    var inventory: String?
+
+    @Option(help: ArgumentHelp("How results are printed.", valueName: "form"))
+    var output: Output = .text
+
+    @Flag(name: .customLong("no-color"), help: "Print without colours, as NO_COLOR does.")
+    var noColor = false
+
+    @Flag(name: .shortAndLong, help: "Show what the agents write to their logs.")
+    var verbose = false
+}

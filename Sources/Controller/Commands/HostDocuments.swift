@@ -1,0 +1,86 @@
+import MigrationModel
+import Orchestrator
+
+/// Several hosts.
+struct HostsDocument: Encodable {
+    let hosts: [HostDocument]
+}
+
+/// A host of the inventory.
+struct HostDocument: Encodable {
+    let name: String
+    let address: String
+    let port: Int
+    let user: String
+    let identity: String?
+    let root: String
+    let agent: String
+    let authorizedKeys: String?
+    let hostKeys: [String]
+    let migrationNetworks: [Network]
+
+    struct Network: Encodable {
+        let subnet: String
+        let priority: Int
+    }
+
+    init(_ host: HostRecord) {
+        name = host.name.text
+        address = host.address
+        port = host.port
+        user = host.user
+        identity = host.identity
+        root = host.root
+        agent = host.agent
+        authorizedKeys = host.authorizedKeys
+        hostKeys = host.hostKeys
+        migrationNetworks = host.migrationNetworks.map {
+            Network(subnet: $0.subnet, priority: $0.priority)
+        }
+    }
+}
+
+/// What hosts say about themselves.
+struct HostChecksDocument: Encodable {
+    let hosts: [HostCheckDocument]
+}
+
+/// What a host says about itself, or why it cannot be asked.
+struct HostCheckDocument: Encodable {
+    let name: String
+    let reachable: Bool
+    var error: ErrorEvent?
+    var identity: String?
+    var agentVersion: String?
+    var kernel: String?
+    var architecture: String?
+    var processors: Int?
+    var memoryTotalBytes: UInt64?
+    var memoryAvailableBytes: UInt64?
+    var tracking: String?
+    var canMoveLive: Bool?
+    var hypervisor: String?
+    var kvm: Bool?
+
+    init(_ answer: HostAnswer<HostFacts>) {
+        name = answer.host.name.text
+        switch answer.result {
+        case .failure(let error):
+            reachable = false
+            self.error = ErrorEvent(error)
+        case .success(let facts):
+            reachable = true
+            identity = facts.identity
+            agentVersion = facts.agentVersion
+            kernel = facts.kernel
+            architecture = facts.architecture
+            processors = facts.processors
+            memoryTotalBytes = facts.memoryTotal.bytes
+            memoryAvailableBytes = facts.memoryAvailable.bytes
+            tracking = facts.tracking
+            canMoveLive = facts.canTrack
+            hypervisor = facts.hypervisor
+            kvm = facts.hasKVM
+        }
+    }
+}

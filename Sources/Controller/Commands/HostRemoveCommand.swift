@@ -1,0 +1,39 @@
+import ArgumentParser
+import Inventory
+import MigrationModel
+import Orchestrator
+
+/// `livemig host remove`.
+struct HostRemoveCommand: LivemigAction {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Take a host out of the inventory.",
+        usage: "livemig host remove <name> [<options>]",
+        discussion: """
+            The host itself and its VMs are not touched.
+
+            Example:
+              livemig host remove alpha
+            """)
+
+    @Argument(help: ArgumentHelp("The host.", valueName: "name"))
+    var name: String
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let name = try HostName(name)
+        let file = context.inventory
+        // A file that is not there is not made for a host that is to go.
+        _ = try context.directory().host(name)
+        let host = try await context.change(file) { (hosts) throws(LivemigError) in
+            guard let index = hosts.firstIndex(where: { $0.name == name }) else {
+                throw HostDirectory.noHost(name, known: hosts.map(\.name))
+            }
+            return hosts.remove(at: index)
+        }
+        context.show(text: ["removed \(name) from \(file.path)"], json: HostDocument(host))
+        return .success
+    }
+}

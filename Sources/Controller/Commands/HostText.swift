@@ -1,0 +1,53 @@
+import MigrationModel
+import Orchestrator
+
+/// Hosts as text.
+enum HostText {
+    static func list(_ hosts: [HostRecord]) -> [String] {
+        guard !hosts.isEmpty else { return [] }
+        let rows = hosts.map { [$0.name.text, address($0), $0.user, $0.root] }
+        return TextTable.lines([["NAME", "ADDRESS", "USER", "ROOT"]] + rows)
+    }
+
+    static func show(_ host: HostRecord) -> [String] {
+        var rows = [
+            ["name", host.name.text], ["address", address(host)], ["user", host.user],
+            ["identity", host.identity ?? "from the SSH agent"], ["root", host.root],
+            ["agent", host.agent],
+            ["authorized keys", host.authorizedKeys ?? "~/.ssh/authorized_keys"],
+        ]
+        rows += host.hostKeys.map { ["host key", $0] }
+        rows += host.migrationNetworks.map {
+            ["migration network", "\($0.subnet), priority \($0.priority)"]
+        }
+        return TextTable.lines(rows)
+    }
+
+    static func check(_ answers: [HostAnswer<HostFacts>]) -> [String] {
+        TextTable.lines(answers.flatMap(rows))
+    }
+
+    private static func rows(_ answer: HostAnswer<HostFacts>) -> [[String]] {
+        let name = "\(answer.host.name):"
+        guard let facts = answer.value else { return [[name, "not reachable"]] }
+        let virtualization = facts.hasKVM ? "with KVM" : "without KVM"
+        return [
+            [name, "agent", "livemig-agent \(facts.agentVersion)"],
+            [
+                name, "kernel",
+                "\(facts.kernel) \(facts.architecture), \(facts.processors) processors",
+            ],
+            [name, "memory", "\(facts.memoryAvailable) free of \(facts.memoryTotal)"],
+            [name, "hypervisor", "\(facts.hypervisor), \(virtualization)"],
+            [
+                name, "moves away",
+                facts.canTrack ? "live, by \(facts.tracking)" : "no: \(facts.tracking)",
+            ],
+        ]
+    }
+
+    private static func address(_ host: HostRecord) -> String {
+        host.address.contains(":")
+            ? "[\(host.address)]:\(host.port)" : "\(host.address):\(host.port)"
+    }
+}

@@ -1,0 +1,95 @@
+import MigrationModel
+import Orchestrator
+
+/// VMs of hosts, and the hosts that could not be asked.
+struct MachinesDocument: Encodable {
+    let vms: [MachineDocument]
+    let errors: [ErrorEvent]
+
+    init(_ answers: [HostAnswer<[MachineSummary]>]) {
+        vms = answers.flatMap { answer in
+            (answer.value ?? []).map { MachineDocument($0, on: answer.host.name) }
+        }
+        errors = answers.compactMap(\.error).map { ErrorEvent($0) }
+    }
+}
+
+/// A VM.
+struct MachineDocument: Encodable {
+    let name: String
+    let uuid: String
+    let host: String
+    let kind: String
+    let state: String
+    let memoryBytes: UInt64
+    let vcpus: Int
+    let epoch: UInt64
+    let record: String
+    var definition: String?
+
+    init(_ machine: MachineSummary, on host: HostName, definition: String? = nil) {
+        name = machine.name
+        uuid = machine.uuid.description
+        self.host = host.text
+        kind = machine.kind.rawValue
+        state = machine.state.rawValue
+        memoryBytes = machine.memory.bytes
+        vcpus = machine.vcpus
+        epoch = machine.epoch.number
+        record = machine.right
+        self.definition = definition
+    }
+
+    init(_ machine: Machine, withDefinition: Bool = false) {
+        self.init(
+            machine.summary, on: machine.host,
+            definition: withDefinition ? machine.definition : nil)
+    }
+}
+
+/// Where VMs are, by all hosts' records.
+struct StatusDocument: Encodable {
+    let vms: [Entry]
+    let errors: [ErrorEvent]
+
+    struct Entry: Encodable {
+        let name: String
+        let uuid: String?
+        let host: String
+        let state: String
+        let memoryBytes: UInt64?
+        let epoch: UInt64
+        let verdict: String
+        let records: [Record]
+    }
+
+    struct Record: Encodable {
+        let host: String
+        let reachable: Bool
+        var record: String?
+        var state: String?
+        var epoch: UInt64?
+    }
+
+    init(_ all: [Whereabouts], errors: [LivemigError]) {
+        vms = all.map { vm in
+            Entry(
+                name: vm.vm, uuid: vm.summary?.uuid.description, host: vm.guest.host,
+                state: vm.guest.state.rawValue, memoryBytes: vm.summary?.memory.bytes,
+                epoch: vm.guest.epoch.number, verdict: "\(vm.vm) \(vm.sentence)",
+                records: vm.entries.map(Self.record))
+        }
+        self.errors = errors.map { ErrorEvent($0) }
+    }
+
+    private static func record(_ entry: Whereabouts.Entry) -> Record {
+        switch entry.view {
+        case .machine(let machine):
+            Record(
+                host: entry.host.text, reachable: true, record: machine.right,
+                state: machine.state.rawValue, epoch: machine.epoch.number)
+        case .absent: Record(host: entry.host.text, reachable: true)
+        case .silent: Record(host: entry.host.text, reachable: false)
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import ArgumentParser
+import Glibc
+import LinuxSystem
+import MigrationModel
+import Orchestrator
+
+/// `livemig move`.
+struct MoveCommand: LivemigAction {
+    static let configuration = CommandConfiguration(
+        commandName: "move", abstract: "Move running VMs to another host.",
+        usage: "livemig move <vm> ... --to <host> [<options>]",
+        discussion: """
+            Several VMs are moved one after the other. Ctrl-C cancels a move before its
+            commit, and the guest runs on where it was.
+
+            Example:
+              livemig move web1 --to beta
+              livemig move alpha/db1 --to beta --max-downtime 100ms --bandwidth 1Gbit
+              livemig vm list alpha | tail -n +2 | livemig move - --to beta
+            """)
+
+    @Argument(
+        help: ArgumentHelp(
+            "The VMs, each NAME or HOST/NAME; - reads them from standard input, the first word of each line.",
+            valueName: "vm"))
+    var vms: [String]
+
+    @Option(help: ArgumentHelp("The destination.", valueName: "host"))
+    var to: String
+
+    @Option(
+        help: ArgumentHelp("The source. (default: found by asking all hosts)", valueName: "host"))
+    var from: String?
+
+    @Flag(name: .customLong("dry-run"), help: "Check everything and change nothing.")
+    var isDryRun = false
+
+    @OptionGroup var policy: MovePolicyOptions
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let requests = try await requests()
+        let control = try context.control()
+        let interrupts = try Interrupts.stream()
+        var outcomes: [MoveOutcome] = []
+        for request in requests {
+            let outcome = await move(request, control, interrupts, context)
+            show(outcome, context)
+            outcomes.append(outcome)
+            if outcome.exitCode == .cancelled { break }
+        }
+        if requests.count > 1, !context.isJSON {
+            context.console.message(MoveText.summary(outcomes))
+        }
+        return .worst(of: outcomes.map(\.exitCode))
+    }
+
+    /// What is asked for, wholly checked before anything starts.
+    private func requests() async throws(LivemigError) -> [MoveRequest] {
+        let policy = try policy.policy()
+        let destination = try HostName(to)
+        let source = try from.map { name throws(LivemigError) in try HostName(name) }
+        var names: [String] = []
+        for vm in vms { names += vm == "-" ? try await Self.namesFromInput() : [vm] }
+        var seen: Set<VMReference> = []
+        return try names.map { name throws(LivemigError) in
+            let vm = try VMReference(parsing: name)
+            guard seen.insert(vm).inserted else {
+                throw LivemigError(.usage, "VM \(vm) is named twice")
+            }
+            return MoveRequest(
+                vm: vm, to: destination, from: source, policy: policy, isDryRun: isDryRun)
+        }
+    }
+
+    /// The first word of every line of standard input that is not empty.
+    private static func namesFromInput() async throws(LivemigError) -> [String] {
+        let text = try await BlockingWork.run("names") { () throws(LivemigError) -> String in
+            var bytes = [UInt8](repeating: 0, count: (1 << 20) + 1)
+            let result = unsafe bytes.withUnsafeMutableBytes { buffer in
+                Result { () throws(LivemigError) in
+                    try unsafe DescriptorIO.readFully(into: buffer, from: STDIN_FILENO)
+                }
+            }
+            let count = try result.get()
+            guard count <= 1 << 20 else {
+                throw LivemigError(.usage, "more than 1 MiB of names on standard input")
+            }
+            return String(decoding: bytes.prefix(count), as: UTF8.self)
+        }
+        let names = text.split(whereSeparator: \.isNewline).compactMap { line in
+            line.split(whereSeparator: \.isWhitespace).first.map(String.init)
+        }
+        guard !names.isEmpty else {
+            throw LivemigError(.usage, "no VM is named on standard input")
+        }
+        return names
+    }
+
+    private func move(
+        _ request: MoveRequest, _ control: HostControl, _ interrupts: AsyncStream<Void>,
+        _ context: CommandContext
+    ) async -> MoveOutcome {
+        let migration = Migration(request, control)
+        let started = MonotonicTime.now
+        let watcher = Task { for await _ in interrupts { migration.interrupt() } }
+        let viewer = Task {
+            var text = MoveText()
+            for await event in migration.events {
+                if context.isJSON {
+                    if let line = MoveJSON.line(event, vm: request.vm) {
+                        context.console.result(line)
+                    }
+                    guard case .note = event else { continue }
+                }
+                for line in text.lines(event, at: started.elapsed) {
+                    switch line {
+                    case .permanent(let line): context.console.message(line)
+                    case .live(let line): context.console.live(line)
+                    }
+                }
+            }
+        }
+        let outcome = await migration.run()
+        await viewer.value
+        watcher.cancel()
+        return outcome
+    }
+
+    private func show(_ outcome: MoveOutcome, _ context: CommandContext) {
+        if let error = outcome.error {
+            context.console.message(ErrorText.line(error, style: context.console.errorStyle))
+            if context.isJSON {
+                context.console.result(
+                    JSONText.line(ErrorEvent(error, vm: outcome.vm.name.text)))
+            }
+        }
+        context.show(text: MoveText.result(outcome), json: ResultEvent(outcome))
+    }
+}

@@ -1,0 +1,172 @@
+import MigrationModel
+import Orchestrator
+import WireProtocol
+
+/// A move as JSON lines.
+enum MoveJSON {
+    /// The line of an event; `nil` for what has none.
+    static func line(_ event: MigrationEvent, vm: VMReference) -> String? {
+        switch event {
+        case .planned(let plan): JSONText.line(PlanEvent(plan))
+        case .phase(let phase): JSONText.line(PhaseEvent(vm: vm.name.text, phase: phase.name))
+        case .round(let round): JSONText.line(RoundEvent(round, vm: vm.name.text))
+        case .progress(let progress):
+            JSONText.line(
+                ProgressEvent(
+                    vm: vm.name.text, round: progress.round, done: progress.done,
+                    total: progress.total, wireBytes: progress.wireBytes))
+        case .note: nil
+        }
+    }
+}
+
+/// `plan`: every check has passed.
+struct PlanEvent: Encodable {
+    let event = "plan"
+    let time = JSONText.time
+    let vm: String
+    let uuid: String
+    let source: String
+    let destination: String
+    let memoryBytes: UInt64
+    let memoryAvailableBytes: UInt64
+    let epoch: UInt64
+
+    init(_ plan: MovePlan) {
+        vm = plan.machine.name
+        uuid = plan.machine.uuid.description
+        source = plan.source.text
+        destination = plan.destination.text
+        memoryBytes = plan.machine.memory.bytes
+        memoryAvailableBytes = plan.memoryAvailable.bytes
+        epoch = plan.epoch.number
+    }
+}
+
+/// `phase`: the source has begun a phase.
+struct PhaseEvent: Encodable {
+    let event = "phase"
+    let time = JSONText.time
+    let vm: String
+    let phase: String
+}
+
+/// `round`: a round has ended; rates in bytes a second.
+struct RoundEvent: Encodable {
+    let event = "round"
+    let time = JSONText.time
+    let vm: String
+    let number: Int
+    let pages: UInt64
+    let sent: UInt64
+    let zero: UInt64
+    let unchanged: UInt64
+    let bytes: UInt64
+    let rate: Double
+    let dirtiedPages: UInt64
+    let dirtyRate: Double
+    let durationMs: Double
+
+    init(_ round: RoundReport, vm: String) {
+        self.vm = vm
+        number = round.number
+        pages = round.dirtyPages
+        sent = round.pages.sent
+        zero = round.pages.zero
+        unchanged = round.pages.unchanged
+        bytes = round.wireBytes
+        rate = round.rate.rounded()
+        dirtiedPages = round.dirtiedPages
+        dirtyRate = round.dirtyRate.rounded()
+        durationMs = round.duration.jsonMilliseconds
+    }
+}
+
+/// `progress`: how far a round is; pages, and bytes since the move began.
+struct ProgressEvent: Encodable {
+    let event = "progress"
+    let time = JSONText.time
+    let vm: String
+    let round: Int
+    let done: UInt64
+    let total: UInt64
+    let wireBytes: UInt64
+}
+
+/// `result`: the last line of a move.
+struct ResultEvent: Encodable {
+    let event = "result"
+    let time = JSONText.time
+    let vm: String
+    let migration: String?
+    let source: String?
+    let destination: String
+    let outcome: String
+    let exitCode: Int32
+    let mode = "precopy"
+    let totalMs: Double
+    var rounds: Int?
+    var transferMs: Double?
+    var downtimeMs: DowntimeDocument?
+    var guestBytes: UInt64?
+    var wireBytes: UInt64?
+    var pages: PagesDocument?
+    var verified: String?
+    let code: String?
+    let vmIs: GuestDocument?
+
+    struct DowntimeDocument: Encodable {
+        let total: Double
+        let finalPages: Double
+        let deviceState: Double
+        let commit: Double
+        let resume: Double
+    }
+
+    struct PagesDocument: Encodable {
+        let sent: UInt64
+        let zero: UInt64
+        let unchanged: UInt64
+    }
+
+    init(_ outcome: MoveOutcome) {
+        vm = outcome.vm.name.text
+        migration = outcome.migration?.description
+        source = outcome.source?.text
+        destination = outcome.destination.text
+        self.outcome = Self.word(outcome)
+        exitCode = outcome.exitCode.rawValue
+        totalMs = outcome.total.jsonMilliseconds
+        vmIs = outcome.guest.map(GuestDocument.init)
+        code = outcome.error?.code.rawValue
+        guard case .moved(let report, _) = outcome.ending else { return }
+        rounds = report.rounds
+        transferMs = report.transfer.jsonMilliseconds
+        downtimeMs = DowntimeDocument(
+            total: report.downtime.total.jsonMilliseconds,
+            finalPages: report.downtime.finalPages.jsonMilliseconds,
+            deviceState: report.downtime.deviceState.jsonMilliseconds,
+            commit: report.downtime.commit.jsonMilliseconds,
+            resume: report.downtime.resume.jsonMilliseconds)
+        guestBytes = report.guestBytes.bytes
+        wireBytes = report.wireBytes
+        pages = PagesDocument(
+            sent: report.pages.sent, zero: report.pages.zero, unchanged: report.pages.unchanged)
+        verified = "pages"
+    }
+
+    private static func word(_ outcome: MoveOutcome) -> String {
+        switch outcome.ending {
+        case .moved: "moved"
+        case .planned: "planned"
+        case .failed(let error):
+            switch error.code.exitCode {
+            case .cancelled: "cancelled"
+            case .refused, .usage, .busy, .resources, .trust: "refused"
+            case .inTransfer: "in-transfer"
+            case .committed: "committed"
+            case .success, .failedOnSource, .verification, .internal, .notConverged: "failed"
+            }
+        }
+    }
+}

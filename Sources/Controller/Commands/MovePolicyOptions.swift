@@ -1,0 +1,106 @@
+import ArgumentParser
+import MigrationModel
+
+/// The options that say how a move behaves.
+struct MovePolicyOptions: ParsableArguments {
+    enum Fallback: String, ExpressibleByArgument, CaseIterable {
+        case abort, pause
+    }
+
+    enum Compression: String, ExpressibleByArgument, CaseIterable {
+        case auto, none, lz4, zstd
+    }
+
+    enum Path: String, ExpressibleByArgument, CaseIterable {
+        case direct, relay
+    }
+
+    @Option(
+        name: .customLong("max-downtime"),
+        help: ArgumentHelp("The guest's stop to aim for.", valueName: "time"))
+    var maxDowntime = "300ms"
+
+    @Option(help: ArgumentHelp("The longest time before the switchover.", valueName: "time"))
+    var timeout = "30m"
+
+    @Option(
+        name: .customLong("on-timeout"),
+        help:
+            "What then, or when the copy does not converge: give up, or stop the guest for longer."
+    )
+    var onTimeout: Fallback = .abort
+
+    @Option(help: ArgumentHelp("The most to send, such as 1Gbit or 50MiB/s.", valueName: "rate"))
+    var bandwidth: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Data connections, 1 to 16. (default: the source chooses)", valueName: "n"))
+    var lanes: Int?
+
+    @Option(help: ArgumentHelp("How pages are compressed.", valueName: "codec"))
+    var compression: Compression = .auto
+
+    @Option(help: "From host to host, or through this machine.")
+    var path: Path = .direct
+
+    @Flag(name: .customLong("keep-paused"), help: "Move a guest that is paused, to stay paused.")
+    var keepPaused = false
+
+    /// The policy.
+    /// - Throws: `E-SIZE` without a unit, `E-RANGE` for values that make no sense.
+    func policy() throws(LivemigError) -> MigrationPolicy {
+        var policy = MigrationPolicy()
+        policy.maxDowntime = try option("--max-downtime", maxDowntime) {
+            text throws(LivemigError) in try Duration(parsing: text)
+        }
+        policy.timeout = try option("--timeout", timeout) { text throws(LivemigError) in
+            try Duration(parsing: text)
+        }
+        guard policy.maxDowntime <= policy.timeout else {
+            throw LivemigError(
+                .range, "--max-downtime \(maxDowntime) is longer than --timeout \(timeout)",
+                fix: "choose a downtime below the timeout")
+        }
+        if let bandwidth {
+            policy.bandwidth = try option("--bandwidth", bandwidth) { text throws(LivemigError) in
+                try Bandwidth(parsing: text)
+            }
+        }
+        if let lanes, !(1...MigrationPolicy.laneLimit).contains(lanes) {
+            throw LivemigError(
+                .range, "\(lanes) lanes are not possible", at: "--lanes",
+                fix: "give 1 to \(MigrationPolicy.laneLimit)")
+        }
+        policy.lanes = lanes
+        policy.onTimeout =
+            switch onTimeout {
+            case .abort: .abort
+            case .pause: .pause
+            }
+        policy.compression =
+            switch compression {
+            case .auto: .auto
+            case .none: .none
+            case .lz4: .lz4
+            case .zstd: .zstd
+            }
+        policy.path =
+            switch path {
+            case .direct: .direct
+            case .relay: .relay
+            }
+        policy.keepPaused = keepPaused
+        return policy
+    }
+
+    private func option<Value>(
+        _ name: String, _ text: String, _ parse: (String) throws(LivemigError) -> Value
+    ) throws(LivemigError) -> Value {
+        do {
+            return try parse(text)
+        } catch {
+            throw error.at(name)
+        }
+    }
+}

@@ -1,0 +1,220 @@
+import MigrationModel
+import Orchestrator
+import WireProtocol
+
+/// A move as text: lines that stay, and the live line.
+struct MoveText {
+    /// A line for standard error.
+    enum Line: Hashable {
+        case permanent(String)
+        case live(String)
+    }
+
+    private var source = ""
+    private var destination = ""
+    private var width = 0
+    private var progress = RoundProgress()
+    private var lowWaterMark: UInt64?
+
+    /// The lines of an event.
+    /// - Parameters:
+    ///   - event: what happened.
+    ///   - time: since the move's start.
+    mutating func lines(_ event: MigrationEvent, at time: Duration) -> [Line] {
+        switch event {
+        case .planned(let plan):
+            source = plan.source.text
+            destination = plan.destination.text
+            width = max(source.count, destination.count) + 1
+            return []
+        case .phase(let phase): return [.live(describe(phase))]
+        case .round(let round):
+            let line = describe(round)
+            lowWaterMark = min(round.dirtyPages, lowWaterMark ?? .max)
+            progress = RoundProgress()
+            return [.permanent(line)]
+        case .progress(let message):
+            progress.add(message, at: time)
+            return [.live(side(source) + progress.description)]
+        case .note(let text): return [.permanent("livemig: \(text)")]
+        }
+    }
+
+    private func side(_ host: String) -> String { "\(host):".padded(to: width) + " " }
+
+    private func describe(_ phase: PhaseMessage.Phase) -> String {
+        switch phase {
+        case .connecting: side(source) + "connecting to \(destination)"
+        case .preCopy: side(source) + "pre-copy, the guest runs"
+        case .switchover: side(source) + "switchover, the guest is stopped"
+        case .committed: side(destination) + "committed, the guest belongs to \(destination)"
+        }
+    }
+
+    private func describe(_ round: RoundReport) -> String {
+        let isFirst = round.number == 0
+        let size = ByteCount(round.dirtyPages.bytesOfPages)
+        let what = "\(size) \(isFirst ? "populated" : "dirty")".padded(to: 17)
+        let sent = "\(ByteCount(round.wireBytes)) sent".padded(to: 13)
+        return side(source) + "round \(round.number)  \(what) → \(sent) \(tail(round))"
+    }
+
+    /// What matters most about the round.
+    private func tail(_ round: RoundReport) -> String {
+        guard round.number > 0 else {
+            return "\(Self.rate(round.rate))   \(round.duration.brief)"
+        }
+        if round.dirtiedPages >= round.dirtyPages, round.dirtyPages > 0 {
+            return "will not converge at this rate"
+        }
+        if let low = lowWaterMark, round.number > 1, round.dirtyPages < low {
+            return "low-water mark"
+        }
+        return "\(Self.rate(round.dirtyRate)) dirtied"
+    }
+
+    static func rate(_ bytesPerSecond: Double) -> String {
+        "\(ByteCount(UInt64(max(0, bytesPerSecond))))/s"
+    }
+
+    // MARK: Results
+
+    /// The lines of a result for standard output; an error has its line on standard error.
+    static func result(_ outcome: MoveOutcome) -> [String] {
+        let guest = outcome.guest.map { [$0.description] } ?? []
+        switch outcome.ending {
+        case .moved(let report, nil): return moved(outcome, report)
+        case .moved(let report, _): return moved(outcome, report) + guest
+        case .planned(let plan): return planned(plan)
+        case .failed: return guest
+        }
+    }
+
+    private static func moved(_ outcome: MoveOutcome, _ report: MigrationReport) -> [String] {
+        let width = max(outcome.source?.text.count ?? 0, outcome.destination.text.count) + 1
+        let side = "\(outcome.destination):".padded(to: width)
+        let state = report.isRunning ? "running" : "paused"
+        let pages = (report.guestBytes.bytes / 4096).grouped
+        return [
+            "\(side) \(state)   \(blackout(report.downtime))",
+            "moved \(outcome.vm.name) to \(outcome.destination) in \(outcome.total.brief); "
+                + "\(ByteCount(report.wireBytes)) on the wire, \(pages) pages verified.",
+        ]
+    }
+
+    /// Such as `blackout 24 ms = last pages 8 + device state 6 + commit 4 + resume 6`, where the
+    /// rounded parts add up to the rounded total.
+    static func blackout(_ downtime: Downtime) -> String {
+        let scale = downtime.total < .milliseconds(10) ? 10.0 : 1
+        let parts = [
+            ("last pages", downtime.finalPages), ("device state", downtime.deviceState),
+            ("commit", downtime.commit), ("resume", downtime.resume),
+        ]
+        var sum = Duration.zero
+        var shown = 0.0
+        let words = parts.map { name, part in
+            sum += part
+            let total = (sum.milliseconds * scale).rounded(.up)
+            defer { shown = total }
+            return "\(name) \(number(total - shown, scale))"
+        }
+        return "blackout \(number(shown, scale)) ms = " + words.joined(separator: " + ")
+    }
+
+    private static func number(_ value: Double, _ scale: Double) -> String {
+        let whole = Int64(value)
+        return scale == 1 ? "\(whole)" : "\(whole / 10).\(whole % 10)"
+    }
+
+    private static func planned(_ plan: MovePlan) -> [String] {
+        let path =
+            switch plan.policy.path {
+            case .direct: "from \(plan.source) to \(plan.destination)"
+            case .relay: "relayed by this machine"
+            }
+        let lanes = plan.policy.lanes.map { "\($0) lanes" } ?? "lanes"
+        let memory = "\(plan.machine.memory) of \(plan.memoryAvailable) free"
+        let name = plan.machine.name
+        return [
+            "\(name): \(plan.source) → \(plan.destination)   \(plan.machine.memory) RAM",
+            "  1. prepare \(name) on \(plan.destination), which takes \(memory)",
+            "  2. pre-copy over \(lanes) \(path)",
+            "  3. switch over, verify every page, hand ownership to \(plan.destination)"
+                + " (epoch \(plan.epoch))",
+            "  4. remove the copy on \(plan.source)",
+            "would move. Nothing was changed.",
+        ]
+    }
+
+    /// The last line of a command that moved several VMs.
+    static func summary(_ outcomes: [MoveOutcome]) -> String {
+        let bad = outcomes.compactMap { outcome in
+            outcome.error.map { "\(outcome.vm) (\($0.code.rawValue))" }
+        }
+        let good = outcomes.count - bad.count
+        let rest = bad.isEmpty ? "" : "; not: " + bad.joined(separator: ", ")
+        return "\(good) of \(outcomes.count) VMs moved\(rest)"
+    }
+}
+
+/// How far a round is, and how fast it goes.
+struct RoundProgress: CustomStringConvertible {
+    private struct Sample {
+        let time: Duration
+        let done: UInt64
+        let wireBytes: UInt64
+    }
+
+    private var samples: [Sample] = []
+    private var round = 0
+    private var total: UInt64 = 0
+
+    /// How many samples rates are taken from.
+    private static let window = 20
+
+    mutating func add(_ message: ProgressMessage, at time: Duration) {
+        if message.round != round { samples = [] }
+        round = message.round
+        total = message.total
+        samples.append(
+            Sample(time: time, done: message.done, wireBytes: message.wireBytes))
+        samples.removeFirst(max(0, samples.count - Self.window))
+    }
+
+    /// Such as `round 1   45 %  47 MiB of 104 MiB, 38 MiB/s, 2–3 s left`.
+    var description: String {
+        guard let last = samples.last else { return "" }
+        let percent = total == 0 ? 100 : Int(min(1, Double(last.done) / Double(total)) * 100)
+        let part = "\(ByteCount(last.done.bytesOfPages)) of \(ByteCount(total.bytesOfPages))"
+        return "round \(round)  \("\(percent) %".padded(to: 5)) \(part)\(speed)\(left)"
+    }
+
+    private var speed: String {
+        guard let first = samples.first, let last = samples.last, last.time > first.time,
+            last.wireBytes >= first.wireBytes
+        else { return "" }
+        let rate = Double(last.wireBytes - first.wireBytes) / (last.time - first.time).seconds
+        return ", \(MoveText.rate(rate)) sent"
+    }
+
+    /// The time left as a range, from the slowest and the fastest part of the window.
+    private var left: String {
+        guard let last = samples.last, last.done < total else { return "" }
+        let rates = zip(samples, samples.dropFirst()).compactMap { before, after -> Double? in
+            guard after.time > before.time, after.done > before.done else { return nil }
+            return Double(after.done - before.done) / (after.time - before.time).seconds
+        }
+        guard rates.count > 2, let slow = rates.min(), let fast = rates.max() else { return "" }
+        let rest = Double(total - last.done)
+        let (soon, late) = (Int(rest / fast), Int((rest / slow).rounded(.up)))
+        return late > soon + 1 ? ", \(soon)–\(late) s left" : ", \(late) s left"
+    }
+}
+
+extension UInt64 {
+    /// The bytes of that many pages, saturating.
+    var bytesOfPages: UInt64 {
+        let (product, overflow) = multipliedReportingOverflow(by: 4096)
+        return overflow ? .max : product
+    }
+}

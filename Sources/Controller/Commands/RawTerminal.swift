@@ -1,0 +1,38 @@
+import Glibc
+import MigrationModel
+
+/// A terminal in raw mode (termios(3), cfmakeraw), put back when this goes away.
+struct RawTerminal: ~Copyable {
+    private let descriptor: CInt
+    private let previous: termios
+
+    /// Changes the mode of a terminal.
+    /// - Throws: `E-IO` for what is not a terminal.
+    init(_ descriptor: CInt) throws(LivemigError) {
+        var mode = termios()
+        guard unsafe tcgetattr(descriptor, &mode) == 0 else {
+            throw LivemigError(.io, "standard input is not a terminal")
+        }
+        previous = mode
+        self.descriptor = descriptor
+        unsafe cfmakeraw(&mode)
+        _ = unsafe tcsetattr(descriptor, TCSANOW, &mode)
+    }
+
+    deinit {
+        var mode = previous
+        _ = unsafe tcsetattr(descriptor, TCSANOW, &mode)
+    }
+}
+
+/// What is typed at a console, up to the key that leaves it.
+enum TypedBytes {
+    /// Control-] .
+    static let escape: UInt8 = 0x1D
+
+    /// The bytes for the guest, and whether the user left after them.
+    static func split(_ bytes: [UInt8]) -> (bytes: [UInt8], leaves: Bool) {
+        guard let index = bytes.firstIndex(of: escape) else { return (bytes, false) }
+        return (Array(bytes[..<index]), true)
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import MigrationModel
+import Orchestrator
+import VMDefinitions
+
+/// `livemig vm define`.
+struct VMDefineCommand: LivemigAction {
+    static let configuration = CommandConfiguration(
+        commandName: "define", abstract: "Give a VM to a host.",
+        usage: "livemig vm define <file> --on <host> [<options>]",
+        discussion: """
+            FILE is a libvirt domain document; what livemig does not support in it is an
+            error with its line, never ignored. A definition without <uuid> gets one.
+
+            Example:
+              livemig vm define web1.xml --on alpha
+            """)
+
+    @Argument(help: ArgumentHelp("The definition.", valueName: "file"))
+    var file: String
+
+    @Option(help: ArgumentHelp("The host.", valueName: "host"))
+    var on: String
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let control = try context.control()
+        let host = try control.directory.host(HostName(on))
+        let file = file
+        let document = try await BlockingWork.run("definition") { () throws(LivemigError) in
+            let definition = try VMDefinitionDocument.read(path: file, generatedUUID: .random())
+            return try VMDefinitionDocument.encode(definition)
+        }
+        let machine = try await control.talk(to: host) { agent async throws(LivemigError) in
+            try await agent.define(document)
+        }
+        context.show(
+            text: ["defined VM \(machine.summary.name) on \(host.name)"],
+            json: MachineDocument(machine))
+        return .success
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import MigrationModel
+import Orchestrator
+
+/// `livemig vm list`.
+struct VMListCommand: LivemigAction {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the VMs of a host, or of all hosts.",
+        usage: "livemig vm list [<host>] [<options>]",
+        discussion: """
+            Example:
+              livemig vm list alpha --output json
+            """)
+
+    @Argument(
+        help: ArgumentHelp("The host; all of the inventory when none is named.", valueName: "host"))
+    var host: String?
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let control = try context.control()
+        var hosts = control.directory.hosts
+        if let host { hosts = [try control.directory.host(HostName(host))] }
+        let answers = await control.machines(on: hosts)
+        context.show(text: MachineText.list(answers), json: MachinesDocument(answers))
+        return context.complain(about: answers.compactMap(\.error))
+    }
+}

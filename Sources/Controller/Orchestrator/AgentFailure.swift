@@ -1,0 +1,69 @@
+import MigrationModel
+import SSHTransport
+
+/// Why a conversation with an agent ended, from what the frames, the command and SSH say.
+enum AgentFailure {
+    /// The reason why there was no greeting.
+    ///
+    /// A shell reports a program that it cannot find as 127 and one that it cannot start as 126
+    /// (POSIX, Shell Command Language, 2.8.2).
+    /// - Parameters:
+    ///   - hello: what the greeting's reader says.
+    ///   - end: how the command ended.
+    ///   - host: the host.
+    static func beforeGreeting(
+        _ hello: LivemigError, _ end: Result<SSHExit, LivemigError>, host: HostRecord
+    ) -> LivemigError {
+        guard hello.code != .version else { return hello.named(host.name) }
+        // The reader quotes what came instead; without any, only the command's end can tell.
+        let wasSilent = hello.code == .disconnected || hello.what.hasSuffix("got \"\"")
+        switch end {
+        case .success(let exit):
+            if exit.status == 127 || exit.status == 126, wasSilent {
+                let what = exit.status == 127 ? "not found" : "not executable"
+                return LivemigError(
+                    .noAgent, "\(host.agent) \(what) (exit \(exit.status ?? 0))",
+                    at: host.name.text,
+                    fix: "install livemig-agent there, or name it with host add --agent")
+            }
+            guard wasSilent else { return hello.named(host.name) }
+            return ended(exit).named(host.name)
+        case .failure(let error):
+            return wasSilent ? error.named(host.name) : hello.named(host.name)
+        }
+    }
+
+    /// The reason why a conversation broke off.
+    /// - Parameters:
+    ///   - read: what the reader of frames says; `nil` at the stream's end.
+    ///   - end: how the command ended.
+    ///   - host: the host.
+    static func afterGreeting(
+        _ read: LivemigError?, _ end: Result<SSHExit, LivemigError>, host: HostName
+    ) -> LivemigError {
+        switch end {
+        case .success(let exit): ended(exit).named(host)
+        case .failure(let error) where error.code == .cancelled:
+            (read ?? LivemigError(.disconnected, "the agent closed the connection")).named(host)
+        case .failure(let error): error.named(host)
+        }
+    }
+
+    private static func ended(_ exit: SSHExit) -> LivemigError {
+        if let error = stated(in: exit.lastError) { return error }
+        let status = exit.status.map { "with status \($0)" } ?? "without a status"
+        let last = exit.lastError.isEmpty ? "" : "; its last words: \(exit.lastError)"
+        return LivemigError(.disconnected, "livemig-agent ended \(status)\(last)")
+    }
+
+    /// The error that an agent printed as `error[E-CODE]: text` before it ended.
+    static func stated(in line: String) -> LivemigError? {
+        guard let start = line.firstRange(of: "error["), let end = line.firstRange(of: "]: "),
+            start.upperBound < end.lowerBound,
+            let code = ErrorCode(rawValue: String(line[start.upperBound..<end.lowerBound]))
+        else { return nil }
+        var text = line[end.upperBound...]
+        if text.hasSuffix("\"") { text = text.dropLast() }
+        return LivemigError(code, String(text))
+    }
+}

@@ -1,0 +1,76 @@
+public import MigrationModel
+import WireProtocol
+
+extension AgentConnection {
+    /// Asks the host for its facts.
+    public func facts() async throws(LivemigError) -> HostFacts {
+        try await request(DescribeHost(), for: HostFactsMessage.self).facts
+    }
+
+    /// Asks for all VMs of the host.
+    public func machines() async throws(LivemigError) -> [MachineSummary] {
+        try await request(ListMachines(), for: MachineListMessage.self).machines
+    }
+
+    /// Asks for one VM with its definition.
+    /// - Throws: `E-NOVM` when the host does not have it.
+    public func show(_ name: VMName) async throws(LivemigError) -> Machine {
+        try await machine(ShowMachine(name: name))
+    }
+
+    /// Hands a definition over to keep.
+    public func define(_ document: String) async throws(LivemigError) -> Machine {
+        try await machine(DefineMachine(definition: document))
+    }
+
+    /// Starts a VM.
+    public func start(_ name: VMName) async throws(LivemigError) -> Machine {
+        try await machine(StartMachine(name: name), within: Self.startLimit)
+    }
+
+    /// Powers a VM off.
+    public func stop(_ name: VMName) async throws(LivemigError) -> Machine {
+        try await machine(StopMachine(name: name))
+    }
+
+    /// Forgets a VM that is stopped.
+    public func remove(_ name: VMName) async throws(LivemigError) {
+        _ = try await request(RemoveMachine(name: name), for: DoneMessage.self)
+    }
+
+    /// Asks for the agent's public key, made when there is none: a line of an authorized_keys file.
+    public func createKey() async throws(LivemigError) -> String {
+        try await request(CreateKey(), for: PublicKeyMessage.self).line
+    }
+
+    /// Lets the agent of a peer, which has that key, open lanes to this host.
+    public func authorize(_ peer: HostName, key: String) async throws(LivemigError) {
+        _ = try await request(
+            AuthorizePeer(peer: peer, key: key, file: host.authorizedKeys, agent: host.agent),
+            for: DoneMessage.self)
+    }
+
+    private func machine(
+        _ message: some WireMessage, within limit: Duration = AgentConnection.requestLimit
+    ) async throws(LivemigError) -> Machine {
+        let reply = try await request(message, for: MachineMessage.self, within: limit)
+        return Machine(host: host.name, summary: reply.summary, definition: reply.definition)
+    }
+}
+
+/// A VM as a host knows it.
+public struct Machine: Hashable, Sendable {
+    /// The host that was asked.
+    public var host: HostName
+    /// What it says.
+    public var summary: MachineSummary
+    /// The XML document.
+    public var definition: String
+
+    /// States a VM.
+    public init(host: HostName, summary: MachineSummary, definition: String) {
+        self.host = host
+        self.summary = summary
+        self.definition = definition
+    }
+}

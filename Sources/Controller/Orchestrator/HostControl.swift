@@ -1,0 +1,105 @@
+public import MigrationModel
+
+/// What the controller does with hosts and their VMs, apart from moving them.
+public struct HostControl: Sendable {
+    /// The hosts.
+    public let directory: HostDirectory
+    /// How they are reached.
+    public let dialer: AgentDialer
+
+    /// Joins hosts and the way to them.
+    public init(_ directory: HostDirectory, _ dialer: AgentDialer) {
+        self.directory = directory
+        self.dialer = dialer
+    }
+
+    /// Runs a conversation with a host and ends it.
+    public func talk<Value: Sendable>(
+        to host: HostRecord,
+        _ body: (AgentConnection) async throws(LivemigError) -> Value
+    ) async throws(LivemigError) -> Value {
+        let connection = try await dialer.open(host)
+        do {
+            let value = try await body(connection)
+            await connection.close()
+            return value
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    /// Asks hosts for their facts.
+    public func facts(of hosts: [HostRecord]) async -> [HostAnswer<HostFacts>] {
+        await askAll(hosts) { host async throws(LivemigError) in
+            try await talk(to: host) { agent async throws(LivemigError) in
+                try await agent.facts()
+            }
+        }
+    }
+
+    /// Asks hosts for all their VMs.
+    public func machines(on hosts: [HostRecord]) async -> [HostAnswer<[MachineSummary]>] {
+        await askAll(hosts) { host async throws(LivemigError) in
+            try await talk(to: host) { agent async throws(LivemigError) in
+                try await agent.machines()
+            }
+        }
+    }
+
+    /// Asks hosts for one VM; `nil` where a host does not have it.
+    public func look(
+        for name: VMName, on hosts: [HostRecord]
+    ) async -> [HostAnswer<MachineSummary?>] {
+        await askAll(hosts) { host async throws(LivemigError) -> MachineSummary? in
+            do throws(LivemigError) {
+                return try await talk(to: host) { agent async throws(LivemigError) in
+                    try await agent.show(name).summary
+                }
+            } catch {
+                if error.code == .noVM { return nil }
+                throw error
+            }
+        }
+    }
+
+    /// Finds the host that a VM is on.
+    /// - Throws: as `VMSearch.find`, and `E-NOHOST`.
+    public func locate(_ vm: VMReference) async throws(LivemigError) -> HostRecord {
+        if let name = vm.host { return try directory.host(name) }
+        let answers = await machines(on: directory.hosts)
+        return answers[try VMSearch.find(vm.name, in: answers).index].host
+    }
+
+    /// Lets the agents of two hosts open data lanes to each other: each gets a key of its own, which
+    /// the other accepts for lanes only.
+    /// - Throws: `E-SAMEHOST` for one host twice, and as the requests.
+    public func trust(_ first: HostName, _ second: HostName) async throws(LivemigError) {
+        guard first != second else {
+            throw LivemigError(
+                .sameHost, "\(first) is named twice", fix: "name two hosts of the inventory")
+        }
+        let hosts = [try directory.host(first), try directory.host(second)]
+        let opened = await askAll(hosts) { host async throws(LivemigError) in
+            try await dialer.open(host)
+        }
+        let connections = opened.compactMap(\.value)
+        var failure = opened.compactMap(\.error).first
+        if failure == nil {
+            do throws(LivemigError) {
+                try await authorize(connections)
+            } catch {
+                failure = error
+            }
+        }
+        for connection in connections { await connection.close() }
+        if let failure { throw failure }
+    }
+
+    private func authorize(_ agents: [AgentConnection]) async throws(LivemigError) {
+        for (from, to) in [(agents[0], agents[1]), (agents[1], agents[0])] {
+            let key = try await from.createKey()
+            try await to.authorize(from.host.name, key: key)
+        }
+    }
+}

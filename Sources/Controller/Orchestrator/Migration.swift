@@ -1,0 +1,282 @@
+import FrameTransport
+import LinuxSystem
+import MigrationModel
+import Synchronization
+import WireProtocol
+
+/// One move of one VM, from the search for it to its result.
+///
+/// Both agents do the work; this follows it, shows it, and says at the end where the guest is.
+public final class Migration: Sendable {
+    private enum Stage {
+        case idle
+        case preparing(Task<Result<Prepared, LivemigError>, Never>)
+        case talking
+        case interrupted
+    }
+
+    /// A move that both hosts are ready for.
+    struct Prepared: Sendable {
+        let survey: MoveSurvey
+        let plan: MovePlan
+        let attempt: Attempt
+        let secret: UInt64
+    }
+
+    /// What happens, in order; ends with the move.
+    public let events: AsyncStream<MigrationEvent>
+    private let show: AsyncStream<MigrationEvent>.Continuation
+    private let inputs: AsyncStream<MoveConversation.Input>
+    private let supply: AsyncStream<MoveConversation.Input>.Continuation
+    private let request: MoveRequest
+    private let control: HostControl
+    private let stage = Mutex(Stage.idle)
+    private let surveyed = Mutex<(source: HostName, machine: MachineSummary)?>(nil)
+    private let started = MonotonicTime.now
+
+    /// States a move; `run` makes it.
+    public init(_ request: MoveRequest, _ control: HostControl) {
+        self.request = request
+        self.control = control
+        (events, show) = AsyncStream.makeStream()
+        (inputs, supply) = AsyncStream.makeStream()
+    }
+
+    /// Asks for the move to be given up.
+    ///
+    /// Before the commit the guest stays on the source; after it, a
+    /// second call leaves the rest to the hosts.
+    public func interrupt() {
+        let task = stage.withLock { stage -> Task<Result<Prepared, LivemigError>, Never>? in
+            switch stage {
+            case .preparing(let task): return task
+            case .idle: stage = .interrupted
+            case .talking, .interrupted: break
+            }
+            return nil
+        }
+        if let task { task.cancel() } else { supply.yield(.interrupt) }
+    }
+
+    /// Makes the move; called once.
+    public func run() async -> MoveOutcome {
+        defer { show.finish() }
+        let prepared: Prepared
+        do throws(LivemigError) {
+            prepared = try await prepare()
+        } catch {
+            return outcome(.failed(error), attempt: nil, guest: error.guest ?? surveyedGuest)
+        }
+        if request.isDryRun {
+            await Self.close(prepared.survey)
+            return outcome(.planned(prepared.plan), attempt: nil, guest: surveyedGuest)
+        }
+        let ending = await transfer(prepared)
+        await Self.close(prepared.survey)
+        return outcome(
+            ending, attempt: prepared.attempt, guest: await guest(after: ending, prepared))
+    }
+
+    private func outcome(
+        _ ending: MoveOutcome.Ending, attempt: Attempt?, guest: GuestLocation?
+    ) -> MoveOutcome {
+        MoveOutcome(
+            vm: request.vm, migration: attempt?.migration,
+            source: surveyed.withLock { $0?.source } ?? request.vm.host ?? request.source,
+            destination: request.destination, total: started.elapsed, ending: ending, guest: guest)
+    }
+
+    private var surveyedGuest: GuestLocation? {
+        surveyed.withLock { known in
+            known.map {
+                GuestLocation(
+                    vm: $0.machine.name, state: $0.machine.state, host: $0.source.text,
+                    epoch: $0.machine.epoch)
+            }
+        }
+    }
+
+    // MARK: Before the move
+
+    private func prepare() async throws(LivemigError) -> Prepared {
+        let task = Task { () async -> Result<Prepared, LivemigError> in
+            do throws(LivemigError) {
+                return .success(try await self.surveyAndPrepare())
+            } catch {
+                return .failure(error)
+            }
+        }
+        let wasInterrupted = stage.withLock { stage -> Bool in
+            if case .interrupted = stage { return true }
+            stage = .preparing(task)
+            return false
+        }
+        if wasInterrupted { task.cancel() }
+        let result = await task.value
+        stage.withLock { $0 = .talking }
+        guard task.isCancelled else { return try result.get() }
+        if case .success(let prepared) = result { await Self.close(prepared.survey) }
+        throw LivemigError(
+            .cancelled, "cancelled before the move began", at: "VM \(request.vm)")
+    }
+
+    private func surveyAndPrepare() async throws(LivemigError) -> Prepared {
+        let survey = try await MoveSurvey.make(request, control)
+        do {
+            note(survey)
+            let plan = try MovePlan(
+                moving: request.vm.name, from: survey.source.side, to: survey.destination.side,
+                policy: request.policy)
+            show.yield(.planned(plan))
+            let attempt = Attempt(migration: .random(), epoch: plan.epoch)
+            let secret = UInt64.random(in: .min ... .max)
+            if !request.isDryRun { try await ready(survey, attempt, secret) }
+            return Prepared(survey: survey, plan: plan, attempt: attempt, secret: secret)
+        } catch {
+            await Self.close(survey)
+            throw error
+        }
+    }
+
+    private func note(_ survey: MoveSurvey) {
+        let side = survey.source.side
+        if let machine = side.machines.first(where: { $0.name == request.vm.name.text }) {
+            surveyed.withLock { $0 = (side.host.name, machine) }
+        }
+    }
+
+    private func ready(
+        _ survey: MoveSurvey, _ attempt: Attempt, _ secret: UInt64
+    ) async throws(LivemigError) {
+        let machine = try await survey.source.agent.show(request.vm.name)
+        let message = PrepareIncoming(
+            attempt: attempt, definition: machine.definition, secret: secret,
+            source: survey.source.side.host.name)
+        _ = try await survey.destination.agent.request(
+            message, for: WireProtocol.Prepared.self, within: AgentConnection.startLimit)
+    }
+
+    // MARK: The move
+
+    private func transfer(_ move: Prepared) async -> MoveOutcome.Ending {
+        let source = move.survey.source
+        let destination = move.survey.destination
+        var policy = request.policy
+        if policy.path == .relay { policy.lanes = policy.lanes ?? 1 }
+        source.agent.send(
+            StartOutgoing(
+                name: request.vm.name, attempt: move.attempt, secret: move.secret,
+                peer: Self.peer(destination.side.host), policy: policy))
+        var relay: RelayLanes?
+        if policy.path == .relay {
+            do throws(LivemigError) {
+                relay = try RelayLanes(
+                    policy.lanes ?? 1, from: source.side.host, to: destination.side.host,
+                    migration: move.attempt.migration, dialer: control.dialer)
+            } catch {
+                supply.yield(.relayFailed(error))
+            }
+        }
+        let lanes = relay
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.listen(to: source.agent, as: .source) }
+            group.addTask { await self.listen(to: destination.agent, as: .destination) }
+            if let lanes {
+                group.addTask { [supply] in
+                    await lanes.watch { error in supply.yield(.relayFailed(error)) }
+                }
+            }
+            let ending = await converse(move)
+            lanes?.stop()
+            group.cancelAll()
+            return ending
+        }
+    }
+
+    private static func peer(_ host: HostRecord) -> StartOutgoing.Peer {
+        .init(
+            name: host.name.text, address: host.address, port: UInt16(clamping: host.port),
+            user: host.user, hostKeys: host.hostKeys)
+    }
+
+    private func converse(_ move: Prepared) async -> MoveOutcome.Ending {
+        var conversation = MoveConversation(
+            source: move.plan.source, destination: move.plan.destination)
+        for await input in inputs {
+            for effect in conversation.handle(input) {
+                switch effect {
+                case .show(let event): show.yield(event)
+                case .sendCancel: move.survey.source.agent.send(Cancel())
+                case .wake(let after, let number):
+                    Task { [supply] in
+                        try await Task.sleep(for: after)
+                        supply.yield(.deadline(number))
+                    }
+                case .end(let ending): return ending
+                }
+            }
+        }
+        // Only a cancelled task ends the inputs, and nobody cancels the one that runs the move.
+        return .failed(LivemigError(.internal, "the move was left without an observer"))
+    }
+
+    /// Passes on what an agent says, until its last word.
+    private func listen(to agent: AgentConnection, as side: MoveConversation.Side) async {
+        do throws(LivemigError) {
+            while true {
+                let message = try Self.message(try await agent.receive(), agent.host.name)
+                guard let message else { continue }
+                supply.yield(.message(side, message))
+                switch message {
+                case .moved, .failed: return
+                case .phase, .round, .progress: continue
+                }
+            }
+        } catch {
+            supply.yield(.lost(side, error))
+        }
+    }
+
+    private static func message(
+        _ frame: Frame, _ host: HostName
+    ) throws(LivemigError) -> MoveConversation.Message? {
+        do throws(LivemigError) {
+            switch frame.type {
+            case .phase: return .phase(try frame.decode(PhaseMessage.self).phase)
+            case .round: return .round(try frame.decode(RoundMessage.self).round)
+            case .progress: return .progress(try frame.decode(ProgressMessage.self))
+            case .moved: return .moved(try frame.decode(Moved.self).report)
+            case .failure:
+                return .failed(try frame.decode(FailureMessage.self).error.named(host))
+            case .done: return nil
+            default:
+                throw LivemigError(.wire, "frame type \(frame.type) is not expected here")
+            }
+        } catch {
+            throw error.named(host)
+        }
+    }
+
+    // MARK: After the move
+
+    private func guest(after ending: MoveOutcome.Ending, _ move: Prepared) async -> GuestLocation {
+        switch ending {
+        case .moved(let report, _):
+            return GuestLocation(
+                vm: move.plan.machine.name, state: report.isRunning ? .running : .paused,
+                host: move.plan.destination.text, epoch: report.epoch)
+        case .planned, .failed:
+            let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
+            let found = await control.whereabouts(of: request.vm.name, on: hosts).guest
+            let stated =
+                if case .failed(let error) = ending { error.guest } else { nil as GuestLocation? }
+            return found.state == .unknown ? stated ?? found : found
+        }
+    }
+
+    private static func close(_ survey: MoveSurvey) async {
+        async let source: Void = survey.source.agent.close()
+        async let destination: Void = survey.destination.agent.close()
+        _ = await (source, destination)
+    }
+}

@@ -1,0 +1,210 @@
+import MigrationModel
+import WireProtocol
+
+/// The controller's part of a move from the source's start on, as a pure state machine: what both
+/// agents say goes in, what to do comes out.
+struct MoveConversation {
+    enum Side: Hashable, Sendable {
+        case source, destination
+    }
+
+    enum Message: Sendable {
+        case phase(PhaseMessage.Phase)
+        case round(RoundReport)
+        case progress(ProgressMessage)
+        case moved(MigrationReport)
+        case failed(LivemigError)
+    }
+
+    enum Input: Sendable {
+        case message(Side, Message)
+        /// The connection to an agent has ended.
+        case lost(Side, LivemigError)
+        /// A lane that the controller relays has ended with an error.
+        case relayFailed(LivemigError)
+        /// The operator wants to stop.
+        case interrupt
+        /// The time that was set last is over.
+        case deadline(Int)
+    }
+
+    enum Effect: Sendable {
+        case show(MigrationEvent)
+        case sendCancel
+        /// Comes back as `deadline` with the number, which is of no use once there is a newer one.
+        case wake(after: Duration, number: Int)
+        case end(MoveOutcome.Ending)
+    }
+
+    /// How long the destination may take to give its reason when the source has only noticed that
+    /// something broke.
+    static let reasonLimit = Duration.seconds(2)
+    /// How long the source may take to notice that the destination has failed: its own limits on a
+    /// silent lane and on the blackout end before.
+    static let sourceLimit = Duration.seconds(20)
+    /// How long the destination may take to finish when the source cannot be heard any more.
+    static let finishLimit = Duration.seconds(10)
+
+    private let source: HostName
+    private let destination: HostName
+    private var isCommitted = false
+    private var hasAskedToCancel = false
+    private var hasInterrupted = false
+    private var sourceError: LivemigError?
+    private var destinationError: LivemigError?
+    private var relayError: LivemigError?
+    private var deadlines = 0
+    private var isOver = false
+
+    init(source: HostName, destination: HostName) {
+        self.source = source
+        self.destination = destination
+    }
+
+    mutating func handle(_ input: Input) -> [Effect] {
+        guard !isOver else { return [] }
+        let effects =
+            switch input {
+            case .message(.source, let message): fromSource(message)
+            case .message(.destination, let message): fromDestination(message)
+            case .lost(.source, let error): sourceLost(error)
+            case .lost(.destination, let error): destinationLost(error)
+            case .relayFailed(let error): relayBroke(error)
+            case .interrupt: interrupted()
+            case .deadline(let number): number == deadlines ? timeOver() : []
+            }
+        if effects.contains(where: { if case .end = $0 { true } else { false } }) { isOver = true }
+        return effects
+    }
+
+    // MARK: Source
+
+    private mutating func fromSource(_ message: Message) -> [Effect] {
+        switch message {
+        case .phase(let phase):
+            if phase == .committed { isCommitted = true }
+            return [.show(.phase(phase))]
+        case .round(let round): return [.show(.round(round))]
+        case .progress(let progress): return [.show(.progress(progress))]
+        case .moved(let report):
+            let incomplete = report.sourceIsClean ? nil : cleanup("the copy on it is left over")
+            return [.end(.moved(report, incomplete: incomplete))]
+        case .failed(let error):
+            sourceError = error
+            let isExplained = [destinationError, relayError].contains { $0 != nil }
+            guard Self.isConsequence(error), !isExplained else { return [conclusion] }
+            return [wake(Self.reasonLimit)]
+        }
+    }
+
+    private mutating func sourceLost(_ error: LivemigError) -> [Effect] {
+        guard sourceError == nil else { return [] }
+        sourceError = error
+        if destinationError != nil { return [conclusion] }
+        return [
+            .show(.note("\(source) cannot be heard any more; waiting for \(destination)")),
+            wake(Self.finishLimit),
+        ]
+    }
+
+    // MARK: Destination
+
+    private mutating func fromDestination(_ message: Message) -> [Effect] {
+        switch message {
+        case .phase, .round, .progress: return []
+        case .moved(let report):
+            isCommitted = true
+            guard sourceError != nil else { return [] }
+            let error = cleanup("it cannot be asked whether its copy is gone")
+            return [.end(.moved(report, incomplete: error))]
+        case .failed(let error):
+            destinationError = error
+            if sourceError != nil { return [conclusion] }
+            return [wake(Self.sourceLimit)]
+        }
+    }
+
+    /// The data lanes do not need the controller: only the source can tell how the move ends.
+    private mutating func destinationLost(_ error: LivemigError) -> [Effect] {
+        guard destinationError == nil, sourceError == nil else { return [] }
+        return [.show(.note("\(destination) cannot be heard any more; \(source) goes on"))]
+    }
+
+    // MARK: Controller
+
+    private mutating func relayBroke(_ error: LivemigError) -> [Effect] {
+        guard relayError == nil else { return [] }
+        relayError = error
+        return [sourceError == nil ? wake(Self.sourceLimit) : conclusion]
+    }
+
+    private mutating func interrupted() -> [Effect] {
+        if isCommitted {
+            guard hasInterrupted else {
+                hasInterrupted = true
+                return [
+                    .show(
+                        .note("already committed; finishing (press again to leave it to the hosts)")
+                    )
+                ]
+            }
+            let error = LivemigError(
+                .cleanup, "left after the commit; \(destination) owns the guest",
+                at: "\(source) and \(destination)",
+                fix: "livemig status says when the hosts are done")
+            return [.end(.failed(error))]
+        }
+        hasInterrupted = true
+        guard !hasAskedToCancel else {
+            return [.show(.note("waiting for \(source) to give up"))]
+        }
+        hasAskedToCancel = true
+        return [.show(.note("cancelling…")), .sendCancel]
+    }
+
+    private mutating func timeOver() -> [Effect] {
+        guard sourceError == nil, !hasAskedToCancel, !isCommitted else { return [conclusion] }
+        hasAskedToCancel = true
+        return [.sendCancel, wake(Self.finishLimit)]
+    }
+
+    private mutating func wake(_ after: Duration) -> Effect {
+        deadlines += 1
+        return .wake(after: after, number: deadlines)
+    }
+
+    // MARK: Result
+
+    /// The error nearest to the cause: the source's, which carries the peer's reason, unless it only
+    /// noticed that a connection broke and somebody else knows why.
+    private var conclusion: Effect {
+        let others = [destinationError, relayError].compactMap { $0 }
+        let cause = others.first { !Self.isConsequence($0) } ?? others.first
+        guard let own = sourceError else {
+            return .end(.failed(cause ?? silence))
+        }
+        guard Self.isConsequence(own), var cause, !Self.isConsequence(cause) else {
+            return .end(.failed(own))
+        }
+        cause.guest = own.guest ?? cause.guest
+        return .end(.failed(cause))
+    }
+
+    private var silence: LivemigError {
+        LivemigError(.stall, "no result from \(source)", at: source.text)
+    }
+
+    private func cleanup(_ why: String) -> LivemigError {
+        LivemigError(
+            .cleanup, "the guest runs on \(destination), but \(why)", at: source.text,
+            fix: "livemig status shows what is left")
+    }
+
+    /// Whether an error says only that somebody else stopped talking.
+    static func isConsequence(_ error: LivemigError) -> Bool {
+        switch error.code {
+        case .disconnected, .stall, .blackout, .connectDropped: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,27 @@
+public import MigrationModel
+
+/// A move as the operator asks for it.
+public struct MoveRequest: Hashable, Sendable {
+    /// The VM.
+    public var vm: VMReference
+    /// Where it shall go.
+    public var destination: HostName
+    /// Where it is; `nil` looks for it on every host.
+    public var source: HostName?
+    /// How the move shall behave.
+    public var policy: MigrationPolicy
+    /// Whether only the checks are made.
+    public var isDryRun: Bool
+
+    /// States a move.
+    public init(
+        vm: VMReference, to destination: HostName, from source: HostName? = nil,
+        policy: MigrationPolicy = MigrationPolicy(), isDryRun: Bool = false
+    ) {
+        self.vm = vm
+        self.destination = destination
+        self.source = source
+        self.policy = policy
+        self.isDryRun = isDryRun
+    }
+}

@@ -1,0 +1,55 @@
+public import MigrationModel
+
+/// Finding the host of a VM among the answers of hosts.
+public enum VMSearch {
+    /// Decides which host a name means.
+    ///
+    /// Where several hosts have a VM of the name, the one that runs there is meant; a host that does
+    /// not answer matters only when no other has the VM.
+    /// - Parameters:
+    ///   - name: the VM.
+    ///   - answers: what the hosts answered.
+    /// - Returns: the index of the answer and the VM.
+    /// - Throws: `E-NOVM` with at most ten names that are known, the host's own error when only it was
+    ///   asked and did not answer, `E-AMBIGUOUS` with the hosts.
+    public static func find(
+        _ name: VMName, in answers: [HostAnswer<[MachineSummary]>]
+    ) throws(LivemigError) -> (index: Int, machine: MachineSummary) {
+        let found = answers.enumerated().flatMap { index, answer in
+            (answer.value ?? []).filter { $0.name == name.text }.map { (index, $0) }
+        }
+        if found.count == 1, let only = found.first { return only }
+        let alive = found.filter { $0.1.state == .running || $0.1.state == .paused }
+        if alive.count == 1, let only = alive.first { return only }
+        guard found.isEmpty else {
+            let hosts = found.map { answers[$0.0].host.name.text }
+            throw LivemigError(
+                .ambiguousVM, "VM \(name) is on \(hosts.joined(separator: " and "))",
+                fix: "name the host: \(hosts.first ?? "HOST")/\(name)")
+        }
+        throw missing(name, answers)
+    }
+
+    private static func missing(
+        _ name: VMName, _ answers: [HostAnswer<[MachineSummary]>]
+    ) -> LivemigError {
+        if answers.count == 1, let error = answers.first?.error { return error }
+        let silent = answers.compactMap { answer in
+            answer.error.map { "\(answer.host.name) (\($0.code.rawValue))" }
+        }
+        // Where every host is silent, nothing is known of the VM, and the reason is what matters.
+        if silent.count == answers.count, let first = answers.compactMap(\.error).first {
+            var error = first
+            error.what += "; no host could be asked for VM \(name)"
+            return error
+        }
+        let names = Set(answers.flatMap { $0.value ?? [] }.map(\.name)).sorted()
+        let known =
+            names.isEmpty ? "no VM is defined" : "known: " + names.prefix(10).joined(separator: " ")
+        let more = names.count > 10 ? " and \(names.count - 10) more" : ""
+        let place = answers.count == 1 ? answers.first.map { " on \($0.host.name)" } ?? "" : ""
+        return LivemigError(
+            .noVM, "no VM \(name)\(place)", at: known + more,
+            fix: silent.isEmpty ? "" : "not reachable: \(silent.joined(separator: ", "))")
+    }
+}

@@ -1,0 +1,121 @@
+import MigrationModel
+import TestSupport
+import Testing
+
+/// A command line, the exit code it must end with, and text that standard error must hold.
+struct BadInput: Sendable, CustomTestStringConvertible {
+    let arguments: [String]
+    let status: Int32
+    let text: String
+    var input = ""
+
+    init(_ line: String, _ status: Int32, _ text: String, input: String = "") {
+        arguments = line.split(separator: " ").map(String.init)
+        self.status = status
+        self.text = text
+        self.input = input
+    }
+
+    var testDescription: String { arguments.joined(separator: " ") }
+}
+
+private let key = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+private let badInputs: [BadInput] = [
+    .init("", 2, "SUBCOMMANDS"), .init("host", 2, "livemig host"), .init("vm", 2, "livemig vm"),
+    .init("--frobnicate", 2, "error[E-USAGE]: Unknown option '--frobnicate'"),
+    .init("host list --ouput json", 2, "Did you mean '--output'?"),
+    .init("host list --output yaml", 2, "error[E-USAGE]"),
+    .init("teleport web1", 2, "unexpected arguments: 'teleport'"),
+    .init("move web1", 2, "--to"),
+    .init("move --to beta", 2, "Missing expected argument '<vm> ...'"),
+    .init("host add alpha --address 10.0.0.1", 2, "--host-key"),
+    .init("host add -oProxyCommand=x --address x --host-key \(key)", 2, "error[E-USAGE]"),
+    .init("host add a%b --address x --host-key \(key)", 2, "error[E-HOSTNAME]"),
+    .init("host add a --address $(id) --host-key \(key)", 2, "error[E-HOSTNAME]"),
+    .init("host add a --address x --port 0 --host-key \(key)", 2, "error[E-PORT]"),
+    .init("host add a --address x --port 65536 --host-key \(key)", 2, "error[E-PORT]"),
+    .init("host add a --address x --port abc --host-key \(key)", 2, "error[E-PORT]"),
+    .init(
+        "host add a --address x --user Root --host-key \(key)", 2, "error[E-USAGE]: illegal user"),
+    .init("host add a --address x --host-key MD5:00", 2, "illegal host key"),
+    .init("host add a --address x --root ../x --host-key \(key)", 2, "illegal root path"),
+    .init("move web1 --to beta --bandwidth 10", 2, "error[E-SIZE]"),
+    .init("move web1 --to beta --bandwidth=-1", 2, "error[E-SIZE]"),
+    .init("move web1 --to beta --bandwidth 9e99", 2, "error[E-SIZE]"),
+    .init("move web1 --to beta --bandwidth 1GiBps?", 2, "error[E-SIZE]"),
+    .init("move web1 --to beta --max-downtime 0ms", 2, "error[E-RANGE]"),
+    .init("move web1 --to beta --max-downtime 2s --timeout 1s", 2, "error[E-RANGE]"),
+    .init("move web1 --to beta --lanes 17", 2, "error[E-RANGE]"),
+    .init("move web1 --to beta --on-timeout explode", 2, "error[E-USAGE]"),
+    .init("move -- we!b --to", 2, "error[E-USAGE]"),
+    .init("move we!b --to beta", 2, #"error[E-VMNAME]: illegal VM name "we!b""#),
+    .init("move \(String(repeating: "w", count: 300)) --to beta", 2, "error[E-VMNAME]"),
+    .init("move web1 web1 --to beta", 2, "named twice"),
+    .init("move - --to beta", 2, "no VM is named on standard input"),
+    .init("move - --to beta", 2, "error[E-VMNAME]", input: "web1\n\u{1B}[2J\n"),
+    .init("move web1 --to beta", 3, "error[E-NOHOST]: no host beta"),
+    .init("move web1 --to al/pha", 2, "error[E-HOSTNAME]"),
+    .init("host show beta", 3, "known: alpha"),
+    .init("host check beta", 3, "error[E-NOHOST]"),
+    .init("host trust alpha alpha", 3, "error[E-SAMEHOST]"),
+    .init("move alpha/web1 --to alpha", 3, "error[E-SAMEHOST]"),
+    .init("vm define /nonexistent.xml --on alpha", 3, "error[E-FILE]"),
+    .init("host list --inventory /nonexistent/hosts.xml", 3, "error[E-FILE]"),
+    .init("host check alpha", 5, "error[E-CONNECT]"),
+    .init("vm list", 5, "error[E-CONNECT]"), .init("vm show alpha/web1", 5, "error[E-CONNECT]"),
+    .init("vm console alpha/web1", 5, "error[E-CONNECT]"),
+    .init("move web1 --from alpha --to gamma", 3, "error[E-NOHOST]"),
+]
+
+private let helps: [[String]] =
+    [["host"], ["vm"], ["move"], ["status"], []]
+    + ["add", "list", "show", "remove", "trust", "check"].map { ["host", $0] }
+    + ["define", "start", "stop", "show", "console", "remove", "list"].map { ["vm", $0] }
+
+@Suite("Command lines")
+struct ArgumentTests {
+    /// One host whose SSH port nobody listens on, with a key that can be read.
+    private static func inventory(_ folder: ScratchFolder) throws -> String {
+        _ = try SSHServerFixture.makeKey(folder, "id")
+        let port = try SSHServerFixture.freePort()
+        let text = """
+            <livemig version="1"><host name="alpha" address="127.0.0.1" port="\(port)" \
+            user="nobody" identity="\(folder.path("id"))"><hostKey>\(key)</hostKey></host></livemig>
+            """
+        try folder.write(text, to: "hosts.xml")
+        return folder.path("hosts.xml")
+    }
+
+    // Breaks when bad input is accepted, gets another exit code, or its message loses the code.
+    @Test("bad input gets its code and its exit status", arguments: badInputs)
+    func badInput(_ bad: BadInput) throws {
+        let folder = try ScratchFolder()
+        let inventory = try Self.inventory(folder)
+        let run = try ProgramRun(
+            bad.arguments, in: folder, environment: ["LIVEMIG_INVENTORY": inventory],
+            input: bad.input)
+        #expect(run.status == bad.status, "\(run.errors)")
+        #expect(run.errors.contains(bad.text), "\(run.errors)")
+        #expect(!run.errors.contains("\u{1B}"), "control characters or colours in a file")
+    }
+
+    // Breaks when a help text is an error, wraps at 80 columns, or has no example.
+    @Test("help of every command fits 80 columns", arguments: helps)
+    func help(_ command: [String]) throws {
+        let run = try ProgramRun(command + ["--help"], in: ScratchFolder())
+        #expect(run.status == 0)
+        #expect(run.errors.isEmpty)
+        #expect(run.output.contains("Example:\n  livemig "))
+        for line in run.output.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+    }
+
+    // Breaks when the version goes to standard error or is an error.
+    @Test("the version is a result")
+    func version() throws {
+        let run = try ProgramRun(["--version"], in: ScratchFolder())
+        #expect(run.status == 0)
+        #expect(run.output.hasPrefix("livemig 0."))
+        #expect(run.errors.isEmpty)
+    }
+}

@@ -1,0 +1,272 @@
+import MigrationModel
+import Testing
+import WireProtocol
+
+@testable import Orchestrator
+
+@Suite("Before a move")
+struct MovePlanTests {
+    private static func refusal(
+        _ source: MoveSide, _ destination: MoveSide, keepPaused: Bool = false
+    ) throws -> ErrorCode? {
+        var policy = MigrationPolicy()
+        policy.keepPaused = keepPaused
+        do throws(LivemigError) {
+            _ = try MovePlan(
+                moving: VMName("web1"), from: source, to: destination, policy: policy)
+            return nil
+        } catch {
+            return error.code
+        }
+    }
+
+    // Breaks when a move is begun that cannot end well, or one is refused that can.
+    @Test("each reason to refuse has its code")
+    func refusals() throws {
+        let source = try side("alpha", [machine()])
+        let free = try side("beta")
+        #expect(try Self.refusal(source, free) == nil)
+        #expect(try Self.refusal(source, side("beta", identity: "alpha")) == .sameHost)
+        #expect(try Self.refusal(side("alpha"), free) == .noVM)
+        #expect(try Self.refusal(side("alpha", [machine(.stopped)]), free) == .notRunning)
+        #expect(try Self.refusal(side("alpha", [machine(.paused)]), free) == .paused)
+        #expect(try Self.refusal(side("alpha", [machine(.paused)]), free, keepPaused: true) == nil)
+        #expect(try Self.refusal(side("alpha", [machine(.inTransfer)]), free) == .inTransfer)
+        #expect(try Self.refusal(side("alpha", [machine(.unknown)]), free) == .vmState)
+        #expect(try Self.refusal(source, side("beta", [machine(name: "x")])) == .duplicateVM)
+        #expect(try Self.refusal(source, side("beta", [machine(uuid: 2)])) == .duplicateVM)
+        #expect(try Self.refusal(source, side("beta", [machine(name: "x", uuid: 2)])) == nil)
+        #expect(try Self.refusal(side("alpha", [machine()], canTrack: false), free) == .kernel)
+        #expect(try Self.refusal(source, side("beta", free: .mebibytes(4095))) == .memory)
+        #expect(try Self.refusal(source, side("beta", free: .mebibytes(4096))) == nil)
+        let last = machine(epoch: .max)
+        #expect(try Self.refusal(side("alpha", [last]), free) == .internal)
+    }
+
+    // Breaks when the lack of memory does not say how much, or ends with another exit code.
+    @Test("the lack of memory says what is needed and what is free")
+    func memory() throws {
+        let error = try #require(throws: LivemigError.self) {
+            _ = try MovePlan(
+                moving: VMName("web1"), from: side("alpha", [machine()]),
+                to: side("beta", free: .mebibytes(1024)), policy: MigrationPolicy())
+        }
+        #expect(error.what == "needs 4.0 GiB, free 1.0 GiB")
+        #expect(error.code.exitCode == .resources)
+    }
+}
+
+@Suite("Finding a VM")
+struct VMSearchTests {
+    private static func find(
+        _ answers: [(String, Result<[MachineSummary], LivemigError>)]
+    ) throws -> String {
+        let answers = try answers.map { HostAnswer(try hostRecord($0), $1) }
+        return answers[try VMSearch.find(VMName("web1"), in: answers).index].host.name.text
+    }
+
+    private static let refused = LivemigError(.connect, "refused")
+
+    // Breaks when a VM is looked for on the wrong host, or a silent host hides one that answers.
+    @Test("the host that has the VM is found")
+    func found() throws {
+        #expect(try Self.find([("a", .success([])), ("b", .success([machine()]))]) == "b")
+        #expect(
+            try Self.find([("a", .failure(Self.refused)), ("b", .success([machine()]))]) == "b")
+        #expect(
+            try Self.find([("a", .success([machine(.stopped)])), ("b", .success([machine()]))])
+                == "b")
+    }
+
+    // Breaks when a VM that is missing or there twice is taken for found, or silence for absence.
+    @Test("what is not found says why")
+    func notFound() throws {
+        let none = try #require(throws: LivemigError.self) {
+            _ = try Self.find([
+                ("a", .success((0..<12).map { machine(name: "vm\($0)") })),
+                ("b", .failure(Self.refused)),
+            ])
+        }
+        #expect(none.code == .noVM)
+        #expect(none.explanation.contains("and 2 more"))
+        #expect(none.explanation.contains("not reachable: b (E-CONNECT)"))
+        let twice = try #require(throws: LivemigError.self) {
+            _ = try Self.find([("a", .success([machine()])), ("b", .success([machine()]))])
+        }
+        #expect(twice.code == .ambiguousVM)
+        let silent = try #require(throws: LivemigError.self) {
+            _ = try Self.find([("a", .failure(Self.refused)), ("b", .failure(Self.refused))])
+        }
+        #expect(silent.code == .connect)
+    }
+}
+
+@Suite("During a move")
+struct MoveConversationTests {
+    private struct Talk {
+        var conversation: MoveConversation
+        var ending: MoveOutcome.Ending?
+        var cancels = 0
+        var wake = 0
+        var notes: [String] = []
+
+        init() throws {
+            conversation = MoveConversation(
+                source: try HostName("alpha"), destination: try HostName("beta"))
+        }
+
+        mutating func tell(_ inputs: MoveConversation.Input...) {
+            for input in inputs {
+                for effect in conversation.handle(input) {
+                    switch effect {
+                    case .sendCancel: cancels += 1
+                    case .wake(_, let number): wake = number
+                    case .end(let end): ending = end
+                    case .show(.note(let text)): notes.append(text)
+                    case .show: break
+                    }
+                }
+            }
+        }
+
+        var failure: ErrorCode? {
+            if case .failed(let error)? = ending { error.code } else { nil }
+        }
+    }
+
+    private static let broke = LivemigError(.disconnected, "lane ended")
+    private static let cause = LivemigError(.destinationQEMU, "exit 1")
+
+    // Breaks when a finished move waits for more, or left-overs are not told.
+    @Test("the source's report ends the move")
+    func moved() throws {
+        var talk = try Talk()
+        talk.tell(.message(.source, .moved(report())))
+        guard case .moved(_, nil)? = talk.ending else { Issue.record("not moved"); return }
+        var unclean = try Talk()
+        unclean.tell(.message(.source, .moved(report(clean: false))))
+        guard case .moved(_, let error?)? = unclean.ending else { Issue.record("clean"); return }
+        #expect(error.code.exitCode == .committed)
+    }
+
+    // Breaks when the error shown is that somebody stopped talking although the cause is known.
+    @Test("the cause wins over its consequences, in either order")
+    func cause() throws {
+        var late = try Talk()
+        late.tell(.message(.source, .failed(Self.broke)))
+        #expect(late.ending == nil)
+        late.tell(.message(.destination, .failed(Self.cause)))
+        #expect(late.failure == .destinationQEMU)
+        var early = try Talk()
+        early.tell(.message(.destination, .failed(Self.cause)))
+        #expect(early.ending == nil)
+        early.tell(.message(.source, .failed(Self.broke)))
+        #expect(early.failure == .destinationQEMU)
+        var own = try Talk()
+        own.tell(
+            .message(.destination, .failed(Self.broke)),
+            .message(.source, .failed(LivemigError(.converge, "too fast"))))
+        #expect(own.failure == .converge)
+        var relay = try Talk()
+        relay.tell(
+            .relayFailed(LivemigError(.authentication, "refused")),
+            .message(.source, .failed(LivemigError(.stall, "no lane"))))
+        #expect(relay.failure == .authentication)
+    }
+
+    // Breaks when a source that never notices keeps the command for ever, or an old timer ends it.
+    @Test("a source that does not notice is told, then given up")
+    func silentSource() throws {
+        var talk = try Talk()
+        talk.tell(.message(.destination, .failed(Self.cause)))
+        let first = talk.wake
+        talk.tell(.deadline(first))
+        #expect(talk.cancels == 1)
+        talk.tell(.deadline(first))
+        #expect(talk.ending == nil, "a timer that was replaced")
+        talk.tell(.deadline(talk.wake))
+        #expect(talk.failure == .destinationQEMU)
+    }
+
+    // Breaks when a lost connection to the source counts as failure of a move that was finished.
+    @Test("the destination can finish without the source being heard")
+    func lostSource() throws {
+        var talk = try Talk()
+        talk.tell(.lost(.source, Self.broke), .message(.destination, .moved(report())))
+        guard case .moved(_, let error?)? = talk.ending else { Issue.record("not moved"); return }
+        #expect(error.code == .cleanup)
+        var lost = try Talk()
+        lost.tell(.lost(.source, Self.broke))
+        lost.tell(.deadline(lost.wake))
+        #expect(lost.failure == .disconnected)
+        var blind = try Talk()
+        blind.tell(.lost(.destination, Self.broke))
+        #expect(blind.ending == nil, "only the source can tell")
+    }
+
+    // Breaks when Ctrl-C detaches before the commit, cancels after it, or cancels twice.
+    @Test("interrupts cancel before the commit and leave after it")
+    func interrupts() throws {
+        var before = try Talk()
+        before.tell(.interrupt, .interrupt, .interrupt)
+        #expect(before.cancels == 1)
+        #expect(before.ending == nil)
+        #expect(before.notes.first == "cancelling…")
+        before.tell(.message(.source, .failed(LivemigError(.cancelled, "cancelled"))))
+        #expect(before.failure == .cancelled)
+        var after = try Talk()
+        after.tell(.message(.source, .phase(.committed)), .interrupt)
+        #expect(after.ending == nil)
+        #expect(after.cancels == 0)
+        after.tell(.interrupt)
+        #expect(after.failure == .cleanup)
+    }
+}
+
+@Suite("Where a VM is")
+struct WhereaboutsTests {
+    private static func judge(_ views: (String, Whereabouts.View)...) throws -> Whereabouts {
+        Whereabouts(of: "web1", try views.map { .init(host: try HostName($0), view: $1) })
+    }
+
+    private static let silent = Whereabouts.View.silent(LivemigError(.connect, "refused"))
+
+    // Breaks when a host without the right is said to hold the guest, or silence is a guess.
+    @Test("only a record that gives the right decides")
+    func verdicts() throws {
+        let owner = try Self.judge(("alpha", .machine(machine(epoch: 7))), ("beta", .absent))
+        #expect(owner.guest.description == "VM web1 is RUNNING on alpha (epoch 7)")
+        #expect(owner.trouble == nil)
+        let away = try Self.judge(
+            ("alpha", .machine(machine(.stopped, right: "GONE"))),
+            ("beta", .machine(machine(epoch: 7))))
+        #expect(away.guest.host == "beta")
+        let interrupted = try Self.judge(
+            ("alpha", .machine(machine(right: "INT"))),
+            ("beta", .machine(machine(.paused, right: "RDY"))))
+        #expect(interrupted.guest.host == "alpha")
+        #expect(interrupted.sentence.contains("interrupted"))
+        let given = try Self.judge(
+            ("alpha", .machine(machine(.paused, right: "REL"))), ("beta", Self.silent))
+        #expect(given.guest.state == .inTransfer)
+        #expect(given.trouble?.code.exitCode == .inTransfer)
+        #expect(given.sentence.contains("do not start it"))
+        let waiting = try Self.judge(
+            ("alpha", Self.silent), ("beta", .machine(machine(.paused, right: "RDY"))))
+        #expect(waiting.guest.state == .unknown)
+        #expect(waiting.trouble?.code.exitCode == .inTransfer)
+        let both = try Self.judge(("alpha", .machine(machine())), ("beta", .machine(machine())))
+        #expect(both.trouble?.code.exitCode == .internal)
+        #expect(try Self.judge(("alpha", .absent), ("beta", .absent)).trouble?.code == .noVM)
+        #expect(try Self.judge(("alpha", .absent), ("beta", Self.silent)).trouble?.code == .connect)
+    }
+
+    // Breaks when a refusal hides a guest in transit behind a lesser exit code.
+    @Test("several results end with the worst")
+    func worst() {
+        #expect(ExitCode.worst(of: []) == .success)
+        #expect(ExitCode.worst(of: [.success, .refused]) == .refused)
+        #expect(ExitCode.worst(of: [.cancelled, .failedOnSource, .inTransfer]) == .inTransfer)
+        #expect(ExitCode.worst(of: [.busy, .resources]) == .resources)
+    }
+}

@@ -1,0 +1,153 @@
+import FrameTransport
+import LinuxSystem
+import MigrationModel
+import TestSupport
+import Testing
+import WireProtocol
+
+/// Two hosts with sshd of their own, and a reference guest that runs on one of them.
+final class TwoHosts {
+    let alpha: TestHost
+    let beta: TestHost
+
+    convenience init() throws {
+        try self.init(alpha: TestHost("alpha"), beta: TestHost("beta"))
+    }
+
+    init(alpha: TestHost, beta: TestHost) throws {
+        self.alpha = alpha
+        self.beta = beta
+        try beta.trust(alpha)
+        try alpha.trust(beta)
+    }
+
+    func start(_ workload: String, memory: Int = 64) throws {
+        let document = """
+            <domain type="synthetic"><name>guest</name>
+            <uuid>7d3c8f7e-2f55-4a0a-9d0b-0f6f5b1c2d3e</uuid>
+            <memory unit="MiB">\(memory)</memory><vcpu>1</vcpu>
+            <os><type>hvm</type><cmdline>\(workload)</cmdline></os>
+            <devices><serial type="pty"/></devices></domain>
+            """
+        try start(document: document)
+    }
+
+    /// Defines a VM on alpha and starts it.
+    func start(document: String) throws {
+        let agent = try alpha.agent()
+        _ = try agent.request(DefineMachine(definition: document), for: MachineMessage.self)
+        let started = try agent.request(
+            StartMachine(name: try VMName("guest")), for: MachineMessage.self)
+        #expect(started.summary.state == .running)
+    }
+
+    /// Moves the guest and returns the report and the rounds.
+    func move(
+        from source: TestHost, to destination: TestHost, _ policy: MigrationPolicy = .init()
+    ) throws -> (MigrationReport, [RoundReport]) {
+        let move = try begin(from: source, to: destination, policy)
+        let report = try move.finish()
+        try move.close()
+        return (report, move.rounds)
+    }
+
+    /// Begins a move; the destination is prepared and the source has its order.
+    func begin(
+        from source: TestHost, to destination: TestHost, _ policy: MigrationPolicy = .init()
+    ) throws -> MoveInProgress {
+        let (sending, receiving) = (try source.agent(), try destination.agent())
+        let shown = try sending.request(
+            ShowMachine(name: try VMName("guest")), for: MachineMessage.self)
+        let attempt = Attempt(
+            migration: .random(), epoch: Epoch(shown.summary.epoch.number + 1))
+        let secret = UInt64.random(in: .min ... .max)
+        _ = try receiving.request(
+            PrepareIncoming(
+                attempt: attempt, definition: shown.definition, secret: secret,
+                source: source.name), for: Prepared.self)
+        try sending.send(
+            StartOutgoing(
+                name: try VMName("guest"), attempt: attempt, secret: secret,
+                peer: destination.peer, policy: policy))
+        return MoveInProgress(source: sending, destination: receiving, attempt: attempt)
+    }
+
+    /// What a host says about the guest.
+    func summary(on host: TestHost) throws -> MachineSummary {
+        try host.agent().request(
+            ShowMachine(name: try VMName("guest")), for: MachineMessage.self
+        ).summary
+    }
+
+    deinit {
+        for host in [alpha, beta] {
+            let agent = try? host.agent()
+            let name = try? VMName("guest")
+            if let agent, let name {
+                _ = try? agent.request(StopMachine(name: name), for: MachineMessage.self)
+            }
+        }
+    }
+}
+
+/// A move under way, with the connections to both agents.
+final class MoveInProgress {
+    let source: AgentClient
+    let destination: AgentClient
+    let attempt: Attempt
+    private(set) var rounds: [RoundReport] = []
+
+    init(source: AgentClient, destination: AgentClient, attempt: Attempt) {
+        self.source = source
+        self.destination = destination
+        self.attempt = attempt
+    }
+
+    /// Waits until the source says that a phase has begun.
+    func wait(for phase: PhaseMessage.Phase) throws {
+        while true {
+            let frame = try source.receive()
+            switch frame.type {
+            case .round: rounds.append(try frame.decode(RoundMessage.self).round)
+            case .phase where try frame.decode(PhaseMessage.self).phase == phase: return
+            case .phase, .progress: break
+            default: _ = try frame.decode(DoneMessage.self)
+            }
+        }
+    }
+
+    /// Waits for the source's last word.
+    /// - Throws: the source's error.
+    func finish() throws -> MigrationReport {
+        while true {
+            let frame = try source.receive()
+            switch frame.type {
+            case .round: rounds.append(try frame.decode(RoundMessage.self).round)
+            case .phase, .progress: break
+            default: return try frame.decode(Moved.self).report
+            }
+        }
+    }
+
+    /// The destination's last word; its error, or `nil` when it has the guest.
+    func verdictOfDestination() throws -> LivemigError? {
+        let frame = try destination.receive()
+        return frame.type == .failure ? try frame.decode(FailureMessage.self).error : nil
+    }
+
+    /// Waits for the destination to have the guest, and ends both connections.
+    func close() throws {
+        _ = try destination.receive().decode(DoneMessage.self)
+        try source.close()
+        try destination.close()
+    }
+}
+
+extension TestHost {
+    /// How many pages the reference guest finds to differ from what it wrote.
+    func differingPages() throws -> String {
+        let line = try console("guest", type: "verify", until: "GUEST verify ")
+        return line.split(separator: " ").dropFirst(2).joined(separator: " ")
+            .split(separator: ":").first.map(String.init) ?? line
+    }
+}

@@ -1,0 +1,104 @@
+import WireProtocol
+
+/// How the payload of a message lies in bytes, stated apart from the code that codes it.
+///
+/// Golden files are annotated by it, and the tables of the protocol's document are its rows.
+indirect enum Layout: Sendable {
+    /// An integer, a flag or an identifier of some bytes.
+    case fixed(String, Int, note: String = "")
+    /// A length, u32, and so many bytes of at most a limit.
+    case text(String, Int)
+    /// One byte that is 1 or 0, and the field if it is 1.
+    case optional(Layout)
+    /// A count, u32, of at most a limit, and so many elements.
+    case list(String, Int, [Layout])
+    /// Fields that belong together.
+    case group(String, [Layout])
+
+    static let attempt: [Layout] = [.fixed("migration", 16), .fixed("epoch", 8)]
+    static let digest = Layout.fixed("digest", 16)
+    static let vmName = Layout.text("name", 64)
+    static let pages: [Layout] = [
+        .fixed("pages sent", 8), .fixed("pages zero", 8), .fixed("pages unchanged", 8),
+    ]
+    static let failure: [Layout] = [
+        .text("code", 64), .text("what", WireLimits.sentence), .text("place", WireLimits.sentence),
+        .text("fix", WireLimits.sentence),
+        .optional(
+            .group(
+                "guest",
+                [
+                    .text("vm", WireLimits.name), .text("state", WireLimits.name),
+                    .text("host", WireLimits.name), .fixed("epoch", 8),
+                ])),
+    ]
+    static let machine: [Layout] = [
+        vmName, .fixed("uuid", 16), .text("kind", WireLimits.name),
+        .text("state", WireLimits.name), .fixed("memory", 8, note: "bytes"), .fixed("vcpus", 4),
+        .fixed("epoch", 8), .text("right", WireLimits.name),
+    ]
+
+    /// The rows of the document's table.
+    func rows(_ prefix: String = "") -> [String] {
+        switch self {
+        case .fixed(let name, let size, let note):
+            ["| \(prefix)\(name) | \(size)\(note.isEmpty ? "" : ", \(note)") |"]
+        case .text(let name, let limit): ["| \(prefix)\(name) | 4 + n, n ≤ \(limit) |"]
+        case .optional(.group(let name, let fields)):
+            ["| \(prefix)\(name)? | 1, then if 1 |"] + fields.flatMap { $0.rows(name + ".") }
+        case .optional(let field):
+            field.rows(prefix).map { $0.replacing(" | ", with: "? | 1, then if 1: ", at: 1) }
+        case .list(let name, let limit, let fields):
+            ["| \(prefix)\(name)[ ] | 4 + n elements, n ≤ \(limit) |"]
+                + fields.flatMap { $0.rows(name + "[ ].") }
+        case .group(let name, let fields): fields.flatMap { $0.rows(name + ".") }
+        }
+    }
+}
+
+extension String {
+    fileprivate func replacing(_ old: String, with new: String, at count: Int) -> String {
+        let parts = split(separator: old, maxSplits: count, omittingEmptySubsequences: false)
+        return parts.joined(separator: new)
+    }
+}
+
+/// Splits a payload into annotated fields by its layout.
+struct Annotator {
+    private(set) var lines: [(bytes: ArraySlice<UInt8>, name: String)] = []
+    private(set) var rest: ArraySlice<UInt8>
+
+    init(_ payload: [UInt8]) { rest = payload[...] }
+
+    mutating func take(_ fields: [Layout], _ prefix: String = "") {
+        for field in fields { take(field, prefix) }
+    }
+
+    private mutating func take(_ field: Layout, _ prefix: String) {
+        switch field {
+        case .fixed(let name, let size, _): take(size, prefix + name)
+        case .text(let name, _):
+            let count = take(4, prefix + name + ", length")
+            if count > 0 { take(count, prefix + name) }
+        case .optional(let field):
+            if case .group(let name, let fields) = field {
+                if take(1, prefix + name + " follows") == 1 { take(fields, name + ".") }
+            } else if take(1, prefix + "the next field follows") == 1 {
+                take(field, prefix)
+            }
+        case .list(let name, _, let fields):
+            let count = take(4, prefix + name + ", count")
+            for index in 0..<count { take(fields, "\(prefix)\(name)[\(index)].") }
+        case .group(let name, let fields): take(fields, prefix + name + ".")
+        }
+    }
+
+    /// Takes some bytes; returns them as a little-endian number where they are at most four.
+    @discardableResult
+    private mutating func take(_ size: Int, _ name: String) -> Int {
+        let part = rest.prefix(size)
+        rest = rest.dropFirst(size)
+        lines.append((part, name))
+        return size > 4 ? 0 : part.reversed().reduce(0) { $0 << 8 | Int($1) }
+    }
+}

@@ -1,0 +1,98 @@
+import MigrationModel
+import TestSupport
+import WireProtocol
+
+extension MessageKind {
+    static let sampleUUID = VMUUID(
+        Bits128(high: 0x1122_3344_5566_4788, low: 0x99AA_BBCC_DDEE_FF00))
+    static let sampleMachine = MachineSummary(
+        name: "web1", uuid: sampleUUID, kind: .qemu, state: .running, memory: ByteCount(1 << 30),
+        vcpus: 2, epoch: Epoch(7), right: "OWN")
+    static let sampleError: LivemigError = {
+        let guest = GuestLocation(vm: "web1", state: .running, host: "alpha", epoch: Epoch(7))
+        return LivemigError(
+            .blackout, "no READY within 5.0 s", at: "beta", fix: "check the link", guest: guest)
+    }()
+
+    /// Requests about hosts and VMs, and their answers.
+    static let management: [MessageKind] = [
+        MessageKind(FailureMessage(sampleError), Layout.failure) { FailureMessage($0.error()) },
+        MessageKind(empty: DoneMessage.self), MessageKind(empty: DescribeHost.self),
+        MessageKind(empty: ListMachines.self),
+        MessageKind(
+            DefineMachine(definition: "<domain/>"), [.text("definition", WireLimits.definition)]
+        ) { DefineMachine(definition: $0.text(5000)) },
+        request(StartMachine.self), request(StopMachine.self), request(RemoveMachine.self),
+        request(ShowMachine.self), request(AttachConsole.self),
+        MessageKind(ConsoleInput(bytes: [13]), [.text("bytes", WireLimits.consoleChunk)]) {
+            ConsoleInput(bytes: $0.bytes($0.below(3000)))
+        },
+        MessageKind(
+            ConsoleOutput(bytes: Array("login: ".utf8)), [.text("bytes", WireLimits.consoleChunk)]
+        ) { ConsoleOutput(bytes: $0.bytes($0.below(3000))) },
+        MessageKind(empty: CreateKey.self),
+        MessageKind(
+            PublicKeyMessage(line: "ssh-ed25519 AAAA"), [.text("line", WireLimits.name)]
+        ) { PublicKeyMessage(line: $0.text(WireLimits.name)) },
+        authorization,
+        MessageKind(
+            HostFactsMessage(
+                HostFacts(
+                    identity: "id", kernel: "6.18.0", agentVersion: "0.1.0", architecture: "x86_64",
+                    processors: 8, memoryTotal: ByteCount(8 << 30),
+                    memoryAvailable: ByteCount(4 << 30), tracking: "async", canTrack: true,
+                    hypervisor: "10.0.2", hasKVM: false)), facts
+        ) { random in
+            HostFactsMessage(
+                HostFacts(
+                    identity: random.text(99), kernel: random.text(9), agentVersion: "",
+                    architecture: random.text(9), processors: random.below(1 << 32),
+                    memoryTotal: ByteCount(random.next()),
+                    memoryAvailable: ByteCount(random.next()), tracking: random.text(999),
+                    canTrack: random.flag(), hypervisor: random.text(99), hasKVM: random.flag()))
+        },
+        MessageKind(
+            MachineListMessage([sampleMachine]),
+            [.list("machines", WireLimits.machines, Layout.machine)]
+        ) { random in MachineListMessage((0..<random.below(40)).map { _ in random.machine() }) },
+        MessageKind(
+            MachineMessage(sampleMachine, definition: "<domain/>"),
+            Layout.machine + [.text("definition", WireLimits.definition)]
+        ) { MachineMessage($0.machine(), definition: $0.text(5000)) },
+    ]
+
+    private static let facts: [Layout] = [
+        .text("identity", WireLimits.name), .text("kernel", WireLimits.name),
+        .text("agent version", WireLimits.name), .text("architecture", WireLimits.name),
+        .fixed("processors", 4), .fixed("memory total", 8, note: "bytes"),
+        .fixed("memory available", 8, note: "bytes"), .text("tracking", WireLimits.name),
+        .fixed("can track", 1, note: "flag"), .text("hypervisor", WireLimits.name),
+        .fixed("has KVM", 1, note: "flag"),
+    ]
+
+    private static func request<Request: MachineRequest & Equatable>(
+        _: Request.Type
+    ) -> MessageKind {
+        guard case .success(let name) = MachineField.name else { fatalError("a plain name") }
+        return MessageKind(Request(name: name), [Layout.vmName]) { random in
+            Request(name: (try? VMName(random.plain(64))) ?? name)
+        }
+    }
+
+    private static var authorization: MessageKind {
+        guard case .success(let host) = MachineField.host else { fatalError("a plain name") }
+        return MessageKind(
+            AuthorizePeer(
+                peer: host, key: "ssh-ed25519 AAAA", file: "/root/.ssh/authorized_keys",
+                agent: "/usr/bin/livemig-agent"),
+            [
+                .text("peer", 64), .text("key", WireLimits.name),
+                .optional(.text("file", WireLimits.name)), .text("agent", WireLimits.name),
+            ]
+        ) { random in
+            AuthorizePeer(
+                peer: (try? HostName(random.plain(64))) ?? host, key: random.text(4096),
+                file: random.flag() ? random.text(99) : nil, agent: random.text(99))
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import MigrationModel
+import TestSupport
+import Testing
+import WireProtocol
+
+/// One kind of message, with its type erased, so that every test runs over all of them.
+struct MessageKind: Sendable, CustomTestStringConvertible {
+    let type: FrameType
+    let layout: [Layout]
+    /// The frame of the sample that the golden file holds.
+    let golden: [UInt8]
+    /// Decodes a payload; returns what decoding and encoding again makes of it.
+    let reencode: @Sendable ([UInt8]) throws -> [UInt8]
+    /// Encodes a random message; returns the payload, and whether decoding gives an equal message.
+    let roundTrip: @Sendable (inout Seeded) throws -> (payload: [UInt8], isEqual: Bool)
+
+    var testDescription: String { "\(type)" }
+
+    init<Message: WireMessage & Equatable>(
+        _ golden: Message, _ layout: [Layout] = [],
+        _ random: @escaping @Sendable (inout Seeded) -> Message
+    ) {
+        type = Message.type
+        self.layout = layout
+        self.golden = golden.frame(sequence: 7)
+        reencode = { try unsafe Message(payload: $0.span.bytes).payload }
+        roundTrip = { generator in
+            let message = random(&generator)
+            let payload = message.payload
+            return (payload, try unsafe Message(payload: payload.span.bytes) == message)
+        }
+    }
+
+    init<Message: EmptyWireMessage & Equatable>(empty: Message.Type) {
+        self.init(Message()) { _ in Message() }
+    }
+
+    static let all = management + moving + peers
+}
+
+enum MachineField {
+    static let name = Result { try VMName("web1") }
+    static let host = Result { try HostName("beta") }
+}
+
+extension Seeded {
+    mutating func bits() -> Bits128 { Bits128(high: next(), low: next()) }
+
+    mutating func attempt() -> Attempt {
+        Attempt(migration: MigrationID(bits()), epoch: Epoch(next()))
+    }
+
+    mutating func flag() -> Bool { next() & 1 == 1 }
+
+    mutating func nanoseconds() -> Duration { .nanoseconds(Int64(truncatingIfNeeded: next())) }
+
+    mutating func plain(_ limit: Int) -> String {
+        let alphabet = Array("abcXYZ019._-")
+        let tail = (0..<below(limit)).map { _ in alphabet[below(alphabet.count)] }
+        return "v" + String(tail)
+    }
+
+    mutating func guest() -> GuestLocation {
+        GuestLocation(
+            vm: text(80), state: GuestLocation.State.allCases[below(5)], host: text(80),
+            epoch: Epoch(next()))
+    }
+
+    mutating func error() -> LivemigError {
+        let code = ErrorCode.allCases[below(ErrorCode.allCases.count)]
+        var error = LivemigError(
+            code, text(WireLimits.sentence), at: text(WireLimits.sentence), fix: text(300))
+        error.guest = flag() ? guest() : nil
+        return error
+    }
+
+    mutating func pages() -> PageCounts {
+        var pages = PageCounts()
+        pages.sent = next()
+        pages.zero = next()
+        pages.unchanged = next()
+        return pages
+    }
+
+    mutating func machine() -> MachineSummary {
+        MachineSummary(
+            name: plain(64), uuid: VMUUID(bits()), kind: VMDefinition.Kind.allCases[below(3)],
+            state: GuestLocation.State.allCases[below(5)], memory: ByteCount(next()),
+            vcpus: Int(UInt32(truncatingIfNeeded: next())), epoch: Epoch(next()), right: text(8))
+    }
+
+    mutating func policy() -> MigrationPolicy {
+        var policy = MigrationPolicy()
+        policy.maxDowntime = .nanoseconds(Int64(next() >> 1) | 1)
+        policy.timeout = .nanoseconds(Int64(next() >> 1) | 1)
+        policy.onTimeout = flag() ? .abort : .pause
+        policy.bandwidth = flag() ? Bandwidth(bytesPerSecond: next() | 1) : nil
+        policy.lanes = flag() ? 1 + below(16) : nil
+        policy.compression = MigrationPolicy.Compression.allCases[below(4)]
+        policy.path = flag() ? .direct : .relay
+        policy.keepPaused = flag()
+        return policy
+    }
+}

@@ -1,0 +1,146 @@
+import MigrationModel
+import TestSupport
+import WireProtocol
+
+extension MessageKind {
+    static let sampleAttempt = Attempt(
+        migration: MigrationID(Bits128(high: 0x0011_2233_4455_6677, low: 0x8899_AABB_CCDD_EEFF)),
+        epoch: Epoch(7))
+    static let sampleDigest = Bits128(high: 0xD1D2_D3D4_D5D6_D7D8, low: 0xE1E2_E3E4_E5E6_E7E8)
+    static let samplePages: PageCounts = {
+        var pages = PageCounts()
+        pages.sent = 1000
+        pages.zero = 200
+        pages.unchanged = 30
+        return pages
+    }()
+
+    /// A move between the controller and the agents.
+    static let moving: [MessageKind] = [
+        incoming, MessageKind(empty: Prepared.self), outgoing, MessageKind(empty: Cancel.self),
+        MessageKind(PhaseMessage(.switchover), [.fixed("phase", 1, note: "1–4")]) { random in
+            PhaseMessage(PhaseMessage.Phase.allCases[random.below(4)])
+        },
+        round,
+        MessageKind(
+            ProgressMessage(round: 2, done: 64, total: 4096, wireBytes: 1 << 20),
+            [
+                .fixed("round", 4), .fixed("done", 8, note: "pages"),
+                .fixed("total", 8, note: "pages"), .fixed("wire bytes", 8),
+            ]
+        ) { random in
+            ProgressMessage(
+                round: random.below(1 << 32), done: random.next(), total: random.next(),
+                wireBytes: random.next())
+        },
+        moved,
+    ]
+
+    private static var incoming: MessageKind {
+        guard case .success(let host) = MachineField.host else { fatalError("a plain name") }
+        return MessageKind(
+            PrepareIncoming(
+                attempt: sampleAttempt, definition: "<domain/>", secret: 0x5EC2_E7, source: host),
+            Layout.attempt + [
+                .text("definition", WireLimits.definition), .fixed("secret", 8),
+                .text("source", 64),
+            ]
+        ) { random in
+            PrepareIncoming(
+                attempt: random.attempt(), definition: random.text(5000), secret: random.next(),
+                source: (try? HostName(random.plain(64))) ?? host)
+        }
+    }
+
+    private static var outgoing: MessageKind {
+        guard case .success(let name) = MachineField.name else { fatalError("a plain name") }
+        var policy = MigrationPolicy()
+        policy.bandwidth = Bandwidth(bytesPerSecond: 125_000_000)
+        policy.lanes = 4
+        let peer = StartOutgoing.Peer(
+            name: "beta", address: "10.0.0.12", port: 22, user: "root", hostKeys: ["SHA256:abc"])
+        return MessageKind(
+            StartOutgoing(
+                name: name, attempt: sampleAttempt, secret: 0x5EC2_E7, peer: peer, policy: policy),
+            outgoingLayout
+        ) { random in
+            let peer = StartOutgoing.Peer(
+                name: random.text(64), address: random.text(255),
+                port: UInt16(truncatingIfNeeded: random.next()), user: random.text(64),
+                hostKeys: (0..<random.below(65)).map { _ in random.text(64) })
+            return StartOutgoing(
+                name: (try? VMName(random.plain(64))) ?? name, attempt: random.attempt(),
+                secret: random.next(), peer: peer, policy: random.policy())
+        }
+    }
+
+    private static let outgoingLayout: [Layout] =
+        [Layout.vmName] + Layout.attempt + [
+            .fixed("secret", 8),
+            .group(
+                "peer",
+                [
+                    .text("name", 64), .text("address", 255), .fixed("port", 2), .text("user", 64),
+                ]), .list("host keys", WireLimits.items, [.text("key", 64)]),
+            .fixed("max downtime", 8, note: "ns, signed, above 0"),
+            .fixed("timeout", 8, note: "ns, signed, above 0"),
+            .fixed("on timeout", 1, note: "1 abort, 2 pause"),
+            .optional(.fixed("bandwidth", 8, note: "bytes a second")),
+            .optional(.fixed("lanes", 1, note: "1–16")),
+            .fixed("compression", 1, note: "1 auto, 2 none, 3 LZ4, 4 zstd"),
+            .fixed("path", 1, note: "1 direct, 2 relay"), .fixed("keep paused", 1, note: "flag"),
+        ]
+
+    private static var round: MessageKind {
+        MessageKind(
+            RoundMessage(
+                RoundReport(
+                    number: 3, dirtyPages: 1230, pages: samplePages, wireBytes: 4 << 20,
+                    duration: .milliseconds(40), dirtiedPages: 17)),
+            [.fixed("number", 4), .fixed("dirty pages", 8)] + Layout.pages + [
+                .fixed("wire bytes", 8), .fixed("duration", 8, note: "ns, signed"),
+                .fixed("dirtied pages", 8),
+            ]
+        ) { random in
+            RoundMessage(
+                RoundReport(
+                    number: random.below(1 << 32), dirtyPages: random.next(),
+                    pages: random.pages(), wireBytes: random.next(),
+                    duration: random.nanoseconds(), dirtiedPages: random.next()))
+        }
+    }
+
+    private static var moved: MessageKind {
+        var downtime = Downtime()
+        downtime.finalPages = .milliseconds(8)
+        downtime.deviceState = .milliseconds(6)
+        downtime.commit = .milliseconds(4)
+        downtime.resume = .milliseconds(2)
+        let times = ["transfer", "final pages", "device state", "commit", "resume"]
+        return MessageKind(
+            Moved(
+                MigrationReport(
+                    rounds: 4, transfer: .seconds(3), downtime: downtime,
+                    guestBytes: ByteCount(1 << 30), wireBytes: 98_123_456, pages: samplePages,
+                    epoch: Epoch(7), sourceIsClean: true, isRunning: true)),
+            [.fixed("rounds", 4)] + times.map { .fixed($0, 8, note: "ns, signed") } + [
+                .fixed("guest bytes", 8), .fixed("wire bytes", 8),
+            ] + Layout.pages + [
+                .fixed("epoch", 8), .fixed("source is clean", 1, note: "flag"),
+                .fixed("is running", 1, note: "flag"),
+            ]
+        ) { random in
+            var downtime = Downtime()
+            downtime.finalPages = random.nanoseconds()
+            downtime.deviceState = random.nanoseconds()
+            downtime.commit = random.nanoseconds()
+            downtime.resume = random.nanoseconds()
+            return Moved(
+                MigrationReport(
+                    rounds: random.below(1 << 32), transfer: random.nanoseconds(),
+                    downtime: downtime, guestBytes: ByteCount(random.next()),
+                    wireBytes: random.next(), pages: random.pages(), epoch: Epoch(random.next()),
+                    sourceIsClean: random.flag(), isRunning: random.flag()))
+        }
+    }
+}

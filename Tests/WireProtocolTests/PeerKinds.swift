@@ -1,0 +1,78 @@
+import MigrationModel
+import TestSupport
+import WireProtocol
+
+extension MessageKind {
+    /// Messages between the two agents of a move.
+    static let peers: [MessageKind] = [
+        MessageKind(
+            LaneHello(attempt: sampleAttempt, uuid: sampleUUID, lane: 1, lanes: 4),
+            Layout.attempt + [
+                .fixed("uuid", 16), .fixed("lane", 1, note: "0–16, at most lanes"),
+                .fixed("lanes", 1, note: "1–16"),
+            ]
+        ) { random in
+            let lanes = 1 + random.below(16)
+            return LaneHello(
+                attempt: random.attempt(), uuid: VMUUID(random.bits()),
+                lane: random.below(lanes + 1), lanes: lanes)
+        },
+        MessageKind(empty: LaneAccepted.self),
+        MessageKind(
+            RoundEnd(round: 3, batches: 4711), [.fixed("round", 4), .fixed("batches", 8)]
+        ) { RoundEnd(round: UInt32(truncatingIfNeeded: $0.next()), batches: $0.next()) },
+        MessageKind(RoundPlaced(round: 3), [.fixed("round", 4)]) {
+            RoundPlaced(round: UInt32(truncatingIfNeeded: $0.next()))
+        },
+        MessageKind(ClockProbe(sent: 123_456_789), [.fixed("sent", 8, note: "ns")]) {
+            ClockProbe(sent: $0.next())
+        },
+        MessageKind(
+            ClockReply(sent: 123_456_789, answered: 987_654_321),
+            [.fixed("sent", 8, note: "ns"), .fixed("answered", 8, note: "ns")]
+        ) { ClockReply(sent: $0.next(), answered: $0.next()) },
+        MessageKind(empty: MachineReady.self),
+        MessageKind(
+            DeviceState(bytes: Array("QEVM".utf8)), [.text("bytes", WireLimits.stateChunk)]
+        ) { DeviceState(bytes: $0.bytes($0.below(5000))) },
+        final,
+        MessageKind(
+            Ready(attempt: sampleAttempt, digest: sampleDigest), Layout.attempt + [Layout.digest]
+        ) { Ready(attempt: $0.attempt(), digest: $0.bits()) },
+        MessageKind(
+            Token(attempt: sampleAttempt, digest: sampleDigest), Layout.attempt + [Layout.digest]
+        ) { Token(attempt: $0.attempt(), digest: $0.bits()) },
+        MessageKind(
+            OwnerAcknowledged(
+                attempt: sampleAttempt, resumedAt: 555_000_000, resume: .milliseconds(2)),
+            Layout.attempt + [
+                .fixed("resumed at", 8, note: "ns"), .fixed("resume", 8, note: "ns, signed"),
+            ]
+        ) { random in
+            OwnerAcknowledged(
+                attempt: random.attempt(), resumedAt: random.next(), resume: random.nanoseconds())
+        },
+        MessageKind(Abort(attempt: sampleAttempt), Layout.attempt) {
+            Abort(attempt: $0.attempt())
+        },
+        MessageKind(
+            Aborted(attempt: sampleAttempt, reason: sampleError), Layout.attempt + Layout.failure
+        ) { Aborted(attempt: $0.attempt(), reason: $0.error()) },
+    ]
+
+    private static var final: MessageKind {
+        MessageKind(
+            Final(
+                attempt: sampleAttempt, rounds: 5, stateBytes: 290_000, digest: sampleDigest,
+                resume: true),
+            Layout.attempt + [
+                .fixed("rounds", 4), .fixed("state bytes", 8), Layout.digest,
+                .fixed("resume", 1, note: "flag"),
+            ]
+        ) { random in
+            Final(
+                attempt: random.attempt(), rounds: UInt32(truncatingIfNeeded: random.next()),
+                stateBytes: random.next(), digest: random.bits(), resume: random.flag())
+        }
+    }
+}

@@ -57,23 +57,31 @@ import WireProtocol
     }
 
     // Breaks when a disk that the destination cannot have stops the guest for good, or starts it on
-    // both hosts: another process takes the image in the moment in which neither host has it.
-    @Test(.timeLimit(.minutes(1)), arguments: Emulator.all)
-    func guestReturnsWhenTheDestinationCannotLock(_ emulator: Emulator) throws {
+    // both hosts: another process takes the image in the moment in which neither host has it, and
+    // keeps it for a while after the destination has given up.
+    @Test(
+        .timeLimit(.minutes(1)), arguments: Emulator.all, [Duration.zero, .seconds(2)])
+    func guestReturnsWhenTheDestinationCannotLock(
+        _ emulator: Emulator, _ longer: Duration
+    ) throws {
         let disk = try SharedDisk("qcow2")
         let hosts = try TwoHosts()
         try hosts.startLinux(Self.settings, devices: disk.element() + emulator.element)
         let before = try hosts.alpha.nextBeat()
         let root = hosts.beta.root
-        let thief = try LockThief(disk.path) {
+        let thief = try LockThief(disk.path, for: longer) {
             ProcessListing.commands(containing: root).contains { $0.contains("-incoming defer") }
         }
         let move = try hosts.begin(from: hosts.alpha, to: hosts.beta)
         let error = #expect(throws: LivemigError.self) { try move.finish() }
         #expect(error?.code == .lock, "\(error as Any)")
-        #expect(error?.guest?.state == .running)
+        #expect(error?.guest?.state == (longer == .zero ? .running : .paused))
         #expect(try move.verdictOfDestination()?.code == .lock)
+        #expect(try hosts.summary(on: hosts.alpha).right == "OWN")
         try thief.join()
+        try expectSoon(within: .seconds(1)) {
+            try hosts.summary(on: hosts.alpha).state == .running
+        }
         let after = try hosts.alpha.expectProgress(since: before)
         #expect(hosts.beta.leftovers == [])
         _ = try hosts.move(from: hosts.alpha, to: hosts.beta)

@@ -26,7 +26,8 @@ extension TwoHosts {
     func powerOff(on host: TestHost) throws -> Int {
         let line = try host.console("guest", type: "poweroff", until: "log closed=")
         try expectSoon(within: .seconds(10)) {
-            try summary(on: host).state == .stopped && host.processes.isEmpty
+            try summary(on: host).state == .stopped
+                && host.processes.allSatisfy { $0.contains(" serve ") }
         }
         return try #require(line.split(separator: "=").last.flatMap { Int($0) }, "\(line)")
     }

@@ -81,43 +81,34 @@ final class SharedDisk {
     }
 }
 
-/// A process that wants an image as QEMU would, waits until nobody else has it, and keeps it while
-/// a certain QEMU lives.
+/// Wants an image as another QEMU would: waits until nobody has it, and keeps it as long as told.
 ///
 /// QEMU says with a shared lock on byte 200 + n that nobody else may use permission n, 1 being to
 /// write, and refuses an image on which another has that byte (block/file-posix.c,
 /// `RAW_LOCK_SHARED_BASE`). An exclusive lock waits for the holder of such a lock to go.
 final class LockThief: Sendable {
     private let thread: WorkerThread<Void>
-    private let state = Monitor(State.waiting)
-
-    /// How far it has come.
-    enum State: Hashable, Sendable {
-        case waiting, holding, released
-    }
 
     /// Starts to wait for the image.
     ///
     /// - Parameters:
     ///   - path: the image.
+    ///   - longer: how long it is kept after `isWanted` has said no.
     ///   - isWanted: whether the image shall be kept still, asked again and again.
-    init(_ path: String, while isWanted: @escaping @Sendable () -> Bool) throws(LivemigError) {
+    init(
+        _ path: String, for longer: Duration, while isWanted: @escaping @Sendable () -> Bool
+    ) throws(LivemigError) {
         let number = try OwnedDescriptor.open(path, O_RDWR).release()
-        thread = WorkerThread("lock thief") { [state] in
+        thread = WorkerThread("lock thief") {
             let image = OwnedDescriptor(owning: number)
             try Self.lock(image.number, F_WRLCK, Self.setAndWait)
             try Self.lock(image.number, F_RDLCK, Self.set)
-            state.withLock { $0 = .holding }
             while isWanted() { usleep(200) }
-            _ = consume image
-            state.withLock { $0 = .released }
+            usleep(UInt32(longer.inNanoseconds / 1000))
         }
     }
 
-    /// How far it has come.
-    var progress: State { state.withLock { $0 } }
-
-    /// Waits for the end.
+    /// Waits until the image is free again.
     func join() throws { try thread.join() }
 
     // Locks of an open file, not of a process (fcntl(2), "Open file description locks"; the values

@@ -96,7 +96,7 @@ import WireProtocol
     func unsafeCacheModeIsRefused(_ cache: String) throws {
         let disk = try SharedDisk("raw", mebibytes: 8)
         let hosts = try TwoHosts()
-        try hosts.start(document: Self.idle(disk.element(cache: cache)))
+        try hosts.start(document: IdleGuest.definition(disk.element(cache: cache)))
         let error = #expect(throws: LivemigError.self) {
             try hosts.begin(from: hosts.alpha, to: hosts.beta)
         }
@@ -117,7 +117,7 @@ import WireProtocol
     @Test(.timeLimit(.minutes(1))) func missingDiskIsRefused() throws {
         let disk = try SharedDisk("qcow2", mebibytes: 8)
         let hosts = try TwoHosts()
-        try hosts.start(document: Self.idle(disk.element()))
+        try hosts.start(document: IdleGuest.definition(disk.element()))
         let elsewhere = disk.path + ".elsewhere"
         #expect(unsafe rename(disk.path, elsewhere) == 0)
         let error = #expect(throws: LivemigError.self) {
@@ -130,16 +130,5 @@ import WireProtocol
         #expect(unsafe rename(elsewhere, disk.path) == 0)
         _ = try hosts.move(from: hosts.alpha, to: hosts.beta)
         #expect(try hosts.summary(on: hosts.beta).state == .running)
-    }
-
-    /// A guest without an operating system: its firmware finds nothing to boot and waits.
-    private static func idle(_ devices: String) -> String {
-        """
-        <domain type="qemu"><name>guest</name>
-        <uuid>7d3c8f7e-2f55-4a0a-9d0b-0f6f5b1c2d3e</uuid>
-        <memory unit="MiB">64</memory><vcpu>1</vcpu>
-        <os><type arch="x86_64" machine="q35">hvm</type></os>
-        <devices>\(devices)</devices></domain>
-        """
     }
 }

@@ -6,6 +6,19 @@ import TestSupport
 import Testing
 import WireProtocol
 
+/// A guest without an operating system: its firmware finds nothing to boot and waits.
+enum IdleGuest {
+    static func definition(_ devices: String) -> String {
+        """
+        <domain type="qemu"><name>guest</name>
+        <uuid>7d3c8f7e-2f55-4a0a-9d0b-0f6f5b1c2d3e</uuid>
+        <memory unit="MiB">64</memory><vcpu>1</vcpu>
+        <os><type arch="x86_64" machine="q35">hvm</type></os>
+        <devices>\(devices)</devices></domain>
+        """
+    }
+}
+
 extension TestHost {
     /// The next beat, which must continue where an earlier one was: time, disk log and memory.
     @discardableResult

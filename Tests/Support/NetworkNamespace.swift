@@ -53,6 +53,11 @@ public final class NetworkNamespace: Sendable {
         try Self.ip(["-netns", name] + arguments)
     }
 
+    /// Runs `bridge` in here.
+    public func bridge(_ arguments: [String]) throws(LivemigError) -> String {
+        try Tool.run("bridge", package: "iproute2", ["-netns", name] + arguments)
+    }
+
     /// Runs `ip`.
     @discardableResult
     public static func ip(_ arguments: [String]) throws(LivemigError) -> String {

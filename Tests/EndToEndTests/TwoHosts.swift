@@ -10,9 +10,13 @@ final class TwoHosts {
     let alpha: TestHost
     let beta: TestHost
 
-    init() throws {
-        alpha = try TestHost("alpha")
-        beta = try TestHost("beta")
+    convenience init() throws {
+        try self.init(alpha: TestHost("alpha"), beta: TestHost("beta"))
+    }
+
+    init(alpha: TestHost, beta: TestHost) throws {
+        self.alpha = alpha
+        self.beta = beta
         try beta.trust(alpha)
         try alpha.trust(beta)
     }

@@ -10,16 +10,22 @@ public final class AgentClient {
     private var channel: FrameChannel<DescriptorChannel>
 
     /// Starts `livemig-agent serve` on a root and greets it.
-    public init(root: String) throws(LivemigError) {
+    ///
+    /// - Parameters:
+    ///   - root: the host's root.
+    ///   - namespace: where the agent and all that it starts have their network; `nil` shares the
+    ///     test's.
+    public init(root: String, in namespace: NetworkNamespace? = nil) throws(LivemigError) {
         _ = signal(SIGPIPE, SIG_IGN)
         let ends = try UnixSocket.pair(.stream).release()
         let mine = OwnedDescriptor(owning: ends.first)
         let theirs = OwnedDescriptor(owning: ends.second)
-        process = try ChildProcess(
-            .init(
-                try BuildProducts.program("livemig-agent"), ["serve", "--root", root],
-                environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
-                descriptors: [0: theirs.number, 1: theirs.number, 2: 2]))
+        var command = ChildProcess.Command(
+            try BuildProducts.program("livemig-agent"), ["serve", "--root", root],
+            environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
+            descriptors: [0: theirs.number, 1: theirs.number, 2: 2])
+        namespace?.enter(&command)
+        process = try ChildProcess(command)
         channel = FrameChannel(
             try DescriptorChannel(socket: mine, stall: .seconds(60), at: "agent"), at: "agent")
         try channel.sendBanner(.controller)

@@ -133,7 +133,7 @@ extension Guardian {
             case .armDeadline: deadline = .now + limit
             case .disarmDeadline: deadline = nil
             case .stopGuest: try self.machine?.stop()
-            case .resumeGuest: try self.machine?.resume()
+            case .resumeGuest: try resumeOwnGuest()
             case .destroyGuest: self.machine?.destroy()
             }
         }

@@ -127,6 +127,7 @@ public final class Guardian {
             worker = starter
             try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
         }
+        if let orphan = OrphanedHypervisor(of: assignment.folder) { throw orphan.refusal }
         let mode: LaunchMode = source == nil ? .incoming : .powerOn
         do throws(LivemigError) {
             machine = try assignment.launcher.launch(

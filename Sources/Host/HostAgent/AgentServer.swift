@@ -19,6 +19,8 @@ public final class AgentServer {
     private var channel: FrameChannel<DescriptorChannel>
     private var outgoing: (control: MoveControl, thread: WorkerThread<Void>)?
     private var incoming: WorkerThread<Void>?
+    /// Closed when the controller goes, which a destination that still waits for its source sees.
+    private var presence: OwnedDescriptorBox?
     private var console: ConsoleRelay?
 
     /// Greets the controller at standard input and output.
@@ -48,6 +50,7 @@ public final class AgentServer {
     }
 
     private func finish() {
+        presence = nil
         console?.end()
         outgoing?.control.cancel(
             LivemigError(.cancelled, "the controller has gone"))
@@ -115,9 +118,16 @@ public final class AgentServer {
     }
 
     private func stop(_ name: VMName) throws(LivemigError) {
+        let folder = environment.root.machine(name)
         _ = try MachineStore(root: environment.root).definition(of: name)
-        let guardian = try GuardianClient(
-            connecting: environment.root.machine(name).guardianSocket)
+        let guardian: GuardianClient
+        do throws(LivemigError) {
+            guardian = try GuardianClient(connecting: folder.guardianSocket)
+        } catch {
+            guard let orphan = OrphanedHypervisor(of: folder) else { throw error }
+            try orphan.end()
+            return try show(name)
+        }
         try guardian.perform(GuardianPowerOff())
         let ended = try Poll.wait([.init(guardian.descriptor)], timeout: .seconds(10))
         guard !ended.isEmpty else {
@@ -151,7 +161,11 @@ public final class AgentServer {
         if let incoming, incoming.result == nil {
             throw LivemigError(.busy, "this connection receives a VM already")
         }
-        let role = DestinationRole(environment: environment, request: request, events: sink)
+        let ends = try UnixSocket.pair(.stream).release()
+        presence = OwnedDescriptorBox(OwnedDescriptor(owning: ends.first))
+        let role = DestinationRole(
+            environment: environment, request: request, events: sink,
+            controller: OwnedDescriptorBox(OwnedDescriptor(owning: ends.second)))
         let sink = sink
         incoming = WorkerThread("receive") {
             do throws(LivemigError) {

@@ -21,6 +21,8 @@ struct DestinationRole: Sendable {
     let environment: AgentEnvironment
     let request: PrepareIncoming
     let events: FrameSink
+    /// Polls readable when the controller has gone.
+    let controller: OwnedDescriptorBox
 
     /// Memory left to the host beside its guests.
     private static let reserve = ByteCount.mebibytes(64)
@@ -57,7 +59,7 @@ struct DestinationRole: Sendable {
             let session = DestinationSession(
                 attempt: attempt, uuid: definition.uuid, image: image, place: request.source)
             defer { session.close() }
-            try session.gather(listener, guardian)
+            try session.gather(listener, guardian, controller.descriptor)
             try Takeover(attempt: attempt, place: request.source).run(session, guardian)
         } catch {
             removeLeftovers(folder)

@@ -38,7 +38,8 @@ final class DestinationSession {
     ///
     /// Pages are placed from the moment their lane is there.
     func gather(
-        _ listener: borrowing LaneListener, _ guardian: borrowing GuardianClient
+        _ listener: borrowing LaneListener, _ guardian: borrowing GuardianClient,
+        _ controller: borrowing OwnedDescriptor
     ) throws(LivemigError) {
         let deadline = MonotonicTime.now + Self.patience
         var isMachineReady = false
@@ -47,9 +48,13 @@ final class DestinationSession {
             if let failure = board.failure { throw failure }
             var interests = [Poll.Interest(listener.descriptor)]
             if !isMachineReady { interests.append(.init(guardian.descriptor)) }
-            if let link { interests.append(.init(link.descriptor)) }
+            // Once the source is there, it decides; before, only the controller knows it will come.
+            interests.append(.init(link?.descriptor ?? controller.number))
             let ready = try Poll.wait(interests, timeout: max(.zero, deadline - .now))
             if let link, ready.contains(link.descriptor) { try answerProbe() }
+            if link == nil, ready.contains(controller.number) {
+                throw LivemigError(.cancelled, "the controller has gone before the source came")
+            }
             guard !ready.isEmpty else {
                 throw LivemigError(
                     .stall, "the source opened \(lanes.count) lanes in \(Self.patience.brief)",

@@ -28,6 +28,7 @@ import WireProtocol
         for number in 1...Self.moves {
             let (report, _) = try hosts.move(from: here, to: there)
             #expect(report.sourceIsClean)
+            if report.downtime.total > .milliseconds(150) { print("LONG", number, report) }
             #expect(report.epoch == Epoch(UInt64(number)))
             blackouts.append(report.downtime.total)
             #expect(here.leftovers == [])

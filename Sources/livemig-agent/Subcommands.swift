@@ -38,7 +38,7 @@ struct Lane: ParsableCommand {
 
     func run() throws {
         try AgentProgram.run { () throws(LivemigError) in
-            let door = LaneDoor()
+            let door = LaneDoor(root: try HostRoot(location.root))
             guard let attach else { return try door.serve() }
             guard let bits = Bits128(hexadecimal: attach) else {
                 throw LivemigError(.usage, "not a migration: \(attach.escaped())")

@@ -2,9 +2,9 @@ import Glibc
 public import LinuxSystem
 public import MigrationModel
 
-/// A network of its own, such as a host has (ip-netns(8)).
+/// A network of its own, such as a host has, deleted with the object (ip-netns(8)).
 ///
-/// Making one needs root; it is deleted with the object. The name carries the test's process id, so that what a crashed test left behind can be told from
+/// Needs root. The name carries the test's process id, so that what a crashed test left behind can be told from
 /// what a running one uses.
 public final class NetworkNamespace: Sendable {
     /// The name that `ip netns` knows it by.

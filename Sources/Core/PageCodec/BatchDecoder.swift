@@ -48,10 +48,13 @@ public struct BatchDecoder: ~Copyable, Sendable {
     ///     nobody else at the pages of this batch.
     ///   - table: the hashes of what was placed.
     ///   - digest: this lane's partial digest.
-    /// - Throws: what is wrong with the batch; nothing is placed then.
+    ///   - write: puts the content of a run of pages into guest RAM, given the run's first page;
+    ///     `nil` copies it.
+    /// - Throws: what is wrong with the batch, and nothing is placed then; or what `write` throws.
     public mutating func decode(
         _ payload: RawSpan, round: UInt32, into memory: UnsafeMutableRawBufferPointer,
-        table: borrowing PageHashTable, digest: inout ImageDigest
+        table: borrowing PageHashTable, digest: inout ImageDigest,
+        write: ((UnsafeRawBufferPointer, UInt64) throws(BatchError) -> Void)? = nil
     ) throws(BatchError) -> DecodedBatch {
         guard memory.count / PageGeometry.pageSize >= table.pageCount,
             let base = memory.baseAddress
@@ -59,12 +62,13 @@ public struct BatchDecoder: ~Copyable, Sendable {
         let header = try BatchHeader(reading: payload, round: round)
         var batch = try check(payload, header, pageCount: table.pageCount)
         try unpack(payload, header)
-        unsafe payload.withUnsafeBytes { bytes in
+        try unsafe payload.withUnsafeBytes { (bytes) throws(BatchError) in
             guard let start = bytes.baseAddress else { return }
             var content = unsafe UnsafeRawPointer(unpacked.start)
             if header.codec == .none { unsafe content = start + header.dataOffset }
             for index in 0..<Int(header.runCount) {
-                unsafe place(runs[index], &content, in: base, table, &digest)
+                try unsafe fill(runs[index], &content, in: base, write)
+                unsafe note(runs[index], in: base, table, &digest)
             }
         }
         batch.codec = header.codec
@@ -116,10 +120,24 @@ public struct BatchDecoder: ~Copyable, Sendable {
         guard isRight else { throw .corrupt(header.codec) }
     }
 
-    /// Places one checked run and hashes what memory then holds.
-    private func place(
+    /// Puts the content of a run into guest RAM; zero pages have none.
+    private func fill(
         _ run: PageRun, _ content: inout UnsafeRawPointer, in base: UnsafeMutableRawPointer,
-        _ table: borrowing PageHashTable, _ digest: inout ImageDigest
+        _ write: ((UnsafeRawBufferPointer, UInt64) throws(BatchError) -> Void)?
+    ) throws(BatchError) {
+        guard run.kind == .data else { return }
+        let size = Int(run.count) * PageGeometry.pageSize
+        let bytes = unsafe UnsafeRawBufferPointer(start: content, count: size)
+        unsafe content += size
+        if let write = unsafe write { return try unsafe write(bytes, run.first) }
+        let target = unsafe base + Int(run.first) * PageGeometry.pageSize
+        unsafe target.copyMemory(from: bytes.baseAddress ?? content, byteCount: size)
+    }
+
+    /// Notes the hashes of what guest RAM holds now, and zeroes pages that held something else.
+    private func note(
+        _ run: PageRun, in base: UnsafeMutableRawPointer, _ table: borrowing PageHashTable,
+        _ digest: inout ImageDigest
     ) {
         let size = PageGeometry.pageSize
         for page in run.first..<run.first + UInt64(run.count) {
@@ -132,10 +150,7 @@ public struct BatchDecoder: ~Copyable, Sendable {
                 if old != PageHashKey.neverSent, old != new {
                     unsafe target.initializeMemory(as: UInt8.self, repeating: 0, count: size)
                 }
-            case .data:
-                unsafe target.copyMemory(from: content, byteCount: size)
-                unsafe content += size
-                new = unsafe key.hash(at: target, page: page)
+            case .data: new = unsafe key.hash(at: target, page: page)
             }
             table[page] = new
             digest.replace(page: page, old: old, new: new)

@@ -2,7 +2,7 @@ public import MigrationModel
 
 /// Why a batch was not encoded or not placed.
 ///
-/// Nothing was placed when one of these is thrown.
+/// Nothing was placed when one of these is thrown, but for `noMemory`.
 public enum BatchError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The payload ends before its own lengths say.
     case truncated
@@ -38,6 +38,8 @@ public enum BatchError: Error, Hashable, Sendable, CustomStringConvertible {
     case corrupt(Codec)
     /// The memory handed in is smaller than the table says.
     case memorySize
+    /// The host has no memory left for a page of the guest.
+    case noMemory
 
     /// What is wrong, in one clause.
     public var description: String {
@@ -58,6 +60,7 @@ public enum BatchError: Error, Hashable, Sendable, CustomStringConvertible {
         case .dataPageCount: "data pages of a batch do not match its runs"
         case .encodedLength: "encoded length of a batch does not match its pages"
         case .corrupt(let codec): "batch does not decode as \(codec)"
+        case .noMemory: "the host has no memory left for the guest's pages"
         case .memorySize: "the mapped guest memory is smaller than its page table"
         }
     }
@@ -66,6 +69,7 @@ public enum BatchError: Error, Hashable, Sendable, CustomStringConvertible {
     public var livemigError: LivemigError {
         switch self {
         case .pageRange, .order: LivemigError(.wireRange, description)
+        case .noMemory: LivemigError(.memory, description)
         case .memorySize: LivemigError(.internal, description)
         default: LivemigError(.wire, description)
         }

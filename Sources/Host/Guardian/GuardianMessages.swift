@@ -150,29 +150,8 @@ public struct GuardianRelease: WireMessage, Hashable {
     }
 }
 
-/// A request whose only field is the attempt that it belongs to.
-public protocol GuardianAttemptRequest: WireMessage {
-    /// The attempt.
-    var attempt: Attempt { get }
-
-    /// Names the attempt.
-    init(attempt: Attempt)
-}
-
-extension GuardianAttemptRequest {
-    /// Appends the attempt.
-    public func encode(into writer: inout WireWriter) {
-        writer.attempt(attempt)
-    }
-
-    /// Takes the attempt.
-    public init(from reader: inout WireReader) throws(WireError) {
-        self.init(attempt: try reader.attempt())
-    }
-}
-
 /// The destination owns the VM: the source's copy is destroyed.
-public struct GuardianFinish: GuardianAttemptRequest, Hashable {
+public struct GuardianFinish: AttemptMessage, Hashable {
     public static let type = FrameType.guardianFinish
     /// The attempt.
     public let attempt: Attempt
@@ -182,7 +161,7 @@ public struct GuardianFinish: GuardianAttemptRequest, Hashable {
 }
 
 /// The destination has given up durably: the source takes the right back and the guest runs.
-public struct GuardianReclaim: GuardianAttemptRequest, Hashable {
+public struct GuardianReclaim: AttemptMessage, Hashable {
     public static let type = FrameType.guardianReclaim
     /// The attempt.
     public let attempt: Attempt
@@ -208,7 +187,7 @@ public struct GuardianLoad: EmptyWireMessage, Hashable {
 }
 
 /// The destination's copy is whole: makes that durable.
-public struct GuardianReady: WireMessage, Hashable {
+public struct GuardianReady: DigestMessage, Hashable {
     public static let type = FrameType.guardianReady
     /// The attempt.
     public let attempt: Attempt
@@ -219,16 +198,6 @@ public struct GuardianReady: WireMessage, Hashable {
     public init(attempt: Attempt, digest: Bits128) {
         self.attempt = attempt
         self.digest = digest
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.attempt(attempt)
-        writer.bits(digest)
-    }
-
-    public init(from reader: inout WireReader) throws(WireError) {
-        attempt = try reader.attempt()
-        digest = try reader.bits()
     }
 }
 
@@ -288,7 +257,7 @@ public struct GuardianResumed: WireMessage, Hashable {
 }
 
 /// The attempt is given up: the destination's copy is destroyed, durably.
-public struct GuardianDiscard: GuardianAttemptRequest, Hashable {
+public struct GuardianDiscard: AttemptMessage, Hashable {
     public static let type = FrameType.guardianDiscard
     /// The attempt.
     public let attempt: Attempt

@@ -101,10 +101,12 @@ public final class AgentServer {
 
     private func start(_ name: VMName) throws(LivemigError) {
         let store = MachineStore(root: environment.root)
-        _ = try store.definition(of: name)
+        let definition = try store.definition(of: name)
         guard store.guardianState(of: name) == nil else {
             throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
         }
+        try store.write(
+            try environment.pinned(definition), to: environment.root.machine(name))
         let guardian = try GuardianStarter(environment: environment).start(name)
         _ = try guardian.receive().decode(GuardianState.self)
         // Tracking is proved now, so that a move does not find out later that it cannot work.

@@ -39,7 +39,7 @@ struct DestinationRole: Sendable {
         let attempt = request.attempt
         let folder = environment.root.machine(definition.name)
         do throws(LivemigError) {
-            let listener = try LaneListener(migration: attempt.migration)
+            let listener = try LaneListener(root: environment.root, migration: attempt.migration)
             let guardian = try GuardianStarter(environment: environment).start(
                 definition.name,
                 [

@@ -11,6 +11,7 @@ final class DestinationSession {
     let image: DestinationImage
     private(set) var link: LaneConnection?
     private(set) var sink: FrameSink?
+    private var receiver: FrameChannel<DescriptorChannel>?
     private let attempt: Attempt
     private let uuid: VMUUID
     private let place: String
@@ -46,12 +47,9 @@ final class DestinationSession {
             if let failure = board.failure { throw failure }
             var interests = [Poll.Interest(listener.descriptor)]
             if !isMachineReady { interests.append(.init(guardian.descriptor)) }
-            if let link { interests.append(.init(link.descriptor, Poll.hangUp)) }
+            if let link { interests.append(.init(link.descriptor)) }
             let ready = try Poll.wait(interests, timeout: max(.zero, deadline - .now))
-            if let link, ready.contains(link.descriptor) {
-                throw LivemigError(
-                    .disconnected, "the source ended the connection", at: place)
-            }
+            if let link, ready.contains(link.descriptor) { try answerProbe() }
             guard !ready.isEmpty else {
                 throw LivemigError(
                     .stall, "the source opened \(lanes.count) lanes in \(Self.patience.brief)",
@@ -71,6 +69,22 @@ final class DestinationSession {
         }
     }
 
+    /// The next frame on the link; `nil` when the source has ended it.
+    func receive() throws(LivemigError) -> Frame? { try receiver?.receive() }
+
+    /// While lanes gather, the source only asks for the clock.
+    private func answerProbe() throws(LivemigError) {
+        guard let frame = try receive() else {
+            throw LivemigError(.disconnected, "the source ended the connection", at: place)
+        }
+        try Self.answer(try frame.decode(ClockProbe.self), to: sink)
+    }
+
+    /// Tells the source what this host's clock says.
+    static func answer(_ probe: ClockProbe, to sink: FrameSink?) throws(LivemigError) {
+        try sink?.send(ClockReply(sent: probe.sent, answered: MonotonicTime.now.nanoseconds))
+    }
+
     /// Checks a connection's introduction and puts it to use.
     private func admit(_ connection: LaneConnection) throws(LivemigError) {
         let hello = try introduction(of: connection)
@@ -87,6 +101,8 @@ final class DestinationSession {
         if hello.lane == 0 {
             let sink = FrameSink(
                 FrameChannel(try connection.channel(at: place), at: place, received: 1))
+            receiver = FrameChannel(
+                try connection.receiver(at: place), at: place, received: 1)
             try sink.send(LaneAccepted())
             link = connection
             self.sink = sink

@@ -3,6 +3,7 @@ public import Hypervisor
 import LinuxSystem
 public import MigrationModel
 import SystemPackage
+import WireProtocol
 
 /// The folder that holds everything of one host, and the names in it.
 public struct HostRoot: Hashable, Sendable {
@@ -42,8 +43,11 @@ public struct HostRoot: Hashable, Sendable {
     public var key: String { path + "/keys/id_ed25519" }
 
     /// Where a migration's worker waits for lanes: known to those alone who know the migration.
-    static func lanes(of migration: MigrationID) -> String {
-        "\(UnixSocket.abstractMark)livemig/\(migration)"
+    ///
+    /// The root is part of the name, for both ends of a move can be on one machine.
+    func lanes(of migration: MigrationID) -> String {
+        let root = unsafe Checksum.of(Array(path.utf8).span.bytes).hexadecimal
+        return "\(UnixSocket.abstractMark)livemig/\(root)/\(migration)"
     }
 
     /// What guardians have to say.

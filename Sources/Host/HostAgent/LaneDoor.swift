@@ -1,20 +1,31 @@
+import CLinux
 import FrameTransport
 import Glibc
 import Guardian
 import LinuxSystem
 public import MigrationModel
+import Synchronization
 import WireProtocol
 
 /// The process that sshd starts for a lane: hands its connection to the migration's worker.
 ///
-/// It reads no more than the greeting and the first frame, so that everything after them reaches the
-/// worker, and ends when the worker is done with the lane, which ends the SSH session.
+/// It reads no more than the greeting and the first frame, so that everything after them reaches
+/// the worker, and ends when the worker is done with the lane, which ends the SSH session.
 public struct LaneDoor: Sendable {
-    /// A door to any migration of this host.
-    public init() {}
+    private let root: HostRoot
+
+    /// A door to any migration of a host.
+    public init(root: HostRoot) { self.root = root }
 
     /// Serves a peer's agent at standard input and output, until the lane is done.
     public func serve() throws(LivemigError) {
+        guard let worker = try admit() else { return }
+        try wait(for: worker)
+    }
+
+    /// Greets the peer and finds the worker it wants; the greeting's descriptors end with this
+    /// call.
+    private func admit() throws(LivemigError) -> OwnedDescriptor? {
         var channel = FrameChannel(
             DescriptorChannel(
                 reading: try DescriptorNumber.duplicate(STDIN_FILENO),
@@ -22,10 +33,10 @@ public struct LaneDoor: Sendable {
                 stall: .seconds(10), at: "peer"), at: "peer")
         try channel.sendBanner(.lane)
         _ = try channel.receiveBanner()
-        guard let frame = try channel.receive() else { return }
+        guard let frame = try channel.receive() else { return nil }
         do throws(LivemigError) {
             let hello = try frame.decode(LaneHello.self)
-            try handOver(hello.payload, to: hello.attempt.migration)
+            return try handOver(hello.payload, to: hello.attempt.migration)
         } catch {
             try channel.send(FailureMessage(error))
             throw error
@@ -34,21 +45,35 @@ public struct LaneDoor: Sendable {
 
     /// Gives a connection that the controller relays to a worker of this host.
     public func attach(to migration: MigrationID) throws(LivemigError) {
-        try handOver([], to: migration)
+        try wait(for: try handOver([], to: migration))
     }
 
-    private func handOver(_ hello: [UInt8], to migration: MigrationID) throws(LivemigError) {
+    /// Passes standard input and output to the worker of a migration; returns the connection to it.
+    private func handOver(
+        _ hello: [UInt8], to migration: MigrationID
+    ) throws(LivemigError) -> OwnedDescriptor {
         let worker: OwnedDescriptor
         do throws(LivemigError) {
             worker = try UnixSocket.connect(
-                HostRoot.lanes(of: migration), .packets, as: .migrationID)
+                root.lanes(of: migration), .packets, as: .migrationID)
         } catch {
             throw LivemigError(.migrationID, "no migration \(migration) is under way on this host")
         }
         // A packet without bytes would read as the end.
         try Packet.send(
             [UInt8(ascii: "L")] + hello, with: [STDIN_FILENO, STDOUT_FILENO], to: worker.number)
-        for number in [STDIN_FILENO, STDOUT_FILENO] { _ = close(number) }
+        return worker
+    }
+
+    /// Waits until the worker is done with the lane.
+    ///
+    /// sshd passes the end of the output on only when standard error has ended too, so this process
+    /// keeps none of the three.
+    private func wait(for worker: borrowing OwnedDescriptor) throws(LivemigError) {
+        let nothing = try OwnedDescriptor.open("/dev/null", O_RDWR)
+        for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {
+            _ = dup2(nothing.number, number)
+        }
         _ = try Packet.receive(from: worker.number)
     }
 }
@@ -57,11 +82,14 @@ public struct LaneDoor: Sendable {
 struct LaneListener: ~Copyable {
     private let socket: OwnedDescriptor
 
-    init(migration: MigrationID) throws(LivemigError) {
-        socket = try UnixSocket.listen(HostRoot.lanes(of: migration), .packets)
+    init(root: HostRoot, migration: MigrationID) throws(LivemigError) {
+        socket = try UnixSocket.listen(root.lanes(of: migration), .packets)
     }
 
     var descriptor: CInt { socket.number }
+
+    /// The default of /proc/sys/fs/pipe-max-size.
+    private static let pipeCapacity: CInt = 1 << 20
 
     /// Takes the next connection.
     func accept() throws(LivemigError) -> LaneConnection {
@@ -70,6 +98,9 @@ struct LaneListener: ~Copyable {
         guard let input = packet.takeDescriptor(), let output = packet.takeDescriptor() else {
             throw LivemigError(.wire, "a lane came without its connection")
         }
+        // sshd passes at most what the pipe holds each time it wakes: 64 KiB unless widened, for
+        // which an unprivileged process may ask up to pipe-max-size (pipe(7)).
+        _ = clinux_widen_pipe(input.number, Self.pipeCapacity)
         return LaneConnection(
             hello: Array(packet.bytes.dropFirst()), input: input, output: output, door: door)
     }
@@ -80,7 +111,8 @@ final class LaneConnection: Sendable {
     /// The payload of the peer's introduction; empty where this side introduces itself.
     let hello: [UInt8]
     private let input: OwnedDescriptor
-    private let output: OwnedDescriptor
+    /// Given up at the end, for a pipe ends only with its last writer.
+    private let output: Mutex<OwnedDescriptor?>
     /// The door's process, which waits for the end; closing it ends the SSH session.
     private let door: OwnedDescriptor?
 
@@ -90,7 +122,7 @@ final class LaneConnection: Sendable {
     ) {
         self.hello = hello
         self.input = input
-        self.output = output
+        self.output = Mutex(output)
         self.door = door
     }
 
@@ -100,16 +132,33 @@ final class LaneConnection: Sendable {
         self.init(input: socket, output: output)
     }
 
-    /// A channel over the connection, which stays open as long as the connection itself.
+    /// A channel for both directions.
     ///
     /// - Parameters:
     ///   - stall: the longest silence accepted.
     ///   - place: the peer, for messages.
-    func channel(stall: Duration? = nil, at place: String) throws(LivemigError) -> DescriptorChannel
-    {
-        DescriptorChannel(
-            reading: try input.duplicate(), writing: try output.duplicate(), stall: stall,
-            at: place)
+    func channel(
+        stall: Duration? = nil, at place: String
+    ) throws(LivemigError) -> DescriptorChannel {
+        let writing = try output.withLock { (output) throws(LivemigError) in
+            switch output {
+            case .some(let output): try output.duplicate()
+            case .none: throw LivemigError(.disconnected, "the connection has ended", at: place)
+            }
+        }
+        return DescriptorChannel(
+            reading: try input.duplicate(), writing: writing, stall: stall, at: place)
+    }
+
+    /// A channel that only reads.
+    ///
+    /// - Parameters:
+    ///   - stall: the longest silence accepted.
+    ///   - place: the peer, for messages.
+    func receiver(
+        stall: Duration? = nil, at place: String
+    ) throws(LivemigError) -> DescriptorChannel {
+        DescriptorChannel(reading: try input.duplicate(), writing: nil, stall: stall, at: place)
     }
 
     /// Polls readable when something has come.
@@ -118,7 +167,10 @@ final class LaneConnection: Sendable {
     /// Ends both directions for everyone who uses the connection.
     func end() {
         _ = shutdown(input.number, CInt(SHUT_RDWR))
-        _ = shutdown(output.number, CInt(SHUT_RDWR))
+        output.withLock { output in
+            if case .some(let output) = output { _ = shutdown(output.number, CInt(SHUT_RDWR)) }
+            output = nil
+        }
     }
 }
 

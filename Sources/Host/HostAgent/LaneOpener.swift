@@ -28,7 +28,7 @@ struct LaneOpener: Sendable {
     func route() throws(LivemigError) -> Route {
         if request.policy.path == .relay {
             return .relay(
-                try LaneListener(migration: request.attempt.migration))
+                try LaneListener(root: root, migration: request.attempt.migration))
         }
         let peer = request.peer
         return .direct(
@@ -107,6 +107,7 @@ struct LaneOpener: Sendable {
         case .relay(let listener):
             let connection = try take(from: listener)
             return WorkerThread(name) {
+                defer { connection.end() }
                 board.failing { () throws(LivemigError) in
                     let channel = try connection.channel(at: opener.request.peer.name)
                     try opener.carry(channel, lane: number, sender)
@@ -170,12 +171,6 @@ struct OpenLink: ~Copyable {
 
     /// The sending side.
     consuming func takeSink() -> FrameSink { FrameSink(channel) }
-
-    /// The receiving side, for another thread; one frame has come already.
-    func receiver(at place: String) throws(LivemigError) -> FrameChannel<DescriptorChannel> {
-        FrameChannel(
-            try connection.channel(stall: PeerLink.stallLimit, at: place), at: place, received: 1)
-    }
 }
 
 extension RoundBoard {

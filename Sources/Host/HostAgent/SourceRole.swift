@@ -19,8 +19,7 @@ struct SourceRole: Sendable {
     let events: FrameSink
     let control: MoveControl
 
-    /// How long a switchover may take besides the last pages, by experience; refined by the
-    /// round-trip that is measured.
+    /// What a switchover costs besides the last pages and the round-trip, by experience.
     private static let handOverCost: Duration = .milliseconds(25)
     /// How long the destination's hypervisor may take to start.
     private static let machinePatience: Duration = .seconds(30)
@@ -47,6 +46,7 @@ struct SourceRole: Sendable {
             let image = try SourceImage(memory, key: PageHashKey(secret: request.secret))
             let session = try SourceSession(self, definition, image, pageCount: memory.pageCount)
             defer { session.close() }
+            try session.board.waitUntilOpen()
             let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
             do throws(LivemigError) {
                 return try move(preCopy, session, guardian, size: memory.size)
@@ -82,11 +82,13 @@ struct SourceRole: Sendable {
     private func runRounds(
         _ preCopy: inout PreCopy, _ session: SourceSession
     ) throws(LivemigError) {
-        let roundTrip = (session.link.clock?.uncertainty ?? .zero) * 2
         let rule = ConvergenceRule(
-            budget: request.policy.maxDowntime, handOver: Self.handOverCost + roundTrip * 2)
-        let outcome = try preCopy.run(rule, deadline: .now + request.policy.timeout) {
-            (round) throws(LivemigError) in
+            budget: request.policy.maxDowntime, handOver: Self.handOverCost)
+        let outcome = try preCopy.run(
+            rule, deadline: .now + request.policy.timeout,
+            // READY and the token each take half a round-trip of the link.
+            handOver: { Self.handOverCost + (session.link.clock?.uncertainty ?? .zero) * 2 }
+        ) { (round) throws(LivemigError) in
             try control.check()
             events.sendIfPossible(RoundMessage(round))
         }

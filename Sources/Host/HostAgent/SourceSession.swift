@@ -45,7 +45,7 @@ final class SourceSession: Sendable {
         self.link = link
         receiver = WorkerThread("link") {
             var channel = FrameChannel(
-                try connection.channel(stall: PeerLink.stallLimit, at: place), at: place,
+                try connection.receiver(stall: PeerLink.stallLimit, at: place), at: place,
                 received: 1)
             link.receive(on: &channel, board: board)
         }
@@ -99,8 +99,8 @@ final class SourceSession: Sendable {
         board.end()
         for lane in lanes { _ = try? lane.join() }
         link.sink.finish()
-        _ = try? receiver.join()
         connection.end()
+        _ = try? receiver.join()
         _ = try? ticker.join()
         pump?.stop()
         _ = try? pump?.join()

@@ -25,17 +25,17 @@ struct Takeover {
         var isOwner = false
     }
 
-    /// Serves the link until the guest is owned and the source has gone, or the attempt is given up.
+    /// Serves the link until the guest is owned and the source has gone, or the attempt is given
+    /// up.
     func run(
         _ session: DestinationSession, _ guardian: borrowing GuardianClient
     ) throws(LivemigError) {
         guard let sink = session.sink, let link = session.link else { return }
         var progress = Progress()
-        var channel = FrameChannel(try link.channel(at: place), at: place, received: 1)
         do throws(LivemigError) {
             while true {
                 try waitForFrame(on: link.descriptor, guardian, progress)
-                guard let frame = try channel.receive() else { break }
+                guard let frame = try session.receive() else { break }
                 if try take(frame, session, guardian, sink, &progress) { return }
             }
             guard progress.isOwner else {
@@ -67,9 +67,7 @@ struct Takeover {
     ) throws(LivemigError) -> Bool {
         switch frame.type {
         case .clockProbe:
-            let probe = try frame.decode(ClockProbe.self)
-            try sink.send(
-                ClockReply(sent: probe.sent, answered: MonotonicTime.now.nanoseconds))
+            try DestinationSession.answer(try frame.decode(ClockProbe.self), to: sink)
         case .deviceState:
             progress.state += try frame.decode(DeviceState.self).bytes
             guard progress.state.count <= WireLimits.deviceState else {

@@ -38,7 +38,8 @@ public struct ConvergenceRule: Sendable {
     static let burstPatience = 3
 
     private let budget: Duration
-    private let handOver: Duration
+    /// What the hand-over costs besides the last pages; measured better as a move goes on.
+    public var handOver: Duration
     private var lowWater = Double.infinity
     private var lastProgress = Double.infinity
     private var roundsWithoutProgress = 0

@@ -49,7 +49,8 @@ public struct LaneReceiver: ~Copyable {
     private mutating func place(_ payload: RawSpan) throws(LivemigError) {
         do throws(BatchError) {
             _ = try unsafe decoder.decode(
-                payload, round: round, into: image.bytes, table: image.table, digest: &digest)
+                payload, round: round, into: image.bytes, table: image.table, digest: &digest,
+                write: image.write)
             batches += 1
         } catch {
             throw error.livemigError

@@ -42,6 +42,7 @@ public struct LaneSender: ~Copyable {
     public mutating func run<Channel: ByteChannel & ~Copyable>(
         on channel: inout FrameChannel<Channel>
     ) throws(LivemigError) {
+        board.laneOpened()
         var ended: UInt32?
         var batches: UInt64 = 0
         while true {

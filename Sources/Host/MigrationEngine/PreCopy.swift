@@ -46,14 +46,18 @@ public struct PreCopy: ~Copyable {
     /// - Parameters:
     ///   - rule: decides after each round.
     ///   - deadline: when to give up.
+    ///   - handOver: what the hand-over would cost besides the last pages, by the latest
+    ///     measurement.
     ///   - report: told of each round that has ended.
     public mutating func run(
         _ rule: consuming ConvergenceRule, deadline: MonotonicTime,
+        handOver: () -> Duration,
         report: (RoundReport) throws(LivemigError) -> Void
     ) throws(LivemigError) -> Outcome {
         while true {
             let round = try sendRound()
             try report(round)
+            rule.handOver = handOver()
             switch rule.decide(after: round) {
             case .switchOver: return .converged
             case .notConverging:

@@ -45,6 +45,7 @@ public final class RoundBoard: Sendable {
         var claimed: UInt64 = 0
         var totals = Totals()
         var overall = Totals()
+        var lanesOpen = 0
         var lanesDone = 0
         var roundsPlaced: UInt32 = 0
         var digests: [ImageDigest]
@@ -66,6 +67,16 @@ public final class RoundBoard: Sendable {
     }
 
     // MARK: The round loop
+
+    /// Waits until every lane is connected, so that rounds measure the lanes and nothing else.
+    public func waitUntilOpen() throws(LivemigError) {
+        let lanes = lanes
+        let result = state.wait { state -> Result<Void, LivemigError>? in
+            if let failure = state.failure { return .failure(failure) }
+            return state.lanesOpen == lanes ? .success(()) : nil
+        }
+        try result.get()
+    }
 
     /// Puts a round up, and leaves an empty set behind.
     public func start(_ round: UInt32, _ pages: inout PageBitmap) throws(LivemigError) {
@@ -143,6 +154,9 @@ public final class RoundBoard: Sendable {
     }
 
     // MARK: Lanes
+
+    /// A lane is connected.
+    public func laneOpened() { state.withLock { $0.lanesOpen += 1 } }
 
     /// Waits for something to send.
     ///

@@ -61,6 +61,11 @@ int clinux_receive(int socket, void *bytes, size_t capacity, int *descriptors, s
     return (int)received;
 }
 
+int clinux_widen_pipe(int descriptor, int capacity) {
+    int result = fcntl(descriptor, F_SETPIPE_SZ, capacity);
+    return result < 0 ? -errno : result;
+}
+
 int clinux_peer_user(int socket, uint32_t *user) {
     struct ucred peer;
     socklen_t size = sizeof peer;

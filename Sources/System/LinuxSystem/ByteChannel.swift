@@ -50,11 +50,11 @@ public struct DescriptorChannel: ByteChannel, ~Copyable, Sendable {
     ///
     /// - Parameters:
     ///   - input: where bytes come from.
-    ///   - output: where bytes go.
+    ///   - output: where bytes go; `nil` for a channel that only reads.
     ///   - stall: the longest silence accepted in either direction; `nil` waits without limit.
     ///   - place: the peer, for messages.
     public init(
-        reading input: consuming OwnedDescriptor, writing output: consuming OwnedDescriptor,
+        reading input: consuming OwnedDescriptor, writing output: consuming OwnedDescriptor?,
         stall: Duration? = nil, at place: String = ""
     ) {
         self.input = input

@@ -143,9 +143,6 @@ public enum Poll {
         }
     }
 
-    /// The peer has ended a stream (poll(2), `POLLRDHUP`, a GNU extension); data is no such event.
-    public static let hangUp: Int32 = 0x2000
-
     /// Waits until one of the descriptors is ready, hung up or in error.
     ///
     /// - Parameters:

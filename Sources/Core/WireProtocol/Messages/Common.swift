@@ -42,6 +42,49 @@ public struct DoneMessage: EmptyWireMessage, Hashable {
     public init() {}
 }
 
+/// A message whose only field is the attempt that it belongs to.
+public protocol AttemptMessage: WireMessage {
+    /// The attempt.
+    var attempt: Attempt { get }
+
+    /// Names the attempt.
+    init(attempt: Attempt)
+}
+
+extension AttemptMessage {
+    /// Appends the attempt.
+    public func encode(into writer: inout WireWriter) { writer.attempt(attempt) }
+
+    /// Takes the attempt.
+    public init(from reader: inout WireReader) throws(WireError) {
+        self.init(attempt: try reader.attempt())
+    }
+}
+
+/// A message of an attempt and the digest over all pages of the guest.
+public protocol DigestMessage: WireMessage {
+    /// The attempt.
+    var attempt: Attempt { get }
+    /// The digest.
+    var digest: Bits128 { get }
+
+    /// States both.
+    init(attempt: Attempt, digest: Bits128)
+}
+
+extension DigestMessage {
+    /// Appends attempt and digest.
+    public func encode(into writer: inout WireWriter) {
+        writer.attempt(attempt)
+        writer.bits(digest)
+    }
+
+    /// Takes attempt and digest.
+    public init(from reader: inout WireReader) throws(WireError) {
+        self.init(attempt: try reader.attempt(), digest: try reader.bits())
+    }
+}
+
 extension WireWriter {
     mutating func guest(_ guest: GuestLocation) {
         text(guest.vm)

@@ -218,7 +218,7 @@ public struct Final: WireMessage, Hashable {
 }
 
 /// The destination holds the whole guest, and its record says RDY: attempt, digest.
-public struct Ready: WireMessage, Hashable {
+public struct Ready: DigestMessage, Hashable {
     public static let type = FrameType.ready
     /// The attempt.
     public let attempt: Attempt
@@ -230,22 +230,12 @@ public struct Ready: WireMessage, Hashable {
         self.attempt = attempt
         self.digest = digest
     }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.attempt(attempt)
-        writer.bits(digest)
-    }
-
-    public init(from reader: inout WireReader) throws(WireError) {
-        attempt = try reader.attempt()
-        digest = try reader.bits()
-    }
 }
 
 /// The right to run, given away for good: attempt, digest.
 ///
 /// Sent again until it is acknowledged.
-public struct Token: WireMessage, Hashable {
+public struct Token: DigestMessage, Hashable {
     public static let type = FrameType.token
     /// The attempt.
     public let attempt: Attempt
@@ -256,16 +246,6 @@ public struct Token: WireMessage, Hashable {
     public init(attempt: Attempt, digest: Bits128) {
         self.attempt = attempt
         self.digest = digest
-    }
-
-    public func encode(into writer: inout WireWriter) {
-        writer.attempt(attempt)
-        writer.bits(digest)
-    }
-
-    public init(from reader: inout WireReader) throws(WireError) {
-        attempt = try reader.attempt()
-        digest = try reader.bits()
     }
 }
 
@@ -303,17 +283,13 @@ public struct OwnerAcknowledged: WireMessage, Hashable {
 /// Asks the destination to give up an attempt for good.
 ///
 /// One field: attempt.
-public struct Abort: WireMessage, Hashable {
+public struct Abort: AttemptMessage, Hashable {
     public static let type = FrameType.abort
     /// The attempt.
     public let attempt: Attempt
 
     /// Names the attempt.
     public init(attempt: Attempt) { self.attempt = attempt }
-
-    public func encode(into writer: inout WireWriter) { writer.attempt(attempt) }
-
-    public init(from reader: inout WireReader) throws(WireError) { attempt = try reader.attempt() }
 }
 
 /// The destination has given the attempt up, durably, and never ran the guest: attempt, reason.

@@ -20,6 +20,9 @@ int clinux_receive(int socket, void *_Nonnull bytes, size_t capacity, int *_Nonn
 int clinux_pipe(int ends[_Nonnull 2]);
 int clinux_accept(int listener);
 
+/* Lets a pipe hold more (fcntl(2), F_SETPIPE_SZ); returns its capacity, -EBADF for no pipe. */
+int clinux_widen_pipe(int descriptor, int capacity);
+
 /* The effective user of the process that connected (SO_PEERCRED). */
 int clinux_peer_user(int socket, uint32_t *_Nonnull user);
 

@@ -1,10 +1,11 @@
 public import GuestMemory
+import LinuxSystem
 public import MigrationModel
 public import PageCodec
 
 /// Guest RAM and the hashes of what was sent of it, shared by the lanes of the source.
 public final class SourceImage: Sendable {
-    let mapping: GuestMapping
+    private let mapping: GuestMapping
     let table: PageHashTable
     let key: PageHashKey
 
@@ -23,15 +24,22 @@ public final class SourceImage: Sendable {
 
 /// Guest RAM and the hashes of what was placed in it, shared by the lanes of the destination.
 public final class DestinationImage: Sendable {
-    let mapping: GuestMapping
+    private let mapping: GuestMapping
+    private let file: GuestMemoryFile
     let table: PageHashTable
     let key: PageHashKey
 
     /// Maps guest RAM for writing; it must be all zeros.
     public init(_ memory: borrowing GuestMemoryFile, key: PageHashKey) throws(LivemigError) {
         mapping = try GuestMapping(memory, .write)
+        file = try GuestMemoryFile(adopting: try memory.descriptor.duplicate())
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
+    }
+
+    /// Fills pages from a page on.
+    @unsafe func write(_ content: UnsafeRawBufferPointer, _ page: UInt64) throws(BatchError) {
+        guard unsafe file.write(content, toPage: page) else { throw .noMemory }
     }
 
     /// Guest RAM from page 0 on.

@@ -22,14 +22,14 @@ import WireProtocol
             "lm.fill=128 lm.ws=32 lm.rate=50 lm.content=mixed lm.beat=100",
             devices: emulator.element)
         var memories = try [hosts.alpha.guestMemory()]
-        var blackouts: [Duration] = []
+        var blackouts: [Downtime] = []
         var last = try hosts.alpha.nextBeat()
         var (here, there) = (hosts.alpha, hosts.beta)
         for number in 1...Self.moves {
             let (report, _) = try hosts.move(from: here, to: there)
             #expect(report.sourceIsClean)
             #expect(report.epoch == Epoch(UInt64(number)))
-            blackouts.append(report.downtime.total)
+            blackouts.append(report.downtime)
             #expect(here.leftovers == [])
             #expect(here.processes == [])
             (here, there) = (there, here)
@@ -46,16 +46,20 @@ import WireProtocol
     }
 }
 
-/// The spread of the guest's stops.
+/// The spread of the guest's stops, and what the longest was spent on.
 private struct Blackouts: CustomStringConvertible {
-    private let sorted: [Duration]
+    private let sorted: [Downtime]
 
-    init(_ all: [Duration]) { sorted = all.sorted() }
+    init(_ all: [Downtime]) { sorted = all.sorted { $0.total < $1.total } }
 
     var description: String {
         guard let least = sorted.first, let most = sorted.last else { return "no blackout" }
         let middle = sorted[sorted.count / 2]
-        return "blackout min \(least.brief), median \(middle.brief), max \(most.brief)"
+        return """
+            blackout min \(least.total.brief), median \(middle.total.brief), max \
+            \(most.total.brief) = last pages \(most.finalPages.brief) + device state \
+            \(most.deviceState.brief) + commit \(most.commit.brief) + resume \(most.resume.brief)
+            """
     }
 }
 

@@ -45,7 +45,10 @@ public final class AgentClient {
     /// Receives the next frame.
     public func receive() throws(LivemigError) -> Frame {
         guard let frame = try channel.receive() else {
-            throw LivemigError(.disconnected, "the agent ended the connection")
+            _ = try Poll.wait([.init(process.handle.number)], timeout: .seconds(5))
+            let status = process.poll().map { "ended with status \($0)" } ?? "still runs"
+            throw LivemigError(
+                .disconnected, "the agent ended the connection", at: "the agent \(status)")
         }
         return frame
     }

@@ -103,9 +103,9 @@ import WireProtocol
         try hosts.start(Self.workload)
         let agent = try hosts.alpha.agent()
         let name = try VMName("guest")
-        let guardians = ProcessListing.processes(containing: "guard --root \(hosts.alpha.root)")
+        let guardians = ProcessListing.ids(containing: "guard --root \(hosts.alpha.root)")
         #expect(guardians.count == 1)
-        for guardian in guardians { _ = kill(guardian.id, SIGKILL) }
+        for guardian in guardians { _ = kill(guardian, SIGKILL) }
         try expectSoon(within: .seconds(1)) {
             try hosts.summary(on: hosts.alpha).state == .unknown
         }

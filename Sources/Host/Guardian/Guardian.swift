@@ -73,6 +73,8 @@ public final class Guardian {
         var log = Logger(label: "guardian")
         log[metadataKey: "vm"] = "\(assignment.definition.name)"
         self.log = log
+        // Before anything of the folder is touched: its sockets are the orphan's.
+        if let orphan = OrphanedHypervisor(of: assignment.folder) { throw orphan.refusal }
         journal = try Journal(
             openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid)
         memory = try GuestMemoryFile.create(size: assignment.definition.memory)
@@ -127,7 +129,6 @@ public final class Guardian {
             worker = starter
             try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
         }
-        if let orphan = OrphanedHypervisor(of: assignment.folder) { throw orphan.refusal }
         let mode: LaunchMode = source == nil ? .incoming : .powerOn
         do throws(LivemigError) {
             machine = try assignment.launcher.launch(

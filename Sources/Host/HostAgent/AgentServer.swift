@@ -18,7 +18,7 @@ public final class AgentServer {
     private let sink: FrameSink
     private var channel: FrameChannel<DescriptorChannel>
     private var outgoing: (control: MoveControl, thread: WorkerThread<Void>)?
-    private var incoming: WorkerThread<Void>?
+    private var incoming: (control: IncomingControl, thread: WorkerThread<Void>)?
     private var console: ConsoleRelay?
 
     /// Greets the controller at standard input and output.
@@ -51,8 +51,9 @@ public final class AgentServer {
         console?.end()
         outgoing?.control.cancel(
             LivemigError(.cancelled, "the controller has gone"))
+        incoming?.control.giveUp()
         _ = try? outgoing?.thread.join()
-        _ = try? incoming?.join()
+        _ = try? incoming?.thread.join()
     }
 
     private func answer(_ frame: Frame) throws(LivemigError) {
@@ -146,12 +147,14 @@ public final class AgentServer {
     }
 
     private func receive(_ request: PrepareIncoming) throws(LivemigError) {
-        if let incoming, incoming.result == nil {
+        if let incoming, incoming.thread.result == nil {
             throw LivemigError(.busy, "this connection receives a VM already")
         }
-        let role = DestinationRole(environment: environment, request: request, events: sink)
+        let control = try IncomingControl()
+        let role = DestinationRole(
+            environment: environment, request: request, events: sink, control: control)
         let sink = sink
-        incoming = WorkerThread("receive") {
+        let thread = WorkerThread("receive") {
             do throws(LivemigError) {
                 try role.run()
                 try sink.send(DoneMessage())
@@ -159,5 +162,6 @@ public final class AgentServer {
                 sink.sendIfPossible(FailureMessage(error))
             }
         }
+        incoming = (control, thread)
     }
 }

@@ -5,8 +5,8 @@ import TestSupport
 
 /// Two hosts with networks of their own on one switch, and a client on the switch.
 ///
-/// Each host has a bridge that guests are attached to, joined to the switch by a veth pair. All of it
-/// lives in namespaces and goes away with them.
+/// Each host has a bridge that guests are attached to, joined to the switch by a veth pair. All of
+/// it lives in namespaces and goes away with them.
 final class GuestNetwork {
     /// The hosts' networks.
     let alpha: NetworkNamespace

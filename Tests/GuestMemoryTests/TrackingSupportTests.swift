@@ -20,7 +20,7 @@ import Testing
     static let lacks = [
         Lack(
             support: .init(userfault: false, asynchronousWriteProtect: true, pageScan: true),
-            names: ["userfaultfd (or the permission to use it)"]),
+            names: ["userfaultfd"]),
         Lack(
             support: .init(userfault: true, asynchronousWriteProtect: false, pageScan: true),
             names: ["UFFD_FEATURE_WP_ASYNC"]),
@@ -43,5 +43,17 @@ import Testing
         }
         let parts = error.what.split(separator: ", ")
         #expect(parts.count == lack.names.count)
+    }
+
+    /// Breaks when a user that lacks a permission is told to upgrade the kernel.
+    @Test func namesTheMissingPermission() throws {
+        let support = TrackingSupport(
+            userfault: true, permission: false, asynchronousWriteProtect: true, pageScan: true)
+        let error = try #require(throws: LivemigError.self) {
+            try support.require(kernel: "6.18.0")
+        }
+        #expect(error.what == "Linux 6.18.0 does not let the agent's user use userfaultfd")
+        #expect(error.fix.contains("/dev/userfaultfd"))
+        #expect(support.description == "the kernel does not let the agent's user use userfaultfd")
     }
 }

@@ -4,8 +4,8 @@ public import MigrationModel
 
 /// A network of its own, such as a host has, deleted with the object (ip-netns(8)).
 ///
-/// Needs root. The name carries the test's process id, so that what a crashed test left behind can be told from
-/// what a running one uses.
+/// Needs root. The name carries the test's process id, so that what a crashed test left behind can
+/// be told from what a running one uses.
 public final class NetworkNamespace: Sendable {
     /// The name that `ip netns` knows it by.
     public let name: String

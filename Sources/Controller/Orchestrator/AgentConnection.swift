@@ -23,6 +23,8 @@ public final class AgentConnection: Sendable {
     public static let requestLimit = Duration.seconds(30)
     /// The longest wait for a VM to start.
     public static let startLimit = Duration.seconds(60)
+    /// How long a host may take to end a conversation before it is cut off.
+    public static let closingLimit = Duration.seconds(5)
 
     init(_ host: HostRecord, _ pump: SSHPump, end number: CInt) throws(LivemigError) {
         self.host = host
@@ -113,11 +115,11 @@ public final class AgentConnection: Sendable {
     }
 
     /// Ends the conversation and waits until its threads and the SSH connection are gone; a host
-    /// that does not end it within 5 s is cut off.
-    public func close() async {
+    /// that does not end it within `grace` is cut off.
+    public func close(grace: Duration = AgentConnection.closingLimit) async {
         outbox.close()
         inbox.abandon()
-        _ = await PumpEnd.of(pump, grace: .seconds(5))
+        _ = await PumpEnd.of(pump, grace: grace)
     }
 
     private func ended() async -> Result<SSHExit, LivemigError> {

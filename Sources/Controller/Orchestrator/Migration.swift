@@ -72,7 +72,7 @@ public final class Migration: Sendable {
             return outcome(.planned(prepared.plan), attempt: nil, guest: surveyedGuest)
         }
         let ending = await transfer(prepared)
-        await Self.close(prepared.survey)
+        await Self.close(prepared.survey, grace: Self.closingLimit(after: ending))
         return outcome(
             ending, attempt: prepared.attempt, guest: await guest(after: ending, prepared))
     }
@@ -247,7 +247,10 @@ public final class Migration: Sendable {
             case .progress: return .progress(try frame.decode(ProgressMessage.self))
             case .moved: return .moved(try frame.decode(Moved.self).report)
             case .failure:
-                return .failed(try frame.decode(FailureMessage.self).error.named(host))
+                var error = try frame.decode(FailureMessage.self).error.named(host)
+                // An agent does not know its name.
+                if error.guest?.host == "" { error.guest?.host = host.text }
+                return .failed(error)
             case .done: return nil
             default:
                 throw LivemigError(.wire, "frame type \(frame.type) is not expected here")
@@ -266,17 +269,30 @@ public final class Migration: Sendable {
                 vm: move.plan.machine.name, state: report.isRunning ? .running : .paused,
                 host: move.plan.destination.text, epoch: report.epoch)
         case .planned, .failed:
-            let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
-            let found = await control.whereabouts(of: request.vm.name, on: hosts).guest
             let stated =
                 if case .failed(let error) = ending { error.guest } else { nil as GuestLocation? }
+            // The source's guardian has said that the guest runs there: no need to ask a
+            // destination that may have gone.
+            if let stated, stated.state == .running { return stated }
+            let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
+            let found = await control.whereabouts(of: request.vm.name, on: hosts).guest
             return found.state == .unknown ? stated ?? found : found
         }
     }
 
-    private static func close(_ survey: MoveSurvey) async {
-        async let source: Void = survey.source.agent.close()
-        async let destination: Void = survey.destination.agent.close()
+    /// An agent that has stopped talking is not waited for as long as one that has not.
+    private static func closingLimit(after ending: MoveOutcome.Ending) -> Duration {
+        if case .failed(let error) = ending, MoveConversation.isConsequence(error) {
+            return .seconds(1)
+        }
+        return AgentConnection.closingLimit
+    }
+
+    private static func close(
+        _ survey: MoveSurvey, grace: Duration = AgentConnection.closingLimit
+    ) async {
+        async let source: Void = survey.source.agent.close(grace: grace)
+        async let destination: Void = survey.destination.agent.close(grace: grace)
         _ = await (source, destination)
     }
 }

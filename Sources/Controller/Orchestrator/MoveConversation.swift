@@ -90,7 +90,7 @@ struct MoveConversation {
             let incomplete = report.sourceIsClean ? nil : cleanup("the copy on it is left over")
             return [.end(.moved(report, incomplete: incomplete))]
         case .failed(let error):
-            sourceError = error
+            sourceError = advised(error)
             let isExplained = [destinationError, relayError].contains { $0 != nil }
             guard Self.isConsequence(error), !isExplained else { return [conclusion] }
             return [wake(Self.reasonLimit)]
@@ -99,7 +99,7 @@ struct MoveConversation {
 
     private mutating func sourceLost(_ error: LivemigError) -> [Effect] {
         guard sourceError == nil else { return [] }
-        sourceError = error
+        sourceError = advised(error)
         if destinationError != nil { return [conclusion] }
         return [
             .show(.note("\(source) cannot be heard any more; waiting for \(destination)")),
@@ -118,7 +118,7 @@ struct MoveConversation {
             let error = cleanup("it cannot be asked whether its copy is gone")
             return [.end(.moved(report, incomplete: error))]
         case .failed(let error):
-            destinationError = error
+            destinationError = advised(error)
             if sourceError != nil { return [conclusion] }
             return [wake(Self.sourceLimit)]
         }
@@ -190,6 +190,17 @@ struct MoveConversation {
         return .end(.failed(cause))
     }
 
+    /// What to do, where only somebody who knows both hosts' names can say it.
+    private func advised(_ error: LivemigError) -> LivemigError {
+        var error = error
+        if error.code == .authentication {
+            error.fix = "run livemig host trust \(source) \(destination)"
+        } else if error.fix.isEmpty, Self.isConsequence(error) {
+            error.fix = "check \(source), \(destination) and the link between them, then move again"
+        }
+        return error
+    }
+
     private var silence: LivemigError {
         LivemigError(.stall, "no result from \(source)", at: source.text)
     }
@@ -200,10 +211,10 @@ struct MoveConversation {
             fix: "livemig status shows what is left")
     }
 
-    /// Whether an error says only that somebody else stopped talking.
+    /// Whether an error says only that somebody else stopped talking, or has given up.
     static func isConsequence(_ error: LivemigError) -> Bool {
         switch error.code {
-        case .disconnected, .stall, .blackout, .connectDropped: true
+        case .disconnected, .stall, .blackout, .connectDropped, .migrationID: true
         default: false
         }
     }

@@ -41,8 +41,8 @@ extension MovePlan {
     ///   - source: where it is.
     ///   - destination: where it goes.
     ///   - policy: how the move shall behave.
-    /// - Throws: `E-SAMEHOST`, `E-NOVM`, `E-NOTRUNNING`, `E-PAUSED`, `E-INTRANSFER`, `E-VMSTATE`,
-    ///   `E-DUPVM`, `E-KERNEL` or `E-NOMEM`; each names hosts and says what to do.
+    /// - Throws: `E-SAMEHOST`, `E-NOVM`, `E-BUSY`, `E-NOTRUNNING`, `E-PAUSED`, `E-INTRANSFER`,
+    ///   `E-VMSTATE`, `E-DUPVM`, `E-KERNEL` or `E-NOMEM`; each names hosts and says what to do.
     public init(
         moving name: VMName, from source: MoveSide, to destination: MoveSide,
         policy: MigrationPolicy
@@ -56,12 +56,16 @@ extension MovePlan {
         guard let machine = source.machines.first(where: { $0.name == name.text }) else {
             throw LivemigError(.noVM, "no VM \(name)", at: source.host.name.text)
         }
+        try Self.checkBusy(machine, source.host.name, destination)
         try Self.checkState(machine, source.host.name, keepPaused: policy.keepPaused)
         try Self.checkDuplicate(machine, destination)
         guard source.facts.canTrack else {
             throw LivemigError(
                 .kernel, "written pages cannot be found: \(source.facts.tracking)",
-                at: source.host.name.text, fix: "run livemig-agent doctor there")
+                at: "\(source.host.name), Linux \(source.facts.kernel)",
+                fix:
+                    "live moves need Linux 6.7 or newer and an agent that runs as root or may open "
+                    + "/dev/userfaultfd")
         }
         guard let epoch = machine.epoch.next else {
             throw LivemigError(.internal, "the epochs are used up", at: source.host.name.text)
@@ -79,6 +83,24 @@ extension MovePlan {
         self.epoch = epoch
         memoryAvailable = free
         self.policy = policy
+    }
+
+    /// A move under way shows in the record on either side.
+    private static func checkBusy(
+        _ machine: MachineSummary, _ host: HostName, _ destination: MoveSide
+    ) throws(LivemigError) {
+        let isReceiving = destination.machines.contains {
+            $0.uuid == machine.uuid && $0.state != .stopped && ["ARM", "RDY"].contains($0.right)
+        }
+        let isSending = machine.right == "INT" && machine.state != .stopped
+        guard isSending || isReceiving else { return }
+        let what =
+            isReceiving
+            ? "another move of it to \(destination.host.name) is under way"
+            : "another move of it is under way"
+        throw LivemigError(
+            .busy, what, at: "VM \(machine.name) on \(host)",
+            fix: "wait for its end, or cancel it; livemig status \(machine.name) shows it")
     }
 
     private static func checkState(

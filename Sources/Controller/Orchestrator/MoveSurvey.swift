@@ -78,19 +78,43 @@ struct MoveSurvey: Sendable {
         guard let goal = answers.first(where: isDestination) else {
             throw HostDirectory.noHost(request.destination, known: answers.map(\.host.name))
         }
-        let destination = try goal.result.get()
         let others = answers.filter { !isDestination($0) }
-        let source: Reached
+        let found = find(request.vm.name, in: others)
+        let destination: Reached
         do {
-            let lists = others.map { answer in
+            destination = try goal.result.get()
+        } catch {
+            throw located(error, found)
+        }
+        let elsewhere = elsewhere(request, destination.side)
+        switch found {
+        case .failure(let error): throw elsewhere ?? error
+        case .success(let (source, machine)):
+            // A copy without the right to run is not the VM.
+            if !machine.isOwned, let elsewhere { throw elsewhere }
+            return MoveSurvey(source: source, destination: destination)
+        }
+    }
+
+    private typealias Found = Result<(source: Reached, machine: MachineSummary), LivemigError>
+
+    private static func find(_ name: VMName, in answers: [HostAnswer<Reached>]) -> Found {
+        Result { () throws(LivemigError) in
+            let lists = answers.map { answer in
                 HostAnswer(answer.host, answer.result.map(\.side.machines))
             }
-            let index = try VMSearch.find(request.vm.name, in: lists).index
-            source = try others[index].result.get()
-        } catch {
-            throw elsewhere(request, destination.side) ?? error
+            let (index, machine) = try VMSearch.find(name, in: lists)
+            return (try answers[index].result.get(), machine)
         }
-        return MoveSurvey(source: source, destination: destination)
+    }
+
+    /// An error about the destination, saying where the guest is and stays.
+    private static func located(_ error: LivemigError, _ found: Found) -> LivemigError {
+        guard case .success(let (source, machine)) = found else { return error }
+        return error.with(
+            guest: GuestLocation(
+                vm: machine.name, state: machine.state, host: source.side.host.name.text,
+                epoch: machine.epoch))
     }
 
     /// The error about a VM that only the destination has.
@@ -98,9 +122,10 @@ struct MoveSurvey: Sendable {
         _ request: MoveRequest, _ destination: MoveSide
     ) -> LivemigError? {
         let name = request.vm.name
-        guard let machine = destination.machines.first(where: { $0.name == name.text }) else {
-            return nil
-        }
+        guard
+            let machine = destination.machines.first(where: { $0.name == name.text }),
+            machine.isOwned
+        else { return nil }
         return LivemigError(
             .alreadyThere, "VM \(name) is on \(destination.host.name) already",
             guest: GuestLocation(

@@ -4,8 +4,9 @@ public import MigrationModel
 public enum VMSearch {
     /// Decides which host a name means.
     ///
-    /// Where several hosts have a VM of the name, the one that runs there is meant; a host that
-    /// does not answer matters only when no other has the VM.
+    /// Where several hosts have a VM of the name, the one that has the right to run it is meant,
+    /// then the one on which it runs; a host that does not answer matters only when no other has
+    /// the VM.
     /// - Parameters:
     ///   - name: the VM.
     ///   - answers: what the hosts answered.
@@ -19,6 +20,8 @@ public enum VMSearch {
             (answer.value ?? []).filter { $0.name == name.text }.map { (index, $0) }
         }
         if found.count == 1, let only = found.first { return only }
+        let owners = found.filter(\.1.isOwned)
+        if owners.count == 1, let only = owners.first { return only }
         let alive = found.filter { $0.1.state == .running || $0.1.state == .paused }
         if alive.count == 1, let only = alive.first { return only }
         guard found.isEmpty else {
@@ -52,4 +55,9 @@ public enum VMSearch {
             .noVM, "no VM \(name)\(place)", at: known + more,
             fix: silent.isEmpty ? "" : "not reachable: \(silent.joined(separator: ", "))")
     }
+}
+
+extension MachineSummary {
+    /// Whether the record of the host that says this gives it the right to run the VM.
+    var isOwned: Bool { right == "OWN" || right == "INT" }
 }

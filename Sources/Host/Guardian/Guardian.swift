@@ -90,6 +90,7 @@ public final class Guardian {
         } catch {
             log.error("did not start: \(error)")
             try? GuardianChannel.send(FailureMessage(error), to: starter)
+            giveUpIncoming()
             machine?.destroy()
             removeSockets()
             removeFilesOfDepartedGuest()
@@ -141,6 +142,17 @@ public final class Guardian {
         }
         log.info("started", metadata: ["mode": "\(mode)"])
         try GuardianChannel.send(state(), to: starter)
+    }
+
+    /// A copy that cannot be received after all, such as when the agent has gone while the
+    /// hypervisor started, must not stay in the record.
+    private func giveUpIncoming() {
+        guard case .armed(let attempt) = destination?.right else { return }
+        do throws(LivemigError) {
+            try handleDestination(.discard(attempt))
+        } catch {
+            log.error("after a start that failed: \(error)")
+        }
     }
 
     /// One turn of the loop: waits for something to happen and deals with it.

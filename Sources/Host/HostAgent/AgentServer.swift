@@ -18,9 +18,7 @@ public final class AgentServer {
     private let sink: FrameSink
     private var channel: FrameChannel<DescriptorChannel>
     private var outgoing: (control: MoveControl, thread: WorkerThread<Void>)?
-    private var incoming: WorkerThread<Void>?
-    /// Closed when the controller goes, which a destination that still waits for its source sees.
-    private var presence: OwnedDescriptorBox?
+    private var incoming: (control: IncomingControl, thread: WorkerThread<Void>)?
     private var console: ConsoleRelay?
 
     /// Greets the controller at standard input and output.
@@ -50,12 +48,12 @@ public final class AgentServer {
     }
 
     private func finish() {
-        presence = nil
         console?.end()
         outgoing?.control.cancel(
             LivemigError(.cancelled, "the controller has gone"))
+        incoming?.control.giveUp()
         _ = try? outgoing?.thread.join()
-        _ = try? incoming?.join()
+        _ = try? incoming?.thread.join()
     }
 
     private func answer(_ frame: Frame) throws(LivemigError) {
@@ -158,16 +156,14 @@ public final class AgentServer {
     }
 
     private func receive(_ request: PrepareIncoming) throws(LivemigError) {
-        if let incoming, incoming.result == nil {
+        if let incoming, incoming.thread.result == nil {
             throw LivemigError(.busy, "this connection receives a VM already")
         }
-        let ends = try UnixSocket.pair(.stream).release()
-        presence = OwnedDescriptorBox(OwnedDescriptor(owning: ends.first))
+        let control = try IncomingControl()
         let role = DestinationRole(
-            environment: environment, request: request, events: sink,
-            controller: OwnedDescriptorBox(OwnedDescriptor(owning: ends.second)))
+            environment: environment, request: request, events: sink, control: control)
         let sink = sink
-        incoming = WorkerThread("receive") {
+        let thread = WorkerThread("receive") {
             do throws(LivemigError) {
                 try role.run()
                 try sink.send(DoneMessage())
@@ -175,5 +171,6 @@ public final class AgentServer {
                 sink.sendIfPossible(FailureMessage(error))
             }
         }
+        incoming = (control, thread)
     }
 }

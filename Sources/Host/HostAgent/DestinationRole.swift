@@ -21,8 +21,7 @@ struct DestinationRole: Sendable {
     let environment: AgentEnvironment
     let request: PrepareIncoming
     let events: FrameSink
-    /// Polls readable when the controller has gone.
-    let controller: OwnedDescriptorBox
+    let control: IncomingControl
 
     /// Memory left to the host beside its guests.
     private static let reserve = ByteCount.mebibytes(64)
@@ -59,12 +58,19 @@ struct DestinationRole: Sendable {
             let session = DestinationSession(
                 attempt: attempt, uuid: definition.uuid, image: image, place: request.source)
             defer { session.close() }
-            try session.gather(listener, guardian, controller.descriptor)
+            try session.gather(listener, guardian, control)
             try Takeover(attempt: attempt, place: request.source).run(session, guardian)
         } catch {
             removeLeftovers(folder)
-            throw error
+            throw Self.onDestination(error)
         }
+    }
+
+    /// A hypervisor that does not start here is a failure of the move: the source has begun it.
+    private static func onDestination(_ error: LivemigError) -> LivemigError {
+        guard error.code == .qemu else { return error }
+        return LivemigError(
+            .destinationQEMU, error.what, at: error.place, fix: error.fix, guest: error.guest)
     }
 
     private func checkMemory(_ definition: VMDefinition) throws(LivemigError) {

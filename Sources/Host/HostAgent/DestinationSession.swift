@@ -37,9 +37,12 @@ final class DestinationSession {
     /// Waits until the link and all lanes are there and the hypervisor is ready.
     ///
     /// Pages are placed from the moment their lane is there.
+    ///
+    /// - Throws: `E-CANCELLED` when the controller goes before the source has come, `E-STALL` when
+    ///   the lanes do not come, and what happens to the link or the hypervisor.
     func gather(
         _ listener: borrowing LaneListener, _ guardian: borrowing GuardianClient,
-        _ controller: borrowing OwnedDescriptor
+        _ control: IncomingControl
     ) throws(LivemigError) {
         let deadline = MonotonicTime.now + Self.patience
         var isMachineReady = false
@@ -48,11 +51,10 @@ final class DestinationSession {
             if let failure = board.failure { throw failure }
             var interests = [Poll.Interest(listener.descriptor)]
             if !isMachineReady { interests.append(.init(guardian.descriptor)) }
-            // Once the source is there, it decides; before, only the controller knows it will come.
-            interests.append(.init(link?.descriptor ?? controller.number))
+            interests.append(.init(link?.descriptor ?? control.descriptor))
             let ready = try Poll.wait(interests, timeout: max(.zero, deadline - .now))
             if let link, ready.contains(link.descriptor) { try answerProbe() }
-            if link == nil, ready.contains(controller.number) {
+            if link == nil, ready.contains(control.descriptor) {
                 throw LivemigError(.cancelled, "the controller has gone before the source came")
             }
             guard !ready.isEmpty else {

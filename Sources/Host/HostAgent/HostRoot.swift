@@ -24,11 +24,27 @@ public struct HostRoot: Hashable, Sendable {
                 .root, "the root must be an absolute path of at most \(Self.lengthLimit) bytes",
                 at: path.escaped())
         }
-        self.path = path
         _ = umask(0o077)
-        for folder in [path, path + "/vms", path + "/keys"] {
+        try Self.makeFolder(path)
+        // One name for one folder, however it was written: lanes and identities depend on it.
+        self.path = try Self.resolve(path)
+        for folder in [self.path + "/vms", self.path + "/keys"] {
             try Self.makeFolder(folder)
         }
+    }
+
+    private static func resolve(_ path: String) throws(LivemigError) -> String {
+        guard let resolved = unsafe realpath(path, nil) else {
+            throw SystemCall.failure("realpath", .init(rawValue: errno), at: path, as: .root)
+        }
+        defer { unsafe free(resolved) }
+        let text = unsafe String(cString: resolved)
+        guard text.utf8.count <= lengthLimit else {
+            throw LivemigError(
+                .root, "the root must be a path of at most \(lengthLimit) bytes",
+                at: text.escaped())
+        }
+        return text
     }
 
     /// The folder of a VM.

@@ -21,6 +21,15 @@ struct PeerKeys: Sendable {
         return try SSHKeyPair.read(root.key).publicLine(comment: "livemig")
     }
 
+    /// Insists on a key to log in to a peer with.
+    /// - Throws: `E-AUTH` when there is none, since then no peer can know it.
+    func requireKey(for peer: String) throws(LivemigError) {
+        guard unsafe access(root.key, F_OK) != 0 else { return }
+        throw LivemigError(
+            .authentication, "the agent has no key to open data lanes to \(peer) with",
+            at: root.key, fix: "run livemig host trust for the two hosts")
+    }
+
     /// Lets a peer's agent open lanes, and nothing else: a forced command and no forwarding
     /// (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").
     ///

@@ -70,7 +70,7 @@ final class PeerLink: Sendable {
         case .aborted:
             let aborted = try frame.decode(Aborted.self)
             state.withLock { $0.aborted = aborted }
-            board.fail(aborted.reason.error)
+            board.fail(aborted.reason.error.at(place))
         case .failure: throw try frame.decode(FailureMessage.self).error.at(place)
         default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))", at: place)
         }
@@ -113,7 +113,7 @@ final class PeerLink: Sendable {
         let result = state.wait(deadline: deadline) {
             state -> Result<(OwnerAcknowledged, at: MonotonicTime), LivemigError>? in
             if let acknowledged = state.acknowledged { return .success(acknowledged) }
-            if let aborted = state.aborted { return .failure(aborted.reason.error) }
+            if let aborted = state.aborted { return .failure(aborted.reason.error.at(place)) }
             if state.hasEnded, let failure = state.failure { return .failure(failure) }
             return nil
         }
@@ -137,7 +137,7 @@ final class PeerLink: Sendable {
     ) throws(LivemigError) -> Value {
         let result = state.wait(deadline: deadline) { state -> Result<Value, LivemigError>? in
             if let value = ready(state) { return .success(value) }
-            if let aborted = state.aborted { return .failure(aborted.reason.error) }
+            if let aborted = state.aborted { return .failure(aborted.reason.error.at(place)) }
             return state.failure.map { .failure($0) }
         }
         guard let result else {

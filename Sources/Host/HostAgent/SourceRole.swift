@@ -32,14 +32,13 @@ struct SourceRole: Sendable {
     func run() throws(LivemigError) -> MigrationReport {
         let folder = environment.root.machine(request.name)
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
-        try TrackingSupport.probe().require(kernel: HostFactsProbe.kernelRelease())
-        try MoveRules.check(definition)
         let guardian = try GuardianClient(connecting: folder.guardianSocket)
         try guardian.perform(
             GuardianBegin(
                 attempt: request.attempt, peer: request.peer.name,
                 keepPaused: request.policy.keepPaused))
         do throws(LivemigError) {
+            try checkRules(definition)
             let memory = try GuestMemoryFile(adopting: try guardian.memory())
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
@@ -56,6 +55,17 @@ struct SourceRole: Sendable {
         } catch {
             throw settle(error, guardian, nil)
         }
+    }
+
+    /// What this host can tell in advance.
+    ///
+    /// Asked with the attempt begun, so that a refusal uses up the epoch here as the destination,
+    /// which is prepared already, does there: else the next attempt would come with an old one.
+    private func checkRules(_ definition: VMDefinition) throws(LivemigError) {
+        try TrackingSupport.probe().require(kernel: HostFactsProbe.kernelRelease())
+        try MoveRules.check(definition)
+        guard request.policy.path == .direct else { return }
+        try PeerKeys(root: environment.root).requireKey(for: request.peer.name)
     }
 
     private func move(

@@ -67,20 +67,32 @@ int clinux_tracking_harvest(int pagemap, uint64_t *start, uint64_t end,
     return count;
 }
 
-int clinux_tracking_probe(void) {
+/* A userfaultfd as trackers use it, by the system call or by the device; -1 when not allowed. */
+static int open_permitted(void) {
     int descriptor = open_userfaultfd(-1);
-    if (descriptor < 0) {
-        int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
-        if (device < 0) return descriptor;
-        descriptor = open_userfaultfd(device);
-        close(device);
-        if (descriptor < 0) return descriptor;
+    if (descriptor >= 0) return descriptor;
+    int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+    if (device < 0) return -1;
+    descriptor = open_userfaultfd(device);
+    close(device);
+    return descriptor;
+}
+
+int clinux_tracking_probe(void) {
+    int found = 0;
+    int descriptor = open_permitted();
+    if (descriptor >= 0)
+        found |= clinux_tracking_permission;
+    else
+        /* Allowed to everyone (userfaultfd(2)); enough to ask for features, not to track with. */
+        descriptor = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+    if (descriptor >= 0) {
+        found |= clinux_tracking_userfaultfd;
+        struct uffdio_api api = {.api = UFFD_API};
+        if (ioctl(descriptor, UFFDIO_API, &api) == 0 && (api.features & features) == features)
+            found |= clinux_tracking_async_write_protect;
+        close(descriptor);
     }
-    int found = clinux_tracking_userfaultfd;
-    struct uffdio_api api = {.api = UFFD_API};
-    if (ioctl(descriptor, UFFDIO_API, &api) == 0 && (api.features & features) == features)
-        found |= clinux_tracking_async_write_protect;
-    close(descriptor);
 
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     if (pagemap >= 0) {

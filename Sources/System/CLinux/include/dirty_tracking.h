@@ -18,9 +18,11 @@ enum clinux_tracking_support {
     clinux_tracking_async_write_protect = 1,
     clinux_tracking_page_scan = 2,
     clinux_tracking_userfaultfd = 4,
+    /* Whether this process may have a userfaultfd that sees the kernel's writes as well. */
+    clinux_tracking_permission = 8,
 };
 
-/* The bits above that hold here, or the negated errno of userfaultfd(2). */
+/* The bits above that hold here. What the kernel has is found out without privilege, too. */
 int clinux_tracking_probe(void);
 
 /* A userfaultfd of the calling process with asynchronous write-protection, registered over the

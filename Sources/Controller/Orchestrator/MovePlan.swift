@@ -63,8 +63,8 @@ extension MovePlan {
             throw LivemigError(
                 .kernel, "written pages cannot be found: \(source.facts.tracking)",
                 at: "\(source.host.name), Linux \(source.facts.kernel)",
-                fix: "live moves need Linux 6.7 or newer and an agent that runs as root or may open "
-                    + "/dev/userfaultfd")
+                fix: "live moves need Linux 6.7 or newer, and an agent that runs as root or may "
+                    + "open /dev/userfaultfd")
         }
         guard let epoch = machine.epoch.next else {
             throw LivemigError(.internal, "the epochs are used up", at: source.host.name.text)

@@ -10,13 +10,15 @@ final class TwoHosts {
     let alpha: TestHost
     let beta: TestHost
 
-    convenience init() throws {
-        try self.init(alpha: TestHost("alpha"), beta: TestHost("beta"))
+    /// Makes the hosts; they trust each other for lanes unless a test does that itself.
+    convenience init(trusting: Bool = true) throws {
+        try self.init(alpha: TestHost("alpha"), beta: TestHost("beta"), trusting: trusting)
     }
 
-    init(alpha: TestHost, beta: TestHost) throws {
+    init(alpha: TestHost, beta: TestHost, trusting: Bool = true) throws {
         self.alpha = alpha
         self.beta = beta
+        guard trusting else { return }
         try beta.trust(alpha)
         try alpha.trust(beta)
     }
@@ -81,9 +83,10 @@ final class TwoHosts {
 
     deinit {
         for host in [alpha, beta] {
-            let agent = try? host.agent()
-            let name = try? VMName("guest")
-            if let agent, let name {
+            guard let agent = try? host.agent(),
+                let list = try? agent.request(ListMachines(), for: MachineListMessage.self)
+            else { continue }
+            for name in list.machines.compactMap({ try? VMName($0.name) }) {
                 _ = try? agent.request(StopMachine(name: name), for: MachineMessage.self)
             }
         }

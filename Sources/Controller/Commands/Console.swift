@@ -76,8 +76,9 @@ final class Console: Sendable {
     private static func run(_ queue: Monitor<Queue>) {
         var hasLive = false
         while true {
+            // Changed by withLock, which wakes whoever waits for it: a wait that goes on does not.
+            queue.withLock { $0.isBusy = false }
             let items = queue.wait { queue -> [Item]? in
-                queue.isBusy = false
                 guard !queue.items.isEmpty else { return queue.isFinished ? [] : nil }
                 defer { queue.items = [] }
                 queue.isBusy = true

@@ -123,10 +123,14 @@ struct ResultEvent: Encodable {
         let resume: Double
     }
 
+    /// The kinds of page that scripts may rely on; those that no move of this version has are 0.
     struct PagesDocument: Encodable {
         let sent: UInt64
         let zero: UInt64
+        let duplicate: UInt64 = 0
+        let delta: UInt64 = 0
         let unchanged: UInt64
+        let faulted: UInt64 = 0
     }
 
     init(_ outcome: MoveOutcome) {

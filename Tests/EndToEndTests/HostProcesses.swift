@@ -1,0 +1,50 @@
+import Glibc
+import LinuxSystem
+import MigrationModel
+import TestSupport
+import Testing
+
+extension TestHost {
+    /// The processes on this host's root whose command lines have a word.
+    func processIDs(with word: String) -> [Int32] {
+        TreeListing.names(in: "/proc").compactMap { Int32($0) }.filter { id in
+            let command = ProcessFiles.text("/proc/\(id)/cmdline")
+            return id != getpid() && command.contains(root) && command.contains(word)
+        }
+    }
+
+    /// The processes of the host's sshd that serve connections, without what they started.
+    var sshdSessions: [Int32] {
+        ssh.sessions.filter { ProcessFiles.text("/proc/\($0)/comm").hasPrefix("sshd") }
+    }
+
+    /// Kills processes on this host's root.
+    func kill(with word: String) {
+        let found = processIDs(with: word)
+        #expect(!found.isEmpty, "no process with \(word) to kill")
+        for id in found { Glibc.kill(id, SIGKILL) }
+    }
+}
+
+extension TwoHosts {
+    /// Insists that the guest runs on alpha, undisturbed, and that beta has nothing of it.
+    func expectUntouched(_ location: SourceLocation = #_sourceLocation) throws {
+        let summary = try summary(on: alpha)
+        #expect(summary.state == .running, sourceLocation: location)
+        #expect(summary.right == "OWN", sourceLocation: location)
+        try expectSoon(within: .seconds(10), { beta.leftovers.isEmpty }, location)
+        try expectSoon(within: .seconds(10), { beta.processes.isEmpty }, location)
+        // The guardian and the guest, and no agent.
+        try expectSoon(within: .seconds(10), { alpha.processes.count == 2 }, location)
+    }
+}
+
+enum ProcessFiles {
+    /// A file of proc(5), with zero bytes as spaces; empty when the process has gone.
+    static func text(_ path: String) -> String {
+        guard let file = try? OwnedDescriptor.open(path, O_RDONLY),
+            let bytes = try? DescriptorIO.readFully(upTo: 64 << 10, from: file.number)
+        else { return "" }
+        return String(decoding: bytes.map { $0 == 0 ? 32 : $0 }, as: UTF8.self)
+    }
+}

@@ -110,7 +110,7 @@ import WireProtocol
         #expect(source?.code == .cache, "\(source as Any)")
         let shown = try hosts.summary(on: hosts.alpha)
         #expect(shown.state == .running)
-        #expect(shown.epoch == Epoch(0), "no attempt was recorded")
+        #expect(shown.epoch == Epoch(1), "an attempt uses its epoch up, whatever came of it")
     }
 
     // Breaks when a destination without the image takes a guest in.

@@ -63,7 +63,9 @@ var system: [Target] {
         .target(name: "CLinux", path: "Sources/System/CLinux"),
         .target(
             name: "GuestMemoryPreload", dependencies: ["CLinux"],
-            path: "Sources/System/GuestMemoryPreload"),
+            path: "Sources/System/GuestMemoryPreload",
+            // Loaded into hypervisors: it must not pull the Swift runtime in.
+            linkerSettings: [.unsafeFlags(["-static-stdlib", "-nostartfiles"])]),
         .target(
             name: "LinuxSystem", dependencies: ["CLinux", "MigrationModel", systemPackage],
             path: "Sources/System/LinuxSystem"),
@@ -102,7 +104,9 @@ var host: [Target] {
             path: "Sources/Host/Journal"),
         .target(
             name: "Hypervisor",
-            dependencies: ["GuestMemory", "LinuxSystem", "MigrationModel", systemPackage],
+            dependencies: [
+                "CLinux", "GuestMemory", "LinuxSystem", "MigrationModel", systemPackage,
+            ],
             path: "Sources/Host/Hypervisor"),
         .target(
             name: "QEMU",

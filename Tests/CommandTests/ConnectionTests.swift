@@ -49,8 +49,8 @@ struct ConnectionTests {
         }
     }
 
-    // Breaks when an agent that dies in a conversation leaves the request waiting, or its status and
-    // last words are lost.
+    // Breaks when an agent that dies in a conversation leaves the request waiting, or its status
+    // and last words are lost.
     @Test("an agent that dies answers with its last words")
     func death() async throws {
         let server = try SSHServerFixture()

@@ -33,6 +33,8 @@ import WireProtocol
 struct Beat {
     let number: Int
     let corrupt: Int
+    /// How many records of the disk log are durable; `nil` for a guest that keeps none.
+    let log: Int?
 
     init?(_ line: String) {
         var values: [String: Int] = [:]
@@ -43,13 +45,14 @@ struct Beat {
         guard let number = values["beat"], let corrupt = values["corrupt"] else { return nil }
         self.number = number
         self.corrupt = corrupt
+        log = values["log"]
     }
 }
 
 extension TestHost {
     /// The next line in which the Linux guest says how it is.
     func nextBeat() throws -> Beat {
-        let line = try console("guest", type: "", until: "corrupt=")
+        let line = try console("guest", type: "", until: "GUEST beat=")
         guard let beat = Beat(line) else {
             throw LivemigError(.internal, "not a beat: \(line)")
         }

@@ -11,9 +11,13 @@ final class TwoHosts {
     let beta: TestHost
 
     /// Makes the hosts; they trust each other for lanes unless a test does that itself.
-    init(trusting: Bool = true) throws {
-        alpha = try TestHost("alpha")
-        beta = try TestHost("beta")
+    convenience init(trusting: Bool = true) throws {
+        try self.init(alpha: TestHost("alpha"), beta: TestHost("beta"), trusting: trusting)
+    }
+
+    init(alpha: TestHost, beta: TestHost, trusting: Bool = true) throws {
+        self.alpha = alpha
+        self.beta = beta
         guard trusting else { return }
         try beta.trust(alpha)
         try alpha.trust(beta)

@@ -8,7 +8,8 @@ import Testing
 
 /// Write tracking of memory that this process maps itself.
 ///
-/// A hypervisor's is tested beside the reference guest. Needs root or the permission to use userfaultfd, and Linux 6.7.
+/// A hypervisor's is tested beside the reference guest. Needs root or the permission to use
+/// userfaultfd, and Linux 6.7.
 @Suite(.serialized) struct DirtyTrackerTests {
     /// Guest RAM that this process writes and tracks.
     final class Memory: Sendable {

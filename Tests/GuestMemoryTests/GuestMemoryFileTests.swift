@@ -66,7 +66,8 @@ import Testing
         #expect(unsafe reader.address.load(fromByteOffset: 4097, as: UInt8.self) == 0xAB)
     }
 
-    /// Breaks when reading a hole through a mapping allocates it or not, against what is documented.
+    /// Breaks when reading a hole through a mapping allocates it or not, against what is
+    /// documented.
     @Test func readingAHoleAllocatesIt() throws {
         let file = try GuestMemoryFile.create(size: .mebibytes(1))
         let reader = try GuestMapping(file, .read)

@@ -33,7 +33,8 @@ final class Rig: Sendable {
         placement.begin(lanes: lanes)
     }
 
-    /// Starts both ends of every lane; an error on one end fails that end's board, as an agent does.
+    /// Starts both ends of every lane; an error on one end fails that end's board, as an agent
+    /// does.
     func start(lanes: Int, compression: CodecPolicy = .auto) throws -> [WorkerThread<Void>] {
         let limiter = BandwidthLimiter(nil)
         var workers: [WorkerThread<Void>] = []

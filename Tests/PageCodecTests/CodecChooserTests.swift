@@ -117,7 +117,8 @@ struct CodecChooserTests {
         #expect(run(&chooser, &fast, .text, batches: 1000)[.none] ?? 0 >= 900)
     }
 
-    /// Breaks when the chooser lags so far behind the content that adapting costs more than it gains.
+    /// Breaks when the chooser lags so far behind the content that adapting costs more than it
+    /// gains.
     @Test("mixed content moves nearly as fast as with the best codec of each stretch")
     func mixedContent() {
         var chooser = CodecChooser(policy: .auto)

@@ -10,16 +10,22 @@ public final class AgentClient {
     private var channel: FrameChannel<DescriptorChannel>
 
     /// Starts `livemig-agent serve` on a root and greets it.
-    public init(root: String) throws(LivemigError) {
+    ///
+    /// - Parameters:
+    ///   - root: the host's root.
+    ///   - namespace: where the agent and all that it starts have their network; `nil` shares the
+    ///     test's.
+    public init(root: String, in namespace: NetworkNamespace? = nil) throws(LivemigError) {
         _ = signal(SIGPIPE, SIG_IGN)
         let ends = try UnixSocket.pair(.stream).release()
         let mine = OwnedDescriptor(owning: ends.first)
         let theirs = OwnedDescriptor(owning: ends.second)
-        process = try ChildProcess(
-            .init(
-                try BuildProducts.program("livemig-agent"), ["serve", "--root", root],
-                environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
-                descriptors: [0: theirs.number, 1: theirs.number, 2: 2]))
+        var command = ChildProcess.Command(
+            try BuildProducts.program("livemig-agent"), ["serve", "--root", root],
+            environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
+            descriptors: [0: theirs.number, 1: theirs.number, 2: 2])
+        namespace?.enter(&command)
+        process = try ChildProcess(command)
         channel = FrameChannel(
             try DescriptorChannel(socket: mine, stall: .seconds(60), at: "agent"), at: "agent")
         try channel.sendBanner(.controller)
@@ -39,7 +45,10 @@ public final class AgentClient {
     /// Receives the next frame.
     public func receive() throws(LivemigError) -> Frame {
         guard let frame = try channel.receive() else {
-            throw LivemigError(.disconnected, "the agent ended the connection")
+            _ = try Poll.wait([.init(process.handle.number)], timeout: .seconds(5))
+            let status = process.poll().map { "ended with status \($0)" } ?? "still runs"
+            throw LivemigError(
+                .disconnected, "the agent ended the connection", at: "the agent \(status)")
         }
         return frame
     }

@@ -3,7 +3,8 @@ public import LinuxSystem
 public import MigrationModel
 import SystemPackage
 
-/// A real sshd on 127.0.0.1 with keys, configuration and authorized_keys of its own.
+/// A real sshd with keys, configuration and authorized_keys of its own, on 127.0.0.1 or inside a
+/// network namespace.
 ///
 /// It and every process of its sessions are ended with the fixture.
 public final class SSHServerFixture: Sendable {
@@ -17,6 +18,9 @@ public final class SSHServerFixture: Sendable {
     public let user: String
     /// Where its files are.
     public let folder: ScratchFolder
+    /// The address it listens on.
+    public let address: String
+    private let namespace: NetworkNamespace?
     private let process: ChildProcess
 
     private static let program = "/usr/sbin/sshd"
@@ -27,8 +31,16 @@ public final class SSHServerFixture: Sendable {
     /// - Parameters:
     ///   - options: lines for its sshd_config, in place of the fixture's own of the same keyword.
     ///   - keyOptions: what stands before the client's key in authorized_keys.
+    ///   - namespace: where it listens, with all that its sessions run; `nil` for the test's own
+    ///     network.
+    ///   - address: the IPv4 address to listen on.
     /// - Throws: when openssh-server is not installed or the server does not answer within 10 s.
-    public init(options: [String] = [], keyOptions: String = "") throws(LivemigError) {
+    public init(
+        options: [String] = [], keyOptions: String = "", in namespace: NetworkNamespace? = nil,
+        address: String = "127.0.0.1"
+    ) throws(LivemigError) {
+        self.address = address
+        self.namespace = namespace
         for file in [Self.program, Self.keygen] where unsafe access(file, X_OK) != 0 {
             throw LivemigError(
                 .file, "\(file) is missing", fix: "apt-get install openssh-server openssh-client")
@@ -42,10 +54,10 @@ public final class SSHServerFixture: Sendable {
         try folder.write(prefix + folder.read("client.pub"), to: "authorized_keys")
         port = try Self.freePort()
         try folder.write(
-            Self.configuration(folder, port: port, options), to: "sshd_config")
+            Self.configuration(folder, address, port: port, options), to: "sshd_config")
         // sshd refuses to start without its privilege separation folder.
         _ = unsafe mkdir("/run/sshd", 0o755)
-        process = try Self.start(folder)
+        process = try Self.start(folder, namespace)
         try waitUntilReady()
     }
 
@@ -65,16 +77,7 @@ public final class SSHServerFixture: Sendable {
 
     /// A bare TCP connection to the server, which counts as one that has not logged in.
     public func connect() throws(LivemigError) -> OwnedDescriptor {
-        let socket = OwnedDescriptor(
-            owning: try SystemCall.check("socket") {
-                Glibc.socket(
-                    AF_INET, CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            })
-        let number = socket.number
-        try unsafe Self.withLoopback(port) { (address, length) throws(LivemigError) in
-            try SystemCall.check("connect") { unsafe Glibc.connect(number, address, length) }
-        }
-        return socket
+        try TCPSocket.connect(to: address, port: port, in: namespace)
     }
 
     /// A new key pair, Ed25519 and without passphrase unless asked for; returns its fingerprint.
@@ -153,10 +156,10 @@ public final class SSHServerFixture: Sendable {
     }
 
     private static func configuration(
-        _ folder: ScratchFolder, port: Int, _ options: [String]
+        _ folder: ScratchFolder, _ address: String, port: Int, _ options: [String]
     ) -> String {
         let defaults = [
-            "Port \(port)", "ListenAddress 127.0.0.1", "HostKey \(folder.path("host"))",
+            "Port \(port)", "ListenAddress \(address)", "HostKey \(folder.path("host"))",
             "AuthorizedKeysFile \(folder.path("authorized_keys"))", "PidFile none",
             "StrictModes no", "UsePAM no", "PermitRootLogin prohibit-password",
             "PasswordAuthentication no", "KbdInteractiveAuthentication no",
@@ -168,12 +171,15 @@ public final class SSHServerFixture: Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func start(_ folder: ScratchFolder) throws(LivemigError) -> ChildProcess {
+    private static func start(
+        _ folder: ScratchFolder, _ namespace: NetworkNamespace?
+    ) throws(LivemigError) -> ChildProcess {
         let log = try OwnedDescriptor.open(folder.path("log"), O_WRONLY | O_CREAT | O_APPEND)
-        return try ChildProcess(
-            .init(
-                program, ["-D", "-e", "-f", folder.path("sshd_config")],
-                environment: ["PATH": "/usr/bin:/bin"], descriptors: [2: log.number]))
+        var command = ChildProcess.Command(
+            program, ["-D", "-e", "-f", folder.path("sshd_config")],
+            environment: ["PATH": "/usr/bin:/bin"], descriptors: [2: log.number])
+        namespace?.enter(&command)
+        return try ChildProcess(command)
     }
 
     private func waitUntilReady() throws(LivemigError) {

@@ -11,23 +11,40 @@ public final class TestHost {
     public let root: String
     /// Its sshd.
     public let ssh: SSHServerFixture
+    /// Where its agents, guests and sshd have their network; `nil` shares the test's.
+    public let namespace: NetworkNamespace?
     private let scratch: ScratchFolder
 
     /// Makes a host.
-    public init(_ name: String) throws(LivemigError) {
+    ///
+    /// - Parameters:
+    ///   - name: the host's name.
+    ///   - namespace: its network; `nil` shares the test's.
+    ///   - address: where its sshd listens.
+    public init(
+        _ name: String, in namespace: NetworkNamespace? = nil, address: String = "127.0.0.1"
+    ) throws(LivemigError) {
         self.name = try HostName(name)
+        self.namespace = namespace
         scratch = try ScratchFolder()
         root = scratch.path("r")
-        ssh = try SSHServerFixture()
+        ssh = try SSHServerFixture(in: namespace, address: address)
+    }
+
+    deinit {
+        // Guests and guardians that a failed test has left behind.
+        for process in ProcessListing.ids(containing: root) { kill(process, SIGKILL) }
     }
 
     /// A controller's connection to the host's agent.
-    public func agent() throws(LivemigError) -> AgentClient { try AgentClient(root: root) }
+    public func agent() throws(LivemigError) -> AgentClient {
+        try AgentClient(root: root, in: namespace)
+    }
 
     /// Where a peer's agent finds this host.
     public var peer: StartOutgoing.Peer {
         StartOutgoing.Peer(
-            name: name.text, address: "127.0.0.1", port: UInt16(ssh.port), user: ssh.user,
+            name: name.text, address: ssh.address, port: UInt16(ssh.port), user: ssh.user,
             hostKeys: [ssh.hostKey])
     }
 
@@ -51,7 +68,8 @@ public final class TestHost {
         let deadline = MonotonicTime.now + patience
         var text = ""
         while MonotonicTime.now < deadline {
-            _ = try Poll.wait([.init(socket.number)], timeout: deadline - .now)
+            let ready = try Poll.wait([.init(socket.number)], timeout: deadline - .now)
+            guard !ready.isEmpty else { break }
             let bytes = try DescriptorIO.readAvailable(upTo: 4096, from: socket.number)
             if bytes.isEmpty { break }
             text += String(decoding: bytes, as: UTF8.self)
@@ -85,13 +103,22 @@ public final class TestHost {
 public enum ProcessListing {
     /// The command lines that contain a text, of all processes but this one.
     public static func commands(containing text: String) -> [String] {
-        TreeListing.names(in: "/proc").compactMap { name -> String? in
+        all(containing: text).map(\.command)
+    }
+
+    /// The process ids that belong to them.
+    public static func ids(containing text: String) -> [Int32] {
+        all(containing: text).map(\.id)
+    }
+
+    private static func all(containing text: String) -> [(id: Int32, command: String)] {
+        TreeListing.names(in: "/proc").compactMap { name in
             guard let id = Int32(name), id != getpid() else { return nil }
             guard let file = try? OwnedDescriptor.open("/proc/\(name)/cmdline", O_RDONLY),
                 let bytes = try? DescriptorIO.readFully(upTo: 64 << 10, from: file.number)
             else { return nil }
             let command = String(decoding: bytes.map { $0 == 0 ? 32 : $0 }, as: UTF8.self)
-            return command.contains(text) ? command : nil
+            return command.contains(text) ? (id, command) : nil
         }
     }
 }

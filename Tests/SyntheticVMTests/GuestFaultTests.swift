@@ -38,7 +38,8 @@ import Testing
         }
     }
 
-    /// Breaks when a spoiled state is loaded, or the refusal does not end the process with a reason.
+    /// Breaks when a spoiled state is loaded, or the refusal does not end the process with a
+    /// reason.
     @Test(arguments: Damage.allCases) func refusesDamagedState(_ damage: Damage) throws {
         let (fixture, machine) = try incoming()
         defer { fixture.end() }

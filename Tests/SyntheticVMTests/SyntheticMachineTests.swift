@@ -57,8 +57,8 @@ import Testing
         #expect(try machine.steps().beats > idle.beats)
     }
 
-    /// Breaks when the check misses a changed page or blames another one: in the working set, in the
-    /// rest of the fill, and in memory that was never filled.
+    /// Breaks when the check misses a changed page or blames another one: in the working set, in
+    /// the rest of the fill, and in memory that was never filled.
     @Test(arguments: [1, 2048, 2049, 4096, 4097, 8191]) func reportsPokedPage(page: Int) throws {
         let fixture = try GuestFixture(Self.busy)
         defer { fixture.end() }

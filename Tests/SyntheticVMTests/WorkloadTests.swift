@@ -52,7 +52,8 @@ import Testing
         #expect(error?.place.hasPrefix("guest command line") == true)
     }
 
-    /// Breaks when the steps of a writer repeat or leave out a page of its part within a generation.
+    /// Breaks when the steps of a writer repeat or leave out a page of its part within a
+    /// generation.
     @Test(arguments: [1, 2, 3, 7, 64, 100, 4096, 4099])
     func everyGenerationVisitsEveryPageOnce(pages: Int) {
         let part = WriterPart(pages: 10..<10 + pages, seed: 3, writer: 1)

@@ -118,7 +118,8 @@ struct DefinitionTests {
         #expect(try decoded(VMDefinitionDocument.encode(definition)) == definition)
     }
 
-    // Breaks when a unit is read as another one (libvirt's KB is 1000, its k and K are not the same).
+    // Breaks when a unit is read as another one (libvirt's KB is 1000, its k and K are not the
+    // same).
     @Test(
         "memory has libvirt's units",
         arguments: [

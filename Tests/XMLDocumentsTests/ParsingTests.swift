@@ -61,8 +61,8 @@ struct ParsingTests {
         #expect(document.root.children[0].position == XMLPosition(line: 1, column: 4))
     }
 
-    // Breaks when lines stop at 65,535, the width of the tree's own line number, or when the parser's
-    // buffer moves and offsets are counted from its start.
+    // Breaks when lines stop at 65,535, the width of the tree's own line number, or when the
+    // parser's buffer moves and offsets are counted from its start.
     @Test("positions hold far into a large document")
     func largeDocument() throws {
         let body = (0..<70_000).map { $0 % 7 == 0 ? "<e n=\"\($0)\"/>\n" : "é\n" }.joined()
@@ -74,8 +74,8 @@ struct ParsingTests {
         #expect(document.root.children.count == 10_000)
     }
 
-    // Breaks when an error loses its message, its line or its column, or when a later error is shown.
-    // Versions of the library differ by a few columns in where they notice.
+    // Breaks when an error loses its message, its line or its column, or when a later error is
+    // shown. Versions of the library differ by a few columns in where they notice.
     @Test(
         "a text that is not well-formed is refused where it goes wrong",
         arguments: [

@@ -75,8 +75,8 @@ struct WriterTests {
         #expect(document.root.children[0].text == value)
     }
 
-    // Breaks when the library's escape for characters that XML cannot hold is written to a file that
-    // nothing can read again.
+    // Breaks when the library's escape for characters that XML cannot hold is written to a file
+    // that nothing can read again.
     @Test(
         "a character that no document can hold is refused",
         arguments: ["\u{0}", "\u{1B}[31m", "\u{FFFE}"])

@@ -21,8 +21,8 @@ public enum CommandLineProgram {
         }
     }
 
-    /// Opens `/dev/null` where the caller closed a standard stream: else the next file or connection
-    /// would get its number, and the output meant for it.
+    /// Opens `/dev/null` where the caller closed a standard stream: else the next file or
+    /// connection would get its number, and the output meant for it.
     private static func fillStandardStreams() {
         for stream in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
         where fcntl(stream, F_GETFD) == -1 && errno == EBADF {

@@ -21,8 +21,8 @@ public struct InventoryFile: Hashable, Sendable {
 
     /// Reads the hosts, changes them and writes them back, with no other writer in between.
     ///
-    /// Waits for other writers. A file that does not exist counts as empty and is made with mode 0600,
-    /// missing folders with mode 0700. When `change` throws, nothing is written.
+    /// Waits for other writers. A file that does not exist counts as empty and is made with mode
+    /// 0600, missing folders with mode 0700. When `change` throws, nothing is written.
     /// - Parameter change: changes the hosts; quick, since other writers wait.
     /// - Returns: what `change` returned.
     /// - Throws: what `change` throws, and as `load` and `InventoryDocument.encode`.

@@ -13,10 +13,10 @@ public enum InventorySearch {
 
     /// Decides which file is the inventory.
     ///
-    /// A place that somebody named, by `--inventory` or `$LIVEMIG_INVENTORY`, is the place, there or
-    /// not: another inventory in its stead would be other hosts. Otherwise the first that exists of
-    /// `$XDG_CONFIG_HOME/livemig/hosts.xml` and `/etc/livemig/hosts.xml`, and the first of them when
-    /// neither does. As the XDG Base Directory Specification has it, an empty or relative
+    /// A place that somebody named, by `--inventory` or `$LIVEMIG_INVENTORY`, is the place, there
+    /// or not: another inventory in its stead would be other hosts. Otherwise the first that exists
+    /// of `$XDG_CONFIG_HOME/livemig/hosts.xml` and `/etc/livemig/hosts.xml`, and the first of them
+    /// when neither does. As the XDG Base Directory Specification has it, an empty or relative
     /// `$XDG_CONFIG_HOME` counts as unset and stands for `$HOME/.config`.
     /// - Parameters:
     ///   - option: the value of `--inventory`.

@@ -21,7 +21,8 @@ public enum Subnet {
         }
     }
 
-    /// The bytes of the address and the length of the prefix; `nil` for text that is neither family.
+    /// The bytes of the address and the length of the prefix; `nil` for text that is neither
+    /// family.
     private static func parsed(_ text: String) -> (address: [UInt8], prefix: Int)? {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")

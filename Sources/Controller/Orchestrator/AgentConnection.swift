@@ -7,8 +7,8 @@ import WireProtocol
 
 /// A conversation with the agent of a host, over SSH.
 ///
-/// Requests are made one at a time. Any task may use it; one task at a time receives. A request that
-/// is cancelled or late leaves the conversation of no use, since the answer may still come.
+/// Requests are made one at a time. Any task may use it; one task at a time receives. A request
+/// that is cancelled or late leaves the conversation of no use, since the answer may still come.
 public final class AgentConnection: Sendable {
     /// The host.
     public let host: HostRecord
@@ -96,8 +96,8 @@ public final class AgentConnection: Sendable {
     ///   - message: the request.
     ///   - reply: the answer that is expected.
     ///   - limit: the longest wait.
-    /// - Throws: the agent's error, with the host's name; `E-STALL` when no answer comes in time; and
-    ///   as `receive`.
+    /// - Throws: the agent's error, with the host's name; `E-STALL` when no answer comes in time;
+    ///   and as `receive`.
     func request<Reply: WireMessage>(
         _ message: some WireMessage, for reply: Reply.Type,
         within limit: Duration = AgentConnection.requestLimit

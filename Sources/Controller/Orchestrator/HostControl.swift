@@ -71,8 +71,8 @@ public struct HostControl: Sendable {
         return answers[try VMSearch.find(vm.name, in: answers).index].host
     }
 
-    /// Lets the agents of two hosts open data lanes to each other: each gets a key of its own, which
-    /// the other accepts for lanes only.
+    /// Lets the agents of two hosts open data lanes to each other: each gets a key of its own,
+    /// which the other accepts for lanes only.
     /// - Throws: `E-SAMEHOST` for one host twice, and as the requests.
     public func trust(_ first: HostName, _ second: HostName) async throws(LivemigError) {
         guard first != second else {

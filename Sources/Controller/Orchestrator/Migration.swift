@@ -271,8 +271,8 @@ public final class Migration: Sendable {
         case .planned, .failed:
             let stated =
                 if case .failed(let error) = ending { error.guest } else { nil as GuestLocation? }
-            // The source's guardian has said that the guest runs there: no need to ask a destination
-            // that may have gone.
+            // The source's guardian has said that the guest runs there: no need to ask a
+            // destination that may have gone.
             if let stated, stated.state == .running { return stated }
             let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
             let found = await control.whereabouts(of: request.vm.name, on: hosts).guest

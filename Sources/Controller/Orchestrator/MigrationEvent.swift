@@ -70,7 +70,8 @@ public struct MoveOutcome: Sendable {
 }
 
 extension ExitCode {
-    /// The exit code of several results: the worst for the operator, in the order that a drain uses.
+    /// The exit code of several results: the worst for the operator, in the order that a drain
+    /// uses.
     ///
     /// A guest that may be nowhere comes first, then one whose memory or place is in doubt, then
     /// failures, then refusals.

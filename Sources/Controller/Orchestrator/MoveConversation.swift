@@ -175,8 +175,8 @@ struct MoveConversation {
 
     // MARK: Result
 
-    /// The error nearest to the cause: the source's, which carries the peer's reason, unless it only
-    /// noticed that a connection broke and somebody else knows why.
+    /// The error nearest to the cause: the source's, which carries the peer's reason, unless it
+    /// only noticed that a connection broke and somebody else knows why.
     private var conclusion: Effect {
         let others = [destinationError, relayError].compactMap { $0 }
         let cause = others.first { !Self.isConsequence($0) } ?? others.first

@@ -41,8 +41,8 @@ extension MovePlan {
     ///   - source: where it is.
     ///   - destination: where it goes.
     ///   - policy: how the move shall behave.
-    /// - Throws: `E-SAMEHOST`, `E-NOVM`, `E-BUSY`, `E-NOTRUNNING`, `E-PAUSED`, `E-INTRANSFER`, `E-VMSTATE`,
-    ///   `E-DUPVM`, `E-KERNEL` or `E-NOMEM`; each names hosts and says what to do.
+    /// - Throws: `E-SAMEHOST`, `E-NOVM`, `E-BUSY`, `E-NOTRUNNING`, `E-PAUSED`, `E-INTRANSFER`,
+    ///   `E-VMSTATE`, `E-DUPVM`, `E-KERNEL` or `E-NOMEM`; each names hosts and says what to do.
     public init(
         moving name: VMName, from source: MoveSide, to destination: MoveSide,
         policy: MigrationPolicy

@@ -43,7 +43,8 @@ struct RelayLanes: Sendable {
     }
 
     /// Waits for the end of every connection.
-    /// - Parameter onFailure: called for each that ends with an error or an exit status other than 0.
+    /// - Parameter onFailure: called for each that ends with an error or an exit status other than
+    ///   0.
     func watch(onFailure: @escaping @Sendable (LivemigError) -> Void) async {
         await withTaskGroup(of: Void.self) { group in
             for pump in pumps {

@@ -4,14 +4,15 @@ public import MigrationModel
 public enum VMSearch {
     /// Decides which host a name means.
     ///
-    /// Where several hosts have a VM of the name, the one that has the right to run it is meant, then
-    /// the one on which it runs; a host that does not answer matters only when no other has the VM.
+    /// Where several hosts have a VM of the name, the one that has the right to run it is meant,
+    /// then the one on which it runs; a host that does not answer matters only when no other has
+    /// the VM.
     /// - Parameters:
     ///   - name: the VM.
     ///   - answers: what the hosts answered.
     /// - Returns: the index of the answer and the VM.
-    /// - Throws: `E-NOVM` with at most ten names that are known, the host's own error when only it was
-    ///   asked and did not answer, `E-AMBIGUOUS` with the hosts.
+    /// - Throws: `E-NOVM` with at most ten names that are known, the host's own error when only it
+    ///   was asked and did not answer, `E-AMBIGUOUS` with the hosts.
     public static func find(
         _ name: VMName, in answers: [HostAnswer<[MachineSummary]>]
     ) throws(LivemigError) -> (index: Int, machine: MachineSummary) {

@@ -2,8 +2,8 @@ public import MigrationModel
 
 /// Where a VM is, decided from what every host's record says of it.
 ///
-/// The rules are those of the hand-over: a record that says `OWN` or `INT` gives its host the right to
-/// run the VM, and no other does.
+/// The rules are those of the hand-over: a record that says `OWN` or `INT` gives its host the right
+/// to run the VM, and no other does.
 public struct Whereabouts: Hashable, Sendable {
     /// What one host says.
     public enum View: Hashable, Sendable {

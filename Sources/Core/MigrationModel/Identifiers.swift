@@ -1,4 +1,5 @@
-/// The name of a VM on its host: 1–64 bytes of `A–Z a–z 0–9 . _ -`, starting with a letter or digit.
+/// The name of a VM on its host: 1–64 bytes of `A–Z a–z 0–9 . _ -`, starting with a letter or
+/// digit.
 ///
 /// The alphabet is what is safe at once as a folder name, in a QEMU option and in a log line.
 public struct VMName: Hashable, Sendable, CustomStringConvertible {
@@ -158,7 +159,8 @@ extension String {
         return bytes.allSatisfy { $0.isLetterOrDigit || "._-".utf8.contains($0) }
     }
 
-    /// The text in double quotes with everything outside printable ASCII escaped, at most 512 bytes.
+    /// The text in double quotes with everything outside printable ASCII escaped, at most 512
+    /// bytes.
     ///
     /// Text that came from a peer, a file or the guest is shown only through this.
     public func escaped() -> String {

@@ -4,8 +4,8 @@ public import MigrationModel
 /// done.
 ///
 /// The destination never starts the guest by itself: only the token of the very attempt it is ready
-/// for gives it the right. A ready destination never discards its copy on a timer, since that may be
-/// the only good one.
+/// for gives it the right. A ready destination never discards its copy on a timer, since that may
+/// be the only good one.
 public struct DestinationMachine: Hashable, Sendable {
     /// What can happen.
     public enum Event: Hashable, Sendable {

@@ -18,10 +18,10 @@ public enum OwnershipEffect: Hashable, Sendable {
 
 /// The source's side of the commit protocol: a pure state machine that returns what must be done.
 ///
-/// Rules, each found necessary by model checking (OWNERSHIP, "Rules found necessary"): only an owner
-/// resumes the guest; after `released` nothing but the destination's durable refusal of that very
-/// attempt gives the right back, never a time-out or an error; an abort writes `owner` first and
-/// resumes the guest then.
+/// Rules, each found necessary by model checking (OWNERSHIP, "Rules found necessary"): only an
+/// owner resumes the guest; after `released` nothing but the destination's durable refusal of that
+/// very attempt gives the right back, never a time-out or an error; an abort writes `owner` first
+/// and resumes the guest then.
 public struct SourceMachine: Hashable, Sendable {
     /// What the guest does, as far as this protocol is concerned.
     public enum Guest: Hashable, Sendable {

@@ -18,10 +18,11 @@ public enum CodecPolicy: String, Hashable, Sendable, CaseIterable {
 ///
 /// It measures in blocks of consecutive batches with one codec. Sending is buffered: what a batch
 /// costs is felt only while the buffers are full, so the start of a block is not counted until
-/// twice as much was written as the buffers hold (they drain meanwhile), and one batch at least. At first each codec gets one
-/// block; after that the best one runs, and now and then a loser gets a block, so rarely that
-/// losers take less than `probeShare` of the time, and so of the batches. A codec that does not shrink the data to
-/// 1/`minimumRatio` is not chosen at all: what it could win is less than its processor time.
+/// twice as much was written as the buffers hold (they drain meanwhile), and one batch at least. At
+/// first each codec gets one block; after that the best one runs, and now and then a loser gets a
+/// block, so rarely that losers take less than `probeShare` of the time, and so of the batches. A
+/// codec that does not shrink the data to 1/`minimumRatio` is not chosen at all: what it could win
+/// is less than its processor time.
 public struct CodecChooser: Hashable, Sendable {
     /// The least ratio of bytes before to bytes after that makes a codec worth choosing.
     public static let minimumRatio = 1.05

@@ -1,6 +1,7 @@
 public import MigrationModel
 
-/// Appends fields to a message: integers little-endian, text and lists with their count before them.
+/// Appends fields to a message: integers little-endian, text and lists with their count before
+/// them.
 public struct WireWriter: Sendable {
     /// What was written so far.
     public private(set) var bytes: [UInt8] = []

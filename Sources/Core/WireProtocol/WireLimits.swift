@@ -1,6 +1,7 @@
 /// Every bound on what a peer may send, each checked before anything is allocated for it.
 public enum WireLimits {
-    /// The longest payload of a frame: a VM definition of 1 MiB, the largest message, and its fields.
+    /// The longest payload of a frame: a VM definition of 1 MiB, the largest message, and its
+    /// fields.
     public static let payload = (1 << 20) + 4096
     /// The longest VM definition, as for the file it came from.
     public static let definition = 1 << 20

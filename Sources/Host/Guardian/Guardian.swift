@@ -57,6 +57,8 @@ public final class Guardian {
     var deadline: MonotonicTime?
     var worker: CInt?
     var isFinished = false
+    /// Whether the guest is this host's and stands still only because a disk is held elsewhere.
+    var isResumeOwed = false
 
     private let listener: OwnedDescriptor
 
@@ -71,6 +73,8 @@ public final class Guardian {
         var log = Logger(label: "guardian")
         log[metadataKey: "vm"] = "\(assignment.definition.name)"
         self.log = log
+        // Before anything of the folder is touched: its sockets are the orphan's.
+        if let orphan = OrphanedHypervisor(of: assignment.folder) { throw orphan.refusal }
         journal = try Journal(
             openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid)
         memory = try GuestMemoryFile.create(size: assignment.definition.memory)
@@ -140,8 +144,8 @@ public final class Guardian {
         try GuardianChannel.send(state(), to: starter)
     }
 
-    /// A copy that cannot be received after all, such as when the agent has gone while the hypervisor
-    /// started, must not stay in the record.
+    /// A copy that cannot be received after all, such as when the agent has gone while the
+    /// hypervisor started, must not stay in the record.
     private func giveUpIncoming() {
         guard case .armed(let attempt) = destination?.right else { return }
         do throws(LivemigError) {
@@ -157,7 +161,8 @@ public final class Guardian {
         let interests =
             [Poll.Interest(listener.number), Poll.Interest(machine.processHandle)]
             + clients.map { Poll.Interest($0.number) }
-        let timeout = deadline.map { max(.zero, $0 - .now) }
+        let timeout =
+            isResumeOwed ? Self.resumeInterval : deadline.map { max(.zero, $0 - .now) }
         let ready = try Poll.wait(interests, timeout: timeout)
         if let deadline, deadline <= .now {
             log.warning("blackout deadline passed")
@@ -165,11 +170,31 @@ public final class Guardian {
             try abort(because: "the blackout deadline passed")
         }
         if ready.contains(machine.processHandle) { return machineEnded() }
+        if isResumeOwed { try resumeOwnGuest() }
         for client in clients.map(\.number) where ready.contains(client) {
             serve(client)
         }
         if ready.contains(listener.number), clients.count < Self.clientLimit {
             clients.append(GuardianConnection(try UnixSocket.accept(listener)))
+        }
+    }
+
+    /// How often a guest is tried to be resumed whose disk another process holds.
+    private static let resumeInterval: Duration = .milliseconds(100)
+
+    /// Lets the guest run that this host owns.
+    ///
+    /// A disk that another process holds puts it off: the loop tries again until the disk is free,
+    /// so that the guest is not left paused with nobody to resume it.
+    func resumeOwnGuest() throws(LivemigError) {
+        do throws(LivemigError) {
+            try machine?.resume()
+            if isResumeOwed { log.info("resumed, the disk is free") }
+            isResumeOwed = false
+        } catch {
+            let isRepeated = isResumeOwed && error.code == .lock
+            isResumeOwed = error.code == .lock
+            if !isRepeated { throw error }
         }
     }
 

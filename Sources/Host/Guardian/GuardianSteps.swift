@@ -133,7 +133,7 @@ extension Guardian {
             case .armDeadline: deadline = .now + limit
             case .disarmDeadline: deadline = nil
             case .stopGuest: try self.machine?.stop()
-            case .resumeGuest: try self.machine?.resume()
+            case .resumeGuest: try resumeOwnGuest()
             case .destroyGuest: self.machine?.destroy()
             }
         }
@@ -170,7 +170,7 @@ extension Guardian {
             try handleDestination(
                 .token(request.attempt, digest: request.digest, resume: request.resume))
         } catch {
-            if error.code == .lock { try handleDestination(.resumeRefused) }
+            if hasNotRun { try handleDestination(.resumeRefused) }
             throw error
         }
         let resumed = MonotonicTime.now
@@ -183,6 +183,14 @@ extension Guardian {
             GuardianResumed(at: resumed.nanoseconds, took: resumed - start), to: client)
         worker = nil
         machine?.announce()
+    }
+
+    /// Whether this host owns the guest, durably, and its hypervisor refused to let it run.
+    private var hasNotRun: Bool {
+        guard case .owner = journal.record.right, let status = try? machine?.status() else {
+            return false
+        }
+        return status == .paused || status == .failed
     }
 
     /// Feeds the destination's machine and does what it says, in order.

@@ -38,6 +38,11 @@ public struct AgentEnvironment: Sendable {
         }
     }
 
+    /// The definition as it is run here, with nothing left for another host to read differently.
+    func pinned(_ definition: VMDefinition) throws(LivemigError) -> VMDefinition {
+        definition.kind == .synthetic ? definition : try qemu.pinned(definition)
+    }
+
     /// The version of this host's QEMU.
     func qemuVersion() throws(LivemigError) -> String {
         try qemu.version(

@@ -102,10 +102,12 @@ public final class AgentServer {
 
     private func start(_ name: VMName) throws(LivemigError) {
         let store = MachineStore(root: environment.root)
-        _ = try store.definition(of: name)
+        let definition = try store.definition(of: name)
         guard store.guardianState(of: name) == nil else {
             throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
         }
+        try store.write(
+            try environment.pinned(definition), to: environment.root.machine(name))
         let guardian = try GuardianStarter(environment: environment).start(name)
         _ = try guardian.receive().decode(GuardianState.self)
         // Tracking is proved now, so that a move does not find out later that it cannot work.
@@ -114,9 +116,16 @@ public final class AgentServer {
     }
 
     private func stop(_ name: VMName) throws(LivemigError) {
+        let folder = environment.root.machine(name)
         _ = try MachineStore(root: environment.root).definition(of: name)
-        let guardian = try GuardianClient(
-            connecting: environment.root.machine(name).guardianSocket)
+        let guardian: GuardianClient
+        do throws(LivemigError) {
+            guardian = try GuardianClient(connecting: folder.guardianSocket)
+        } catch {
+            guard let orphan = OrphanedHypervisor(of: folder) else { throw error }
+            try orphan.end()
+            return try show(name)
+        }
         try guardian.perform(GuardianPowerOff())
         let ended = try Poll.wait([.init(guardian.descriptor)], timeout: .seconds(10))
         guard !ended.isEmpty else {

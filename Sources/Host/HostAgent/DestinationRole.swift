@@ -32,6 +32,7 @@ struct DestinationRole: Sendable {
         let definition = try VMDefinitionDocument.decode(
             bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
             generatedUUID: VMUUID(request.attempt.migration.bits))
+        try MoveRules.check(definition)
         try checkMemory(definition)
         try DestinationRules.check(definition)
         let store = MachineStore(root: environment.root)

@@ -7,8 +7,8 @@ import WireProtocol
 
 /// The switchover and the hand-over of the right to run, on the source.
 ///
-/// Stop the guest with the deadline armed, send the last pages while the device state is saved, send
-/// what was written while it was saved, compare, commit, give the token away, clean up.
+/// Stop the guest with the deadline armed, send the last pages while the device state is saved,
+/// send what was written while it was saved, compare, commit, give the token away, clean up.
 struct HandOver {
     let request: StartOutgoing
     let link: PeerLink

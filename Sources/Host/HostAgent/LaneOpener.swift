@@ -1,4 +1,5 @@
 import FrameTransport
+import Glibc
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
@@ -31,6 +32,11 @@ struct LaneOpener: Sendable {
                 try LaneListener(root: root, migration: request.attempt.migration))
         }
         let peer = request.peer
+        guard unsafe access(root.key, F_OK) == 0 else {
+            throw LivemigError(
+                .authentication, "this host has no key for \(peer.name) yet", at: root.path,
+                fix: "let the hosts trust each other: livemig host trust SOURCE \(peer.name)")
+        }
         return .direct(
             SSHEndpoint(
                 name: peer.name, address: peer.address, port: Int(peer.port), user: peer.user,

@@ -49,6 +49,8 @@ struct MachineStore: Sendable {
             summary.state = state.guest
             summary.epoch = state.epoch
             summary.right = state.right
+        } else if OrphanedHypervisor(of: folder) != nil {
+            summary.state = .unknown
         }
         return summary
     }
@@ -109,7 +111,7 @@ struct MachineStore: Sendable {
     func remove(_ name: VMName) throws(LivemigError) {
         _ = try definition(of: name)
         let folder = root.machine(name)
-        guard guardianState(of: name) == nil else {
+        guard guardianState(of: name) == nil, OrphanedHypervisor(of: folder) == nil else {
             throw LivemigError(
                 .busy, "VM \(name) runs", at: root.path, fix: "stop it first with livemig vm stop")
         }

@@ -25,7 +25,8 @@ struct Takeover {
         var isOwner = false
     }
 
-    /// Serves the link until the guest is owned and the source has gone, or the attempt is given up.
+    /// Serves the link until the guest is owned and the source has gone, or the attempt is given
+    /// up.
     func run(
         _ session: DestinationSession, _ guardian: borrowing GuardianClient
     ) throws(LivemigError) {

@@ -9,7 +9,8 @@ public protocol VirtualMachine: AnyObject {
     /// The hypervisor's process id.
     var process: Int32 { get }
 
-    /// A descriptor that polls readable once the hypervisor has ended; valid while this object lives.
+    /// A descriptor that polls readable once the hypervisor has ended; valid while this object
+    /// lives.
     var processHandle: CInt { get }
 
     /// What the guest does now.
@@ -26,8 +27,8 @@ public protocol VirtualMachine: AnyObject {
 
     /// Writes the state of the devices and vCPUs of a stopped guest, without its RAM.
     ///
-    /// Returns when everything is written and the disks are flushed. The guest stays stopped and may
-    /// be resumed after it.
+    /// Returns when everything is written and the disks are flushed. The guest stays stopped and
+    /// may be resumed after it.
     ///
     /// - Parameters:
     ///   - descriptor: a stream socket; the hypervisor closes it at the end of the state.
@@ -38,8 +39,8 @@ public protocol VirtualMachine: AnyObject {
 
     /// Loads the state of devices and vCPUs into a machine that was launched as incoming.
     ///
-    /// Guest RAM must be complete before: loading reads it. Returns with the guest stopped and ready
-    /// to be resumed.
+    /// Guest RAM must be complete before: loading reads it. Returns with the guest stopped and
+    /// ready to be resumed.
     /// - Throws: `E-DSTQEMU` with the hypervisor's last words when it refuses.
     func loadDeviceState(
         from descriptor: consuming OwnedDescriptor, deadline: MonotonicTime

@@ -131,8 +131,14 @@ public struct Journal: ~Copyable, Sendable {
         _ file: CInt, with slot: JournalSlot, path: String
     ) throws(LivemigError) {
         try write(slot, to: file, path: path)
-        try SystemCall.check("ftruncate", at: path, as: .journal) {
-            ftruncate(file, off_t(2 * JournalSlot.size))
+        // Written, not left a hole: a first write into a hole makes fdatasync(2) wait for the file
+        // system's own journal, and the first writes of a record are those of a blackout.
+        let zeros = [UInt8](repeating: 0, count: JournalSlot.size)
+        let written = try SystemCall.check("pwrite", at: path, as: .journal) {
+            unsafe pwrite(file, zeros, zeros.count, off_t(JournalSlot.size))
+        }
+        guard written == zeros.count else {
+            throw LivemigError(.journal, "pwrite: \(written) of \(zeros.count) bytes", at: path)
         }
         try SystemCall.check("fsync", at: path, as: .journal) { fsync(file) }
         // The file's name must survive a power loss too, not only its content.

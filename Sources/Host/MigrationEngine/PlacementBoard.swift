@@ -5,8 +5,8 @@ public import PageCodec
 /// The round in progress on the destination: lanes go from one round to the next together.
 ///
 /// A page sent again in a later round may come on another lane; placing starts only when every lane
-/// has ended the round before, so that the later content lies on top. Every wait ends when the board
-/// has failed; the first failure counts.
+/// has ended the round before, so that the later content lies on top. Every wait ends when the
+/// board has failed; the first failure counts.
 public final class PlacementBoard: Sendable {
     private struct State: Sendable {
         var roundsPlaced: UInt32 = 0

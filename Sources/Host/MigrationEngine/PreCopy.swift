@@ -46,7 +46,8 @@ public struct PreCopy: ~Copyable {
     /// - Parameters:
     ///   - rule: decides after each round.
     ///   - deadline: when to give up.
-    ///   - handOver: what the hand-over would cost besides the last pages, by the latest measurement.
+    ///   - handOver: what the hand-over would cost besides the last pages, by the latest
+    ///     measurement.
     ///   - report: told of each round that has ended.
     public mutating func run(
         _ rule: consuming ConvergenceRule, deadline: MonotonicTime,

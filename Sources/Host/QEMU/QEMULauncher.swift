@@ -29,11 +29,23 @@ public struct QEMULauncher: MachineLauncher {
         try probe.facts(of: try probe.program(for: definition)).version.description
     }
 
+    /// The definition with its machine type by full name, so that another release of QEMU on the
+    /// next host makes the same machine (docs/devel/migration/compatibility.rst).
+    /// - Throws: `E-QEMU` without a QEMU, `E-MACHINE` when it lacks the type.
+    public func pinned(_ definition: VMDefinition) throws(LivemigError) -> VMDefinition {
+        let facts = try probe.facts(of: try probe.program(for: definition))
+        try facts.machines.require(definition.boot.machine, of: facts.version)
+        var pinned = definition
+        pinned.boot.machine =
+            facts.machines.resolve(definition.boot.machine) ?? definition.boot.machine
+        return pinned
+    }
+
     /// Starts QEMU on guest RAM that the caller made.
     ///
     /// - Throws: `E-QEMU` with QEMU's last words, `E-PRELOAD` when QEMU runs without the library,
-    ///   `E-MACHINE` for an unknown machine type, `E-NET` without a bridge, `E-QEMU-CAP` for an incoming machine that cannot leave RAM out.
-    ///   Nothing is left behind then.
+    ///   `E-MACHINE` for an unknown machine type, `E-NET` without a bridge, `E-QEMU-CAP` for an
+    ///   incoming machine that cannot leave RAM out. Nothing is left behind then.
     public func launch(
         _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
         mode: LaunchMode

@@ -2,7 +2,8 @@ import Glibc
 import LinuxSystem
 import MigrationModel
 
-/// Cuts what QEMU's monitor sends into messages, one a line, and keeps both size and nesting bounded.
+/// Cuts what QEMU's monitor sends into messages, one a line, and keeps both size and nesting
+/// bounded.
 struct QMPLineReader {
     /// The longest message that is accepted, in bytes.
     static let sizeLimit = 16 << 20

@@ -2,9 +2,9 @@ import MigrationModel
 
 /// The messages between a reference guest and its driver, on a socket of sequenced packets.
 ///
-/// A request is `NUMBER NAME [ARGUMENT]` in ASCII, with a descriptor beside it for `save` and `load`;
-/// the reply to it is `NUMBER ok TEXT` or `NUMBER failed E-CODE TEXT`. One reply for one request, in
-/// order. A driver that gave up waiting recognises a late reply by its number.
+/// A request is `NUMBER NAME [ARGUMENT]` in ASCII, with a descriptor beside it for `save` and
+/// `load`; the reply to it is `NUMBER ok TEXT` or `NUMBER failed E-CODE TEXT`. One reply for one
+/// request, in order. A driver that gave up waiting recognises a late reply by its number.
 ///
 /// | request | reply |
 /// | --- | --- |

@@ -81,7 +81,8 @@ final class GuestImage: Sendable {
 
     /// Checks every page of RAM.
     ///
-    /// Holes where zeros belong are left alone: reading them through the mapping would allocate them.
+    /// Holes where zeros belong are left alone: reading them through the mapping would allocate
+    /// them.
     func check(steps: [UInt64], heartbeat: Heartbeat) throws(LivemigError) -> Difference {
         var populated = PageBitmap(pageCount: parameters.pageCount)
         try file.addPopulatedPages(to: &populated)

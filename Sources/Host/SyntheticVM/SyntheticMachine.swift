@@ -43,7 +43,8 @@ public final class SyntheticMachine: VirtualMachine {
     public func stop() throws(LivemigError) { _ = try call(.stop) }
 
     /// Lets the guest's threads run.
-    /// - Throws: `E-LOCK` when the guest was started with `refuse-resume=1` and came from elsewhere.
+    /// - Throws: `E-LOCK` when the guest was started with `refuse-resume=1` and came from
+    ///   elsewhere.
     public func resume() throws(LivemigError) { _ = try call(.resume) }
 
     /// Writes the device state; the guest gives up by itself at the deadline.

@@ -28,7 +28,8 @@ public enum VMDefinitionDocument {
     }
 
     /// Reads a definition from a regular file; a symbolic link is refused.
-    /// - Throws: as `decode(bytes:name:generatedUUID:)`, and `E-FILE`, `E-FILETYPE`, `E-PERMISSION`.
+    /// - Throws: as `decode(bytes:name:generatedUUID:)`, and `E-FILE`, `E-FILETYPE`,
+    ///   `E-PERMISSION`.
     public static func read(
         path: String, generatedUUID: VMUUID? = nil
     ) throws(LivemigError) -> VMDefinition {

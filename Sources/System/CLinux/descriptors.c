@@ -66,6 +66,13 @@ int clinux_widen_pipe(int descriptor, int capacity) {
     return result < 0 ? -errno : result;
 }
 
+int clinux_peer_process(int socket) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -errno;
+    return peer.pid;
+}
+
 int clinux_peer_user(int socket, uint32_t *user) {
     struct ucred peer;
     socklen_t size = sizeof peer;

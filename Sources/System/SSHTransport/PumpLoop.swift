@@ -6,8 +6,8 @@ import SystemPackage
 /// Moves bytes between a channel and a stream socket until the command has ended.
 ///
 /// Each direction holds at most one buffer: what one side does not take is not read from the other,
-/// so that the sender is held back by its own socket or window. The loop sleeps in poll(2) only when
-/// neither direction can move, and never on an event that it has no use for.
+/// so that the sender is held back by its own socket or window. The loop sleeps in poll(2) only
+/// when neither direction can move, and never on an event that it has no use for.
 struct PumpLoop: ~Copyable {
     private var channel: SSHChannel
     private let local: OwnedDescriptor

@@ -12,8 +12,8 @@ public struct SSHChannel: ByteChannel, ~Copyable {
     private var tail: ErrorTail
     private let scratch: HeapBuffer
     private var hasSentEnd = false
-    /// How long `read` waits for the first byte; the endpoint's stall time-out unless changed, `nil`
-    /// for no limit.
+    /// How long `read` waits for the first byte; the endpoint's stall time-out unless changed,
+    /// `nil` for no limit.
     public var readTimeout: Duration?
 
     /// The largest piece given to libssh at once; measured best, and within OpenSSH's window of

@@ -16,7 +16,8 @@ struct SSHKey: ~Copyable {
 
     deinit { unsafe ssh_key_free(pointer) }
 
-    /// `SHA256:` and the base64 digest of the public key without padding, as ssh-keygen(1) shows it.
+    /// `SHA256:` and the base64 digest of the public key without padding, as ssh-keygen(1) shows
+    /// it.
     var fingerprint: String? {
         var hash: UnsafeMutablePointer<UInt8>?
         var length = 0

@@ -138,8 +138,8 @@ public final class SSHPump: Sendable {
     /// Waits for the end: the command has ended and all its output was delivered.
     ///
     /// - Returns: exit status and the end of its standard error.
-    /// - Throws: `E-DISCONNECTED`, `E-STALL`, `E-CANCELLED` after `stop`, or the reason why it never
-    ///   ran.
+    /// - Throws: `E-DISCONNECTED`, `E-STALL`, `E-CANCELLED` after `stop`, or the reason why it
+    ///   never ran.
     public func join() throws(LivemigError) -> SSHExit {
         do {
             return try worker.join()

@@ -64,7 +64,8 @@ public struct SSHSession: ~Copyable {
     }
 
     /// Runs a command on the host.
-    /// - Throws: `E-DISCONNECTED` when the connection broke, `E-STALL` when the host does not answer.
+    /// - Throws: `E-DISCONNECTED` when the connection broke, `E-STALL` when the host does not
+    ///   answer.
     public func openExec(_ command: RemoteCommand) throws(LivemigError) -> SSHChannel {
         try SSHChannel(handle, command)
     }

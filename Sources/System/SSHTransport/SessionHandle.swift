@@ -64,8 +64,9 @@ final class SessionHandle {
 
     /// Closes libssh's descriptor if libssh has not.
     ///
-    /// libssh closes it after an error but not in ssh_disconnect. While our own descriptor is open no other file has the socket's inode, so a
-    /// number that was closed and reused by another thread is told apart (fstat(2)).
+    /// libssh closes it after an error but not in ssh_disconnect. While our own descriptor is open
+    /// no other file has the socket's inode, so a number that was closed and reused by another
+    /// thread is told apart (fstat(2)).
     private func closeLent() {
         var ours = stat()
         var theirs = stat()

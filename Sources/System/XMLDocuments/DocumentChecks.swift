@@ -4,8 +4,8 @@ import MigrationModel
 enum DocumentChecks {
     /// Refuses what is too long or not UTF-8, and returns the bytes without a byte order mark.
     ///
-    /// The parser would follow a declared encoding; the one that is accepted needs no conversion, so
-    /// the parser sees the bytes that were checked here.
+    /// The parser would follow a declared encoding; the one that is accepted needs no conversion,
+    /// so the parser sees the bytes that were checked here.
     static func admitted(
         _ bytes: [UInt8], name: String, limits: ParserLimits
     ) throws(LivemigError) -> [UInt8] {

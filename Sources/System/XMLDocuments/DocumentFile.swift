@@ -5,10 +5,11 @@ public import MigrationModel
 public enum DocumentFile {
     /// Reads a regular file of at most `limit` bytes.
     ///
-    /// The file is opened with `O_NOFOLLOW` and judged by `fstat` on the open descriptor, so nothing
-    /// can be exchanged in between; `O_NONBLOCK` keeps a FIFO from blocking the open (open(2)).
-    /// - Throws: `E-FILE` when it cannot be opened or read, `E-FILETYPE` for a symbolic link, folder,
-    ///   FIFO, socket or device, `E-XML-LIMIT` when longer than `limit`.
+    /// The file is opened with `O_NOFOLLOW` and judged by `fstat` on the open descriptor, so
+    /// nothing can be exchanged in between; `O_NONBLOCK` keeps a FIFO from blocking the open
+    /// (open(2)).
+    /// - Throws: `E-FILE` when it cannot be opened or read, `E-FILETYPE` for a symbolic link,
+    ///   folder, FIFO, socket or device, `E-XML-LIMIT` when longer than `limit`.
     public static func read(
         path: String, limit: Int = ParserLimits.standard.bytes
     ) throws(LivemigError) -> [UInt8] {
@@ -22,8 +23,8 @@ public enum DocumentFile {
         return bytes
     }
 
-    /// Puts new contents in the place of a file, so that a reader or a crash sees the old file or the
-    /// new one, never a part.
+    /// Puts new contents in the place of a file, so that a reader or a crash sees the old file or
+    /// the new one, never a part.
     ///
     /// Writes a temporary file of mode 0600 in the same folder, then fsync, rename, fsync of the
     /// folder (rename(2), fsync(2)).

@@ -8,7 +8,8 @@ final class DocumentParser {
     let bytes: [UInt8]
     let name: String
     let limits: ParserLimits
-    /// One for each element, in the order of the document; an element's `_private` is its index + 1.
+    /// One for each element, in the order of the document; an element's `_private` is its index +
+    /// 1.
     private(set) var tags: [StartTag] = []
     /// The first thing refused here; the parser was stopped at it.
     private var refusal: LivemigError?

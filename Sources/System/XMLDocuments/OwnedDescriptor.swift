@@ -6,8 +6,8 @@ package struct OwnedDescriptor: ~Copyable {
     private let number: Int32
 
     /// Opens a path.
-    /// - Throws: `E-FILETYPE` when the path ends in a symbolic link that `flags` refuse, `E-PERMISSION`
-    ///   when access is denied, `E-FILE` otherwise.
+    /// - Throws: `E-FILETYPE` when the path ends in a symbolic link that `flags` refuse,
+    ///   `E-PERMISSION` when access is denied, `E-FILE` otherwise.
     package init(path: String, flags: Int32, mode: UInt32 = 0) throws(LivemigError) {
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw LivemigError(.file, "not a path: \(path.escaped())")

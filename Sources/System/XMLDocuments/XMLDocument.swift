@@ -19,8 +19,8 @@ public import MigrationModel
     ///   - bytes: the document, with or without a byte order mark.
     ///   - name: what errors call the document.
     ///   - limits: how much is accepted.
-    /// - Throws: `E-XML` when not well-formed, `E-XML-DTD`, `E-XML-LIMIT`, `E-XML-UNSUPPORTED` for a
-    ///   processing instruction; each with `name:line:column`.
+    /// - Throws: `E-XML` when not well-formed, `E-XML-DTD`, `E-XML-LIMIT`, `E-XML-UNSUPPORTED` for
+    ///   a processing instruction; each with `name:line:column`.
     public init(
         bytes: [UInt8], name: String, limits: ParserLimits = .standard
     ) throws(LivemigError) {
@@ -45,8 +45,8 @@ public import MigrationModel
     deinit { unsafe xmlFreeDoc(tree) }
 
     /// Reads and parses a regular file, without following a symbolic link at its end.
-    /// - Throws: as `init(bytes:name:limits:)`, and `E-FILE` when it cannot be read, `E-FILETYPE` when
-    ///   it is not a regular file.
+    /// - Throws: as `init(bytes:name:limits:)`, and `E-FILE` when it cannot be read, `E-FILETYPE`
+    ///   when it is not a regular file.
     public static func read(
         path: String, limits: ParserLimits = .standard
     ) throws(LivemigError) -> XMLDocument {

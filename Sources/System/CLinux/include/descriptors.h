@@ -23,6 +23,9 @@ int clinux_accept(int listener);
 /* Lets a pipe hold more (fcntl(2), F_SETPIPE_SZ); returns its capacity, -EBADF for no pipe. */
 int clinux_widen_pipe(int descriptor, int capacity);
 
+/* The process at the other end of a connected socket, as of connecting (SO_PEERCRED). */
+int clinux_peer_process(int socket);
+
 /* The effective user of the process that connected (SO_PEERCRED). */
 int clinux_peer_user(int socket, uint32_t *_Nonnull user);
 

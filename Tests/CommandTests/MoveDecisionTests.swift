@@ -39,6 +39,11 @@ struct MovePlanTests {
         #expect(try Self.refusal(side("alpha", [machine()], canTrack: false), free) == .kernel)
         #expect(try Self.refusal(source, side("beta", free: .mebibytes(4095))) == .memory)
         #expect(try Self.refusal(source, side("beta", free: .mebibytes(4096))) == nil)
+        #expect(try Self.refusal(side("alpha", [machine(right: "INT")]), free) == .busy)
+        let copy = machine(.paused, right: "ARM")
+        #expect(try Self.refusal(source, side("beta", [copy])) == .busy)
+        let dead = machine(.stopped, right: "ARM")
+        #expect(try Self.refusal(source, side("beta", [dead])) == .duplicateVM)
         let last = machine(epoch: .max)
         #expect(try Self.refusal(side("alpha", [last]), free) == .internal)
     }
@@ -76,6 +81,15 @@ struct VMSearchTests {
         #expect(
             try Self.find([("a", .success([machine(.stopped)])), ("b", .success([machine()]))])
                 == "b")
+    }
+
+    // Breaks when a copy that waits for its right to run is taken for the VM.
+    @Test("a copy without the right to run is not the VM")
+    func copies() throws {
+        let copy = machine(.paused, right: "ARM")
+        #expect(try Self.find([("a", .success([copy])), ("b", .success([machine()]))]) == "b")
+        let moving = machine(right: "INT")
+        #expect(try Self.find([("a", .success([moving])), ("b", .success([copy]))]) == "a")
     }
 
     // Breaks when a VM that is missing or there twice is taken for found, or silence for absence.
@@ -162,6 +176,11 @@ struct MoveConversationTests {
         #expect(early.ending == nil)
         early.tell(.message(.source, .failed(Self.broke)))
         #expect(early.failure == .destinationQEMU)
+        var gone = try Talk()
+        gone.tell(
+            .message(.source, .failed(LivemigError(.migrationID, "no migration under way"))),
+            .message(.destination, .failed(Self.cause)))
+        #expect(gone.failure == .destinationQEMU)
         var own = try Talk()
         own.tell(
             .message(.destination, .failed(Self.broke)),
@@ -172,6 +191,22 @@ struct MoveConversationTests {
             .relayFailed(LivemigError(.authentication, "refused")),
             .message(.source, .failed(LivemigError(.stall, "no lane"))))
         #expect(relay.failure == .authentication)
+    }
+
+    // Breaks when an error that both hosts' names explain leaves the operator to guess.
+    @Test("what to do names both hosts")
+    func advice() throws {
+        func fix(_ error: LivemigError) throws -> String? {
+            var talk = try Talk()
+            talk.tell(.message(.source, .failed(error)))
+            talk.tell(.deadline(talk.wake))
+            guard case .failed(let error)? = talk.ending else { return nil }
+            return error.fix
+        }
+        let refused = LivemigError(.authentication, "refused", fix: "add the key")
+        #expect(try fix(refused) == "run livemig host trust alpha beta")
+        #expect(try fix(Self.broke)?.contains("alpha, beta and the link") ?? false)
+        #expect(try fix(LivemigError(.stall, "silent", fix: "known better")) == "known better")
     }
 
     // Breaks when a source that never notices keeps the command for ever, or an old timer ends it.

@@ -128,9 +128,12 @@ public final class Migration: Sendable {
                 moving: request.vm.name, from: survey.source.side, to: survey.destination.side,
                 policy: request.policy)
             show.yield(.planned(plan))
-            let attempt = Attempt(migration: .random(), epoch: plan.epoch)
             let secret = UInt64.random(in: .min ... .max)
-            if !request.isDryRun { try await ready(survey, attempt, secret) }
+            let attempt =
+                request.isDryRun
+                ? Attempt(migration: .random(), epoch: plan.epoch)
+                : try await MovePreparation(survey: survey, vm: request.vm.name, secret: secret)
+                    .run(from: plan.epoch)
             return Prepared(survey: survey, plan: plan, attempt: attempt, secret: secret)
         } catch {
             await Self.close(survey)
@@ -143,17 +146,6 @@ public final class Migration: Sendable {
         if let machine = side.machines.first(where: { $0.name == request.vm.name.text }) {
             surveyed.withLock { $0 = (side.host.name, machine) }
         }
-    }
-
-    private func ready(
-        _ survey: MoveSurvey, _ attempt: Attempt, _ secret: UInt64
-    ) async throws(LivemigError) {
-        let machine = try await survey.source.agent.show(request.vm.name)
-        let message = PrepareIncoming(
-            attempt: attempt, definition: machine.definition, secret: secret,
-            source: survey.source.side.host.name)
-        _ = try await survey.destination.agent.request(
-            message, for: WireProtocol.Prepared.self, within: AgentConnection.startLimit)
     }
 
     // MARK: The move
@@ -193,7 +185,7 @@ public final class Migration: Sendable {
         }
     }
 
-    private static func peer(_ host: HostRecord) -> StartOutgoing.Peer {
+    static func peer(_ host: HostRecord) -> StartOutgoing.Peer {
         .init(
             name: host.name.text, address: host.address, port: UInt16(clamping: host.port),
             user: host.user, hostKeys: host.hostKeys)
@@ -237,7 +229,8 @@ public final class Migration: Sendable {
         }
     }
 
-    private static func message(
+    /// What a frame of an agent says about a move; `nil` for what says nothing.
+    static func message(
         _ frame: Frame, _ host: HostName
     ) throws(LivemigError) -> MoveConversation.Message? {
         do throws(LivemigError) {

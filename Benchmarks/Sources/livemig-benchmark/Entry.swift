@@ -7,7 +7,7 @@ struct LivemigBenchmark: ParsableCommand {
         commandName: "livemig-benchmark", abstract: "Measure livemig on this machine.")
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case move, engine, harvest, codec
+        case move, engine, harvest, codec, memory
     }
 
     @Argument(help: "What to measure.")
@@ -23,6 +23,7 @@ struct LivemigBenchmark: ParsableCommand {
             case .engine: try EngineBenchmark(runs: runs).run()
             case .harvest: try HarvestBenchmark(runs: runs).run()
             case .codec: try CodecBenchmark(runs: runs).run()
+            case .memory: try MemoryBenchmark().run()
             }
         }
     }

@@ -1,8 +1,5 @@
 import Glibc
 
-#if canImport(Glibc)
-#endif
-
 /// State shared by threads, with waiting for a condition on it: a mutex and a condition variable.
 ///
 /// For the threads of a host agent, which block by design. Never wait on one from a Swift task.
@@ -43,6 +40,15 @@ public final class Monitor<State>: @unchecked Sendable {
             unsafe pthread_cond_broadcast(condition)
             unsafe pthread_mutex_unlock(mutex)
         }
+        return try body(&state)
+    }
+
+    /// Reads the state, or changes what no thread waits for: nobody is woken.
+    public func withLockUnnoticed<Result, Failure: Error>(
+        _ body: (inout State) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
         return try body(&state)
     }
 

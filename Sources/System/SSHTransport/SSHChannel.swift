@@ -16,9 +16,11 @@ public struct SSHChannel: ByteChannel, ~Copyable {
     /// `nil` for no limit.
     public var readTimeout: Duration?
 
-    /// The largest piece given to libssh at once; measured best, and within OpenSSH's window of
-    /// 2 MiB.
-    public static let pieceSize = 256 << 10
+    /// The largest piece gathered before the socket gets it.
+    ///
+    /// 256 KiB were measured best; the rest is room for headers, so that 256 KiB of pages leave in
+    /// one piece. OpenSSH's window is 2 MiB.
+    public static let pieceSize = 288 << 10
 
     init(
         _ session: SessionHandle, _ command: RemoteCommand,
@@ -151,7 +153,9 @@ public struct SSHChannel: ByteChannel, ~Copyable {
 
     // MARK: Waiting
 
-    /// Writes every byte, in pieces of at most 256 KiB, until the socket has taken them.
+    /// Writes every byte, until the socket has taken them.
+    ///
+    /// The socket gets them in pieces of `pieceSize`.
     /// - Throws: `E-DISCONNECTED` when the command or the connection has ended, `E-STALL` when the
     ///   peer takes nothing for the stall time-out.
     public mutating func write(_ bytes: RawSpan) throws(LivemigError) {
@@ -161,15 +165,13 @@ public struct SSHChannel: ByteChannel, ~Copyable {
         var deadline = MonotonicTime.now + stall
         while done < bytes.byteCount || session.hasUnsent {
             let mark = session.activity
-            let count =
-                done < bytes.byteCount && !session.hasUnsent
-                ? try offer(bytes.extracting(done...)) : 0
-            done += count
+            let gathered = try gather(bytes.extracting(done...))
+            done += gathered
             if session.sentBytes != sent {
                 sent = session.sentBytes
                 deadline = .now + stall
             }
-            guard count == 0 || session.hasUnsent else { continue }
+            guard gathered == 0 || session.hasUnsent else { continue }
             guard try session.wait(since: mark, until: deadline) else {
                 throw LivemigError(
                     .stall, "nothing accepted for \(stall.brief)", at: session.endpoint.place)
@@ -177,6 +179,21 @@ public struct SSHChannel: ByteChannel, ~Copyable {
             try drainErrors()
             if isClosed { throw failure() }
         }
+    }
+
+    /// Hands libssh a piece, unless the socket has yet to take an earlier one.
+    ///
+    /// libssh takes only whole packets at a call, and would send what is left on its own.
+    private mutating func gather(_ bytes: RawSpan) throws(LivemigError) -> Int {
+        guard !session.hasUnsent else { return 0 }
+        let piece = bytes.extracting(first: Self.pieceSize)
+        var done = 0
+        while done < piece.byteCount {
+            let count = try offer(piece.extracting(done...))
+            if count == 0 { break }
+            done += count
+        }
+        return done
     }
 
     /// Reads what has arrived on standard output, waiting for at least one byte; 0 at its end.

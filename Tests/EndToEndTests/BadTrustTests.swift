@@ -65,8 +65,8 @@ import Testing
         try hosts.expectUntouched()
     }
 
-    // Breaks when a source that may not open lanes does not lead to host trust, keeps a copy on the
-    // destination, or cannot move once it may.
+    // Breaks when a source that may not open lanes, or whose forced command says something else or
+    // does not start, does not hear why, keeps a copy on the destination, or cannot move afterwards.
     @Test(.timeLimit(.minutes(2))) func lanesWithoutTrust() throws {
         let hosts = try TwoHosts(trusting: false)
         let someone = try Operator(hosts)
@@ -93,6 +93,13 @@ import Testing
         let greeted = try someone.run("move", "guest", "--to", "beta")
         greeted.expect(.hello, #"got "Welcome""#, "beta", "start-up files")
         greeted.expectRunning(on: "alpha")
+        try hosts.expectUntouched()
+
+        let gone = lines.map { $0.replacing("command=\"", with: "command=\"/nonexistent") }
+        try hosts.beta.ssh.folder.write(gone.joined(separator: "\n") + "\n", to: "authorized_keys")
+        let unanswered = try someone.run("move", "guest", "--to", "beta")
+        unanswered.expect(.noAgent, "/nonexistent", "beta", "host trust")
+        unanswered.expectRunning(on: "alpha")
         try hosts.expectUntouched()
         try hosts.beta.ssh.folder.write(keys, to: "authorized_keys")
         try someone.succeed("move", "guest", "--to", "beta")

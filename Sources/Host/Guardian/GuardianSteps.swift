@@ -1,3 +1,4 @@
+import Glibc
 import GuestMemory
 import Hypervisor
 import Journal
@@ -72,8 +73,7 @@ extension Guardian {
     private func begin(_ request: GuardianBegin, by client: CInt) throws(LivemigError) {
         guard worker == nil, let machine, var source else {
             throw LivemigError(
-                .busy, "another migration holds the VM",
-                at: journal.record.right.attempt?.description ?? "")
+                .busy, "another migration holds the VM", at: journal.record.underWay)
         }
         switch try machine.status() {
         case .running: break
@@ -209,6 +209,14 @@ extension Guardian {
             }
         }
         log.info("destination record", metadata: ["right": "\(machine.right.word)"])
+    }
+}
+
+extension OwnershipRecord {
+    /// Who moves the VM, and for how long already.
+    fileprivate var underWay: String {
+        let age = max(0, Glibc.time(nil) - Int(clamping: time))
+        return "\(right.attempt?.description ?? "no attempt"), to \(peer), begun \(age) s ago"
     }
 }
 

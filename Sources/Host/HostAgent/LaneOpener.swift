@@ -17,6 +17,9 @@ struct LaneOpener: Sendable {
     /// How long a relaying controller may take to bring a connection.
     private static let relayPatience: Duration = .seconds(10)
 
+    /// How long a command whose output is not a greeting may take to end.
+    private static let lastWords: Duration = .seconds(1)
+
     /// How connections come about.
     enum Route: ~Copyable {
         /// This host connects to the destination.
@@ -144,8 +147,8 @@ struct LaneOpener: Sendable {
 
     /// A greeting that did not come is best explained by how the remote command ended.
     private func explain(_ error: LivemigError, _ pump: SSHPump) -> LivemigError {
-        guard error.code == .hello || error.code == .disconnected, pump.hasEnded,
-            let exit = try? pump.join()
+        guard error.code == .hello || error.code == .disconnected,
+            let exit = pump.exit(by: .now + Self.lastWords)
         else { return error }
         if exit.status == 127 || exit.status == 126 {
             return LivemigError(

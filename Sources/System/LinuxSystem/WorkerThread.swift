@@ -38,7 +38,12 @@ public final class WorkerThread<Value: Sendable>: Sendable {
     }
 
     /// The result if the thread has ended.
-    public var result: Result<Value, any Error>? { outcome.withLock { $0 } }
+    public var result: Result<Value, any Error>? { outcome.withLockUnnoticed { $0 } }
+
+    /// The result if the thread ends before a deadline.
+    public func result(by deadline: MonotonicTime) -> Result<Value, any Error>? {
+        outcome.wait(deadline: deadline) { $0 }
+    }
 }
 
 private final class ThreadStart {

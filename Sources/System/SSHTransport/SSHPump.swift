@@ -153,6 +153,11 @@ public final class SSHPump: Sendable {
     /// Whether the pump has ended, well or not.
     public var hasEnded: Bool { worker.result != nil }
 
+    /// How the command ended, if it ends before a deadline; `nil` also when the connection broke.
+    public func exit(by deadline: MonotonicTime) -> SSHExit? {
+        try? worker.result(by: deadline)?.get()
+    }
+
     /// Ends the connection at once, whatever the pump is doing; harmless when it has ended.
     public func stop() {
         var byte: UInt8 = 0

@@ -99,7 +99,7 @@ var host: [Target] {
         .target(
             name: "Journal",
             dependencies: [
-                "LinuxSystem", "MigrationModel", "Ownership", "WireProtocol", systemPackage,
+                "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
             ],
             path: "Sources/Host/Journal"),
         .target(

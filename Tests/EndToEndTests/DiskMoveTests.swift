@@ -77,7 +77,7 @@ import WireProtocol
         #expect(error?.code == .lock, "\(error as Any)")
         #expect(error?.guest?.state == (longer == .zero ? .running : .paused))
         #expect(try move.verdictOfDestination()?.code == .lock)
-        #expect(try hosts.summary(on: hosts.alpha).right == "OWN")
+        #expect(try hosts.summary(on: hosts.alpha).right.word == "OWN")
         try thief.join()
         try expectSoon(within: .seconds(1)) {
             try hosts.summary(on: hosts.alpha).state == .running

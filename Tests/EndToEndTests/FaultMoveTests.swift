@@ -18,7 +18,7 @@ import WireProtocol
         try expectSoon(within: .seconds(10)) {
             hosts.beta.processes.allSatisfy { $0.contains(" serve ") }
         }
-        #expect(try hosts.summary(on: hosts.alpha).right == "OWN")
+        #expect(try hosts.summary(on: hosts.alpha).right.word == "OWN")
     }
 
     private func expectNextMoveWorks(_ hosts: TwoHosts) throws {

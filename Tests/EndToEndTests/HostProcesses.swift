@@ -31,7 +31,7 @@ extension TwoHosts {
     func expectUntouched(_ location: SourceLocation = #_sourceLocation) throws {
         let summary = try summary(on: alpha)
         #expect(summary.state == .running, sourceLocation: location)
-        #expect(summary.right == "OWN", sourceLocation: location)
+        #expect(summary.right.word == "OWN", sourceLocation: location)
         try expectSoon(within: .seconds(10), { beta.leftovers.isEmpty }, location)
         try expectSoon(within: .seconds(10), { beta.processes.isEmpty }, location)
         // The guardian and the guest, and no agent.

@@ -51,6 +51,9 @@ struct VerdictTests {
         Line(source: released, destination: owner, guest: .stopped, verdict: .crashedOnDestination),
         Line(source: released, destination: laterOwner, verdict: .runsOnDestination),
         Line(source: released, destination: old, verdict: .impossible),
+        Line(source: released, destination: .gone(next), verdict: .movedOn),
+        Line(
+            source: released, destination: .released(next, digest: World.digest), verdict: .movedOn),
         Line(
             source: .gone(attempt), destination: owner, guest: .running, verdict: .runsOnDestination
         ),
@@ -112,7 +115,7 @@ struct VerdictTests {
         case .runsOnDestination, .committedStarting, .crashedOnDestination, .destinationOwnsAlone:
             #expect(there && !here, context)
         case .impossible: #expect(there, context)
-        case .nowhere, .handOverInFlight, .handOverRefused, .sourceMustNotRun,
+        case .nowhere, .handOverInFlight, .handOverRefused, .movedOn, .sourceMustNotRun,
             .destinationMustNotRun:
             #expect(!here && !there, context)
         }

@@ -1,3 +1,4 @@
+import MigrationModel
 import WireProtocol
 
 /// How the payload of a message lies in bytes, stated apart from the code that codes it.
@@ -35,8 +36,18 @@ indirect enum Layout: Sendable {
     static let machine: [Layout] = [
         vmName, .fixed("uuid", 16), .text("kind", WireLimits.name),
         .text("state", WireLimits.name), .fixed("memory", 8, note: "bytes"), .fixed("vcpus", 4),
-        .fixed("epoch", 8), .text("right", WireLimits.name),
+        right,
     ]
+    static let right = Layout.group(
+        "right",
+        [
+            .fixed("state", 1, note: "NONE 0, OWN 1, INT 2, REL 3, GONE 4, ARM 5, RDY 6, ABT 7"),
+            .fixed("epoch", 8), .fixed("has a migration", 1, note: "flag"),
+            .fixed("migration", 16), .fixed("digest", 16),
+        ])
+    static let record = Layout.group(
+        "record",
+        [.fixed("uuid", 16), right, .text("peer", OwnershipRecord.peerLimit), .fixed("time", 8)])
 
     /// The rows of the document's table.
     func rows(_ prefix: String = "") -> [String] {

@@ -111,7 +111,7 @@ struct LimitTests {
         machine.name = String(repeating: "n", count: 64)
         machine.kind = .synthetic
         machine.state = .inTransfer
-        machine.right = "GONE"
+        machine.right = .gone(Attempt(migration: .random(), epoch: Epoch(.max)))
         let list = MachineListMessage(Array(repeating: machine, count: WireLimits.machines))
         #expect(list.payload.count <= WireLimits.payload)
         let decoded = try unsafe MachineListMessage(payload: list.payload.span.bytes)

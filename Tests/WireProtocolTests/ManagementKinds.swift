@@ -7,7 +7,7 @@ extension MessageKind {
         Bits128(high: 0x1122_3344_5566_4788, low: 0x99AA_BBCC_DDEE_FF00))
     static let sampleMachine = MachineSummary(
         name: "web1", uuid: sampleUUID, kind: .qemu, state: .running, memory: ByteCount(1 << 30),
-        vcpus: 2, epoch: Epoch(7), right: "OWN")
+        vcpus: 2, right: .owner(Epoch(7), nil))
     static let sampleError: LivemigError = {
         let guest = GuestLocation(vm: "web1", state: .running, host: "alpha", epoch: Epoch(7))
         return LivemigError(
@@ -23,7 +23,16 @@ extension MessageKind {
             DefineMachine(definition: "<domain/>"), [.text("definition", WireLimits.definition)]
         ) { DefineMachine(definition: $0.text(5000)) },
         request(StartMachine.self), request(StopMachine.self), request(RemoveMachine.self),
-        request(ShowMachine.self), request(AttachConsole.self),
+        request(ShowMachine.self), request(AttachConsole.self), request(ShowRecord.self),
+        request(CancelMachine.self), recovery,
+        MessageKind(
+            RecordMessage(sampleRecord, state: .paused),
+            [.optional(Layout.record), .text("state", WireLimits.name)]
+        ) { random in
+            RecordMessage(
+                random.flag() ? random.record() : nil,
+                state: GuestLocation.State.allCases[random.below(5)])
+        },
         MessageKind(ConsoleInput(bytes: [13]), [.text("bytes", WireLimits.consoleChunk)]) {
             ConsoleInput(bytes: $0.bytes($0.below(3000)))
         },
@@ -76,6 +85,33 @@ extension MessageKind {
         guard case .success(let name) = MachineField.name else { fatalError("a plain name") }
         return MessageKind(Request(name: name), [Layout.vmName]) { random in
             Request(name: (try? VMName(random.plain(64))) ?? name)
+        }
+    }
+
+    static let sampleRecord = OwnershipRecord(
+        uuid: sampleUUID,
+        right: .released(
+            Attempt(
+                migration: MigrationID(Bits128(high: 0x0102_0304_0506_0708, low: 9)),
+                epoch: Epoch(8)), digest: Bits128(high: 0xAABB, low: 0xCCDD)), peer: "beta",
+        time: 1_700_000_000)
+
+    private static var recovery: MessageKind {
+        guard case .success(let name) = MachineField.name, let attempt = sampleRecord.right.attempt
+        else { fatalError("a plain name") }
+        return MessageKind(
+            RecoverMachine(
+                name: name, step: .token(attempt, digest: Bits128(high: 0xAABB, low: 0xCCDD))),
+            [
+                Layout.vmName,
+                .fixed(
+                    "step", 1,
+                    note: "settle 0, discard 1, token 2, reclaim 3, finish 4, freeze 5, seize 6"),
+                .fixed("migration", 16), .fixed("epoch", 8), .fixed("digest", 16),
+                .text("fenced", WireLimits.name),
+            ]
+        ) { random in
+            RecoverMachine(name: (try? VMName(random.plain(64))) ?? name, step: random.step())
         }
     }
 

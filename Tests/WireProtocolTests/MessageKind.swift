@@ -82,11 +82,42 @@ extension Seeded {
         return pages
     }
 
+    mutating func right() -> Right {
+        switch below(8) {
+        case 0: .none
+        case 1: .owner(Epoch(next()), flag() ? MigrationID(bits()) : nil)
+        case 2: .intent(attempt())
+        case 3: .released(attempt(), digest: bits())
+        case 4: .gone(attempt())
+        case 5: .armed(attempt())
+        case 6: .ready(attempt(), digest: bits())
+        default: .aborted(attempt())
+        }
+    }
+
+    mutating func record() -> OwnershipRecord {
+        OwnershipRecord(
+            uuid: VMUUID(bits()), right: right(), peer: text(OwnershipRecord.peerLimit),
+            time: next())
+    }
+
+    mutating func step() -> RecoveryStep {
+        switch below(7) {
+        case 0: .settle
+        case 1: .discard(attempt())
+        case 2: .token(attempt(), digest: bits())
+        case 3: .reclaim(attempt())
+        case 4: .finish(attempt())
+        case 5: .freeze
+        default: .seize(fenced: text(WireLimits.name))
+        }
+    }
+
     mutating func machine() -> MachineSummary {
         MachineSummary(
             name: plain(64), uuid: VMUUID(bits()), kind: VMDefinition.Kind.allCases[below(3)],
             state: GuestLocation.State.allCases[below(5)], memory: ByteCount(next()),
-            vcpus: Int(UInt32(truncatingIfNeeded: next())), epoch: Epoch(next()), right: text(8))
+            vcpus: Int(UInt32(truncatingIfNeeded: next())), right: right())
     }
 
     mutating func policy() -> MigrationPolicy {

@@ -36,7 +36,7 @@ struct MachineDocument: Encodable {
         memoryBytes = machine.memory.bytes
         vcpus = machine.vcpus
         epoch = machine.epoch.number
-        record = machine.right
+        record = machine.right.word
         self.definition = definition
     }
 
@@ -86,7 +86,7 @@ struct StatusDocument: Encodable {
         switch entry.view {
         case .machine(let machine):
             Record(
-                host: entry.host.text, reachable: true, record: machine.right,
+                host: entry.host.text, reachable: true, record: machine.right.word,
                 state: machine.state.rawValue, epoch: machine.epoch.number)
         case .absent: Record(host: entry.host.text, reachable: true)
         case .silent: Record(host: entry.host.text, reachable: false)

@@ -23,7 +23,7 @@ enum MachineText {
             ["host", machine.host.text], ["kind", summary.kind.rawValue],
             ["state", summary.state.rawValue], ["memory", summary.memory.description],
             ["vcpus", String(summary.vcpus)], ["epoch", summary.epoch.description],
-            ["record", summary.right],
+            ["record", summary.right.word],
         ])
     }
 
@@ -43,7 +43,7 @@ enum MachineText {
     private static func row(_ view: Whereabouts.View) -> [String] {
         switch view {
         case .machine(let machine):
-            [machine.right, machine.state.rawValue, "epoch \(machine.epoch)"]
+            [machine.right.word, machine.state.rawValue, "epoch \(machine.epoch)"]
         case .absent: ["-", "not there"]
         case .silent(let error): ["?", "not reachable (\(error.code.rawValue))"]
         }

@@ -90,9 +90,9 @@ extension MovePlan {
         _ machine: MachineSummary, _ host: HostName, _ destination: MoveSide
     ) throws(LivemigError) {
         let isReceiving = destination.machines.contains {
-            $0.uuid == machine.uuid && $0.state != .stopped && ["ARM", "RDY"].contains($0.right)
+            $0.uuid == machine.uuid && $0.state != .stopped && $0.right.isCopyWaiting
         }
-        let isSending = machine.right == "INT" && machine.state != .stopped
+        let isSending = machine.right.isIntent && machine.state != .stopped
         guard isSending || isReceiving else { return }
         let what =
             isReceiving

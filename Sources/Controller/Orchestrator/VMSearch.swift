@@ -59,5 +59,5 @@ public enum VMSearch {
 
 extension MachineSummary {
     /// Whether the record of the host that says this gives it the right to run the VM.
-    var isOwned: Bool { right == "OWN" || right == "INT" }
+    var isOwned: Bool { right.mayRun }
 }

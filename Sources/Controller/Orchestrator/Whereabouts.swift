@@ -73,7 +73,7 @@ private struct Judge {
     }
 
     private func hosts(saying words: String...) -> [(host: HostName, summary: MachineSummary)] {
-        known.filter { words.contains($0.summary.right) }
+        known.filter { words.contains($0.summary.right.word) }
     }
 
     private var silent: [HostName] {
@@ -105,7 +105,7 @@ private struct Judge {
         case .unknown: doing = "belongs to \(host), which does not say what the guest does"
         }
         let move =
-            summary.right == "INT" || !hosts(saying: "ARM", "RDY").isEmpty
+            summary.right.isIntent || !hosts(saying: "ARM", "RDY").isEmpty
             ? "; a move is under way or was interrupted" : ""
         return (guest, doing + move, nil)
     }

@@ -48,6 +48,9 @@ public struct Bits128: Hashable, Sendable, CustomStringConvertible {
     /// The lower 64 bits.
     public let low: UInt64
 
+    /// No bit set, where there is nothing to state.
+    public static let zero = Bits128(high: 0, low: 0)
+
     /// Joins two halves.
     public init(high: UInt64, low: UInt64) {
         self.high = high

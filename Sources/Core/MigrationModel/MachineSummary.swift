@@ -12,15 +12,13 @@ public struct MachineSummary: Hashable, Sendable {
     public var memory: ByteCount
     /// The number of virtual CPUs.
     public var vcpus: Int
-    /// The epoch of this host's record.
-    public var epoch: Epoch
     /// This host's right to run the VM, as the record states it.
-    public var right: String
+    public var right: Right
 
     /// States a summary.
     public init(
         name: String, uuid: VMUUID, kind: VMDefinition.Kind, state: GuestLocation.State,
-        memory: ByteCount, vcpus: Int, epoch: Epoch, right: String
+        memory: ByteCount, vcpus: Int, right: Right
     ) {
         self.name = name
         self.uuid = uuid
@@ -28,9 +26,13 @@ public struct MachineSummary: Hashable, Sendable {
         self.state = state
         self.memory = memory
         self.vcpus = vcpus
-        self.epoch = epoch
         self.right = right
     }
+}
+
+extension MachineSummary {
+    /// The epoch of this host's record.
+    public var epoch: Epoch { right.epoch }
 }
 
 /// What a host says about itself.

@@ -87,7 +87,10 @@ public struct DestinationMachine: Hashable, Sendable {
             right = .aborted(attempt)
             return [.record(right), .destroyGuest]
         case .aborted(attempt): return [.destroyGuest]
-        case .none:
+        // An attempt that never came, or came to nothing, can never be taken up again.
+        case .aborted(let last) where attempt.epoch <= last.epoch: return []
+        case .none, .aborted, .gone:
+            guard attempt.epoch > right.epoch else { throw notPossible("give up \(attempt)") }
             right = .aborted(attempt)
             return [.record(right)]
         default: throw notPossible("give up \(attempt)")

@@ -34,6 +34,8 @@ public enum Verdict: Hashable, Sendable {
     case committedStarting
     /// The destination owned it and its hypervisor died; the source's copy is stale.
     case crashedOnDestination
+    /// The destination owned it and has given it away since; the source's copy is stale.
+    case movedOn
     /// Only the source answers, and it may run the VM.
     case sourceSafeAlone
     /// Only the source answers, and it has given the right away: do not run.
@@ -95,6 +97,8 @@ public enum Verdict: Hashable, Sendable {
             }
         case .owner, .intent:
             return destination.right.epoch > attempt.epoch ? .runsOnDestination : .impossible
+        // Only an owner's attempts have later epochs, so the destination was it, or knew it.
+        case let right where right.epoch > attempt.epoch: return .movedOn
         case .ready(attempt, _) where destination.isAlive: return .handOverInFlight
         default: return .handOverRefused
         }

@@ -16,6 +16,9 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case consoleInput = 24
     case createKey = 25
     case authorizePeer = 26
+    case showRecord = 27
+    case recoverMachine = 28
+    case cancelMachine = 29
     case prepareIncoming = 32
     case startOutgoing = 33
     case cancel = 34
@@ -31,6 +34,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case round = 71
     case progress = 72
     case moved = 73
+    case record = 74
 
     // Source agent to destination agent
     case laneHello = 128
@@ -65,6 +69,10 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case guardianOwn = 202
     case guardianDiscard = 203
     case guardianPowerOff = 204
+    case guardianSettle = 205
+    case guardianCancel = 206
+    case guardianFreeze = 207
+    case guardianSeize = 208
 
     // Guardian to agent
     case guardianState = 224

@@ -49,8 +49,7 @@ public final class Guardian {
     let assignment: Assignment
     let log: Logger
     var journal: Journal
-    var source: SourceMachine?
-    var destination: DestinationMachine?
+    var ownership: GuardianMachine
     var machine: (any VirtualMachine)?
     var memory: GuestMemoryFile
     var clients: [GuardianConnection] = []
@@ -77,6 +76,7 @@ public final class Guardian {
         if let orphan = OrphanedHypervisor(of: assignment.folder) { throw orphan.refusal }
         journal = try Journal(
             openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid)
+        ownership = GuardianMachine(right: journal.record.right, guest: .running)
         memory = try GuestMemoryFile.create(size: assignment.definition.memory)
         listener = try UnixSocket.listen(assignment.folder.guardianSocket, .packets)
         clients = [GuardianConnection(starter)]
@@ -109,35 +109,28 @@ public final class Guardian {
     }
 
     private func start(reportingTo starter: CInt) throws(LivemigError) {
+        let mode: LaunchMode
         switch assignment.role {
         case .powerOn:
-            guard journal.record.right.mayRun else {
+            guard ownership.right.mayRun else {
                 throw LivemigError(
                     .vmState, "this host has no right to run the VM",
-                    at: "record says \(journal.record.right.word)",
+                    at: "record says \(ownership.right.word)",
                     fix: "livemig status \(assignment.definition.name) says where it is")
             }
-            if case .intent = journal.record.right {
-                try journal.write(.owner(journal.record.right.epoch, nil))
-            }
-            source = SourceMachine(right: journal.record.right, guest: .running)
+            try handle(.hypervisorEnded)
+            mode = .powerOn
         case .incoming(let attempt, let peer):
-            var destination = DestinationMachine(right: journal.record.right)
-            for case .record(let right) in try destination.handle(.arm(attempt)) {
-                try journal.write(right, peer: peer)
-            }
-            self.destination = destination
+            try handle(.destination(.arm(attempt)), peer: peer)
             worker = starter
             try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
+            mode = .incoming
         }
-        let mode: LaunchMode = source == nil ? .incoming : .powerOn
         do throws(LivemigError) {
             machine = try assignment.launcher.launch(
                 assignment.definition, memory: memory, folder: assignment.folder, mode: mode)
         } catch {
-            if case .incoming(let attempt, _) = assignment.role {
-                try handleDestination(.discard(attempt))
-            }
+            if mode == .incoming { try handle(.hypervisorEnded) }
             throw error
         }
         log.info("started", metadata: ["mode": "\(mode)"])
@@ -147,9 +140,9 @@ public final class Guardian {
     /// A copy that cannot be received after all, such as when the agent has gone while the
     /// hypervisor started, must not stay in the record.
     private func giveUpIncoming() {
-        guard case .armed(let attempt) = destination?.right else { return }
+        guard case .armed = ownership.right else { return }
         do throws(LivemigError) {
-            try handleDestination(.discard(attempt))
+            try handle(.workerGone)
         } catch {
             log.error("after a start that failed: \(error)")
         }
@@ -167,7 +160,7 @@ public final class Guardian {
         if let deadline, deadline <= .now {
             log.warning("blackout deadline passed")
             self.deadline = nil
-            try abort(because: "the blackout deadline passed")
+            try handle(.deadlinePassed)
         }
         if ready.contains(machine.processHandle) { return machineEnded() }
         if isResumeOwed { try resumeOwnGuest() }
@@ -187,6 +180,7 @@ public final class Guardian {
     /// A disk that another process holds puts it off: the loop tries again until the disk is free,
     /// so that the guest is not left paused with nobody to resume it.
     func resumeOwnGuest() throws(LivemigError) {
+        guard ownership.right.mayRun else { return isResumeOwed = false }
         do throws(LivemigError) {
             try machine?.resume()
             if isResumeOwed { log.info("resumed, the disk is free") }
@@ -206,21 +200,11 @@ public final class Guardian {
         log.warning("hypervisor ended", metadata: ["said": "\(machine?.lastWords ?? "")"])
         deadline = nil
         do throws(LivemigError) {
-            if source == nil, let attempt = destination?.right.attempt {
-                try handleDestination(.discard(attempt))
-            }
-            try abort(because: "the guest has ended")
+            try handle(.hypervisorEnded)
         } catch {
             log.error("after the hypervisor's end: \(error)")
         }
         isFinished = true
-    }
-
-    /// Gives the guest back to this host, if it is still this host's.
-    func abort(because reason: String) throws(LivemigError) {
-        guard case .intent = source?.right else { return }
-        log.info("aborting: \(reason)")
-        try handleSource(.abort)
     }
 
     /// Removes a client; the end of the worker is an abort.
@@ -229,10 +213,8 @@ public final class Guardian {
         guard worker == client else { return }
         worker = nil
         do throws(LivemigError) {
-            try abort(because: "the worker has gone")
-            if case .armed(let attempt) = destination?.right {
-                try handleDestination(.discard(attempt))
-            }
+            log.info("the worker has gone")
+            try handle(.workerGone)
         } catch {
             log.error("after the worker's end: \(error)")
         }
@@ -247,8 +229,7 @@ public final class Guardian {
             case .shutdown, .failed, nil: .stopped
             }
         return GuardianState(
-            guest: guest, isIncoming: source == nil,
-            epoch: journal.record.right.epoch, right: journal.record.right.word,
+            guest: guest, isIncoming: ownership.right.isIncoming, record: journal.record,
             memory: memory.size)
     }
 

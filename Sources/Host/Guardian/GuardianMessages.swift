@@ -24,30 +24,25 @@ public struct GuardianState: WireMessage, Hashable {
     public let guest: GuestLocation.State
     /// Whether the destination's copy waits for its device state.
     public let isIncoming: Bool
-    /// The epoch of the record.
-    public let epoch: Epoch
-    /// The short name of the record's state.
-    public let right: String
+    /// The record.
+    public let record: OwnershipRecord
     /// Guest RAM.
     public let memory: ByteCount
 
     /// States it.
     public init(
-        guest: GuestLocation.State, isIncoming: Bool, epoch: Epoch, right: String,
-        memory: ByteCount
+        guest: GuestLocation.State, isIncoming: Bool, record: OwnershipRecord, memory: ByteCount
     ) {
         self.guest = guest
         self.isIncoming = isIncoming
-        self.epoch = epoch
-        self.right = right
+        self.record = record
         self.memory = memory
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.text(guest.rawValue)
         writer.flag(isIncoming)
-        writer.integer(epoch.number)
-        writer.text(right)
+        writer.record(record)
         writer.integer(memory.bytes)
     }
 
@@ -57,8 +52,7 @@ public struct GuardianState: WireMessage, Hashable {
         }
         self.guest = guest
         isIncoming = try reader.flag()
-        epoch = Epoch(try reader.integer())
-        right = try reader.text()
+        record = try reader.record()
         memory = ByteCount(try reader.integer())
     }
 }
@@ -272,4 +266,42 @@ public struct GuardianPowerOff: EmptyWireMessage, Hashable {
 
     /// The only value.
     public init() {}
+}
+
+/// Gives an interrupted move up, and makes sure that a guest which this host owns runs.
+public struct GuardianSettle: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianSettle
+
+    /// The only value.
+    public init() {}
+}
+
+/// Gives the move up that is under way, whoever its worker is; the worker is let go.
+public struct GuardianCancel: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianCancel
+
+    /// The only value.
+    public init() {}
+}
+
+/// Stops the guest until somebody has looked.
+public struct GuardianFreeze: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianFreeze
+
+    /// The only value.
+    public init() {}
+}
+
+/// Takes the right that a host may hold which an operator has fenced.
+public struct GuardianSeize: WireMessage, Hashable {
+    public static let type = FrameType.guardianSeize
+    /// The fenced host, for the record's reader.
+    public let fenced: String
+
+    /// Takes the right.
+    public init(fenced: String) { self.fenced = fenced }
+
+    public func encode(into writer: inout WireWriter) { writer.text(fenced) }
+
+    public init(from reader: inout WireReader) throws(WireError) { fenced = try reader.text() }
 }

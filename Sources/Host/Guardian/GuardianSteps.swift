@@ -39,22 +39,29 @@ extension Guardian {
         case .guardianSave: try save(try descriptor(of: &packet))
         case .guardianRelease:
             let release = try packet.decode(GuardianRelease.self)
-            try handleSource(.release(release.attempt, ready: release.ready, own: release.own))
+            try handle(
+                .source(.release(release.attempt, ready: release.ready, own: release.own)))
         case .guardianFinish:
-            try handleSource(.acknowledged(try packet.decode(GuardianFinish.self).attempt))
+            try handle(.source(.acknowledged(try packet.decode(GuardianFinish.self).attempt)))
             isFinished = true
         case .guardianReclaim:
-            try handleSource(.refused(try packet.decode(GuardianReclaim.self).attempt))
-        case .guardianAbort: try handleSource(.abort)
+            try handle(.source(.refused(try packet.decode(GuardianReclaim.self).attempt)))
+        case .guardianAbort: try handle(.source(.abort))
         case .guardianLoad: try load(try descriptor(of: &packet))
         case .guardianReady:
             let ready = try packet.decode(GuardianReady.self)
-            try handleDestination(.ready(ready.attempt, digest: ready.digest))
+            try handle(.destination(.ready(ready.attempt, digest: ready.digest)))
         case .guardianOwn: return try own(try packet.decode(), for: client)
         case .guardianDiscard:
-            try handleDestination(.discard(try packet.decode(GuardianDiscard.self).attempt))
+            try handle(.destination(.discard(try packet.decode(GuardianDiscard.self).attempt)))
             isFinished = true
         case .guardianPowerOff: try powerOff()
+        case .guardianSettle: try settle()
+        case .guardianCancel: try cancel()
+        case .guardianFreeze: try machine?.stop()
+        case .guardianSeize:
+            let fenced = try packet.decode(GuardianSeize.self).fenced
+            try handle(.peerFenced, peer: "\(fenced) (fenced)")
         default: throw LivemigError(.wire, "\(WireError.type(packet.type?.rawValue ?? 0))")
         }
         try GuardianChannel.send(DoneMessage(), to: client)
@@ -71,14 +78,11 @@ extension Guardian {
     // MARK: The source
 
     private func begin(_ request: GuardianBegin, by client: CInt) throws(LivemigError) {
-        guard worker == nil, let machine, var source else {
-            throw LivemigError(
-                .busy, "another migration holds the VM", at: journal.record.underWay)
-        }
+        guard worker == nil, let machine else { throw busy }
+        var guest = SourceMachine.Guest.running
         switch try machine.status() {
         case .running: break
-        case .paused where request.keepPaused:
-            source = SourceMachine(right: source.right, guest: .paused)
+        case .paused where request.keepPaused: guest = .paused
         case .paused:
             throw LivemigError(
                 .paused, "the guest is paused and would stay so",
@@ -86,10 +90,10 @@ extension Guardian {
         case let status:
             throw LivemigError(.vmState, "the guest is \(status.rawValue), nothing to move live")
         }
-        self.source = source
+        ownership = GuardianMachine(right: ownership.right, guest: guest)
         worker = client
         do throws(LivemigError) {
-            try handleSource(.begin(request.attempt), peer: request.peer)
+            try handle(.source(.begin(request.attempt)), peer: request.peer)
         } catch {
             worker = nil
             throw error
@@ -98,11 +102,11 @@ extension Guardian {
 
     private func stop(_ request: GuardianStop) throws(LivemigError) {
         let limit = min(request.limit, MigrationPolicy.blackoutLimit)
-        try handleSource(.stop, limit: limit)
+        try handle(.source(.stop), limit: limit)
     }
 
     private func save(_ descriptor: consuming OwnedDescriptor) throws(LivemigError) {
-        guard case .intent = source?.right, let machine, let deadline else {
+        guard case .intent = ownership.right, let machine, let deadline else {
             throw LivemigError(.wire, "device state asked for outside a switchover")
         }
         try machine.saveDeviceState(to: descriptor, deadline: deadline)
@@ -118,44 +122,87 @@ extension Guardian {
         isFinished = true
     }
 
-    /// Feeds the source's machine and does what it says, in order.
-    func handleSource(
-        _ event: SourceMachine.Event, peer: String? = nil, limit: Duration = .zero
-    ) throws(LivemigError) {
-        guard var machine = source else {
-            throw LivemigError(.migrationID, "this host does not own the VM")
-        }
-        let effects = try machine.handle(event)
-        source = machine
-        for effect in effects {
-            switch effect {
-            case .record(let right): try recordOnSource(right, peer: peer)
-            case .armDeadline: deadline = .now + limit
-            case .disarmDeadline: deadline = nil
-            case .stopGuest: try self.machine?.stop()
-            case .resumeGuest: try resumeOwnGuest()
-            case .destroyGuest: self.machine?.destroy()
-            }
-        }
-        if !machine.right.isUnderWay { worker = nil }
-        log.info("source record", metadata: ["right": "\(machine.right.word)"])
+    // MARK: Recovery
+
+    /// Whatever a move left behind is put in order; a move that goes on is let be.
+    private func settle() throws(LivemigError) {
+        if worker != nil, ownership.right.isUnderWay { throw busy }
+        let isStill = try machine?.status() != .running
+        try handle(.adopted(isStill ? .stopped : .running))
     }
 
+    /// The worker notices that its connection has gone.
+    private func cancel() throws(LivemigError) {
+        guard case .intent = ownership.right, let worker else {
+            guard ownership.right.isUnderWay else {
+                throw LivemigError(
+                    .notRunning, "no move of the VM is under way",
+                    at: "record says \(ownership.right.word)")
+            }
+            return try handle(.source(.abort))
+        }
+        disconnect(worker)
+    }
+
+    private var busy: LivemigError {
+        LivemigError(.busy, "another migration holds the VM", at: journal.record.underWay)
+    }
+
+    // MARK: Both
+
+    /// Feeds the state machine and does what it says, in order.
+    ///
+    /// - Parameters:
+    ///   - event: what has happened.
+    ///   - peer: the other host, for the record's reader.
+    ///   - limit: how long the guest may stand still, where it is stopped.
+    func handle(
+        _ event: GuardianMachine.Event, peer: String? = nil, limit: Duration = .zero
+    ) throws(LivemigError) {
+        let before = ownership
+        let effects = try ownership.handle(event)
+        for effect in effects {
+            switch effect {
+            case .record(let right): try record(right, peer: peer, before: before)
+            case .armDeadline: deadline = .now + limit
+            case .disarmDeadline: deadline = nil
+            case .stopGuest: try machine?.stop()
+            case .resumeGuest: try resumeOwnGuest()
+            case .destroyGuest:
+                isResumeOwed = false
+                machine?.destroy()
+            }
+        }
+        if ownership.right.mayRun, !ownership.right.isUnderWay { worker = nil }
+        log.info("record", metadata: ["right": "\(ownership.right.word)"])
+    }
+
+    /// Writes the record.
+    ///
     /// A record that cannot be written does not keep a guest paused that this host owns by what is
-    /// written already: an intent, or a release that the destination has refused durably.
-    private func recordOnSource(_ right: Right, peer: String?) throws(LivemigError) {
+    /// written already: an intent, or a release that the destination has refused durably. Nothing
+    /// else happens without its record; a release may have reached the medium all the same, and so
+    /// counts.
+    private func record(
+        _ right: Right, peer: String?, before: GuardianMachine
+    ) throws(LivemigError) {
         do throws(LivemigError) {
             try journal.write(right, peer: peer)
         } catch {
-            guard case .owner = right else { throw error }
-            log.error("record not written, the guest runs on: \(error)")
+            switch (before.right.isUnderWay, right) {
+            case (true, .owner): log.error("record not written, the guest runs on: \(error)")
+            case (_, .released): throw error
+            default:
+                ownership = before
+                throw error
+            }
         }
     }
 
     // MARK: The destination
 
     private func load(_ descriptor: consuming OwnedDescriptor) throws(LivemigError) {
-        guard case .armed = destination?.right, let machine else {
+        guard case .armed = ownership.right, let machine else {
             throw LivemigError(.wire, "device state came outside a hand-over")
         }
         try machine.loadDeviceState(from: descriptor, deadline: .now + Self.loadLimit)
@@ -167,21 +214,16 @@ extension Guardian {
     private func own(_ request: GuardianOwn, for client: CInt) throws(LivemigError) {
         let start = MonotonicTime.now
         do throws(LivemigError) {
-            try handleDestination(
-                .token(request.attempt, digest: request.digest, resume: request.resume))
+            try handle(
+                .destination(
+                    .token(request.attempt, digest: request.digest, resume: request.resume)))
         } catch {
-            if hasNotRun { try handleDestination(.resumeRefused) }
+            if hasNotRun { try handle(.destination(.resumeRefused)) }
             throw error
         }
         let resumed = MonotonicTime.now
-        // From here on this host is the one that can give the guest away.
-        source =
-            source
-            ?? SourceMachine(
-                right: journal.record.right, guest: request.resume ? .running : .paused)
         try GuardianChannel.send(
             GuardianResumed(at: resumed.nanoseconds, took: resumed - start), to: client)
-        worker = nil
         machine?.announce()
     }
 
@@ -191,24 +233,6 @@ extension Guardian {
             return false
         }
         return status == .paused || status == .failed
-    }
-
-    /// Feeds the destination's machine and does what it says, in order.
-    func handleDestination(_ event: DestinationMachine.Event) throws(LivemigError) {
-        guard var machine = destination else {
-            throw LivemigError(.migrationID, "this host receives no guest")
-        }
-        let effects = try machine.handle(event)
-        destination = machine
-        for effect in effects {
-            switch effect {
-            case .record(let right): try journal.write(right)
-            case .resumeGuest: try self.machine?.resume()
-            case .destroyGuest: self.machine?.destroy()
-            case .armDeadline, .disarmDeadline, .stopGuest: break
-            }
-        }
-        log.info("destination record", metadata: ["right": "\(machine.right.word)"])
     }
 }
 
@@ -221,6 +245,14 @@ extension OwnershipRecord {
 }
 
 extension Right {
+    /// Whether the record belongs to a copy that has not got the right.
+    var isIncoming: Bool {
+        switch self {
+        case .armed, .ready, .aborted: true
+        default: false
+        }
+    }
+
     /// Whether a worker is needed to go on.
     var isUnderWay: Bool {
         switch self {

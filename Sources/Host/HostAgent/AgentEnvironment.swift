@@ -47,7 +47,7 @@ public struct AgentEnvironment: Sendable {
     func qemuVersion() throws(LivemigError) -> String {
         try qemu.version(
             for: VMDefinition(
-                name: try VMName("probe"), uuid: VMUUID(Bits128(high: 0, low: 0)), kind: .qemu,
+                name: try VMName("probe"), uuid: VMUUID(.zero), kind: .qemu,
                 memory: .mebibytes(1)))
     }
 }

@@ -83,6 +83,16 @@ public final class AgentServer {
         case .authorizePeer:
             try PeerKeys(root: environment.root).authorize(try frame.decode())
             try sink.send(DoneMessage())
+        case .showRecord:
+            try sink.send(try store.record(of: try frame.decode(ShowRecord.self).name))
+        case .recoverMachine:
+            try HostRecovery(environment: environment).perform(try frame.decode())
+            try sink.send(DoneMessage())
+        case .cancelMachine:
+            let name = try frame.decode(CancelMachine.self).name
+            try GuardianClient(connecting: environment.root.machine(name).guardianSocket)
+                .perform(GuardianCancel())
+            try sink.send(DoneMessage())
         case .prepareIncoming: try receive(try frame.decode())
         case .startOutgoing: try move(try frame.decode())
         case .cancel:

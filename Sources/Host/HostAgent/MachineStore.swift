@@ -7,6 +7,7 @@ import MigrationModel
 import Ownership
 import SystemPackage
 import VMDefinitions
+import WireProtocol
 import XMLDocuments
 
 /// The VMs of a host as files: definitions, records, and the guardians of those that run.
@@ -43,16 +44,25 @@ struct MachineStore: Sendable {
         let record = try Journal.peek(folder.record)
         var summary = MachineSummary(
             name: name.text, uuid: definition.uuid, kind: definition.kind, state: .stopped,
-            memory: definition.memory, vcpus: definition.vcpus,
-            epoch: record?.right.epoch ?? Epoch(0), right: record?.right.word ?? "NONE")
+            memory: definition.memory, vcpus: definition.vcpus, right: record?.right ?? .none)
         if let state = guardianState(of: name) {
             summary.state = state.guest
-            summary.epoch = state.epoch
-            summary.right = state.right
+            summary.right = state.record.right
         } else if OrphanedHypervisor(of: folder) != nil {
             summary.state = .unknown
         }
         return summary
+    }
+
+    /// The record of a VM, also of one that has gone, and what its guest does.
+    func record(of name: VMName) throws(LivemigError) -> RecordMessage {
+        if let state = guardianState(of: name) {
+            return RecordMessage(state.record, state: state.guest)
+        }
+        let folder = root.machine(name)
+        return RecordMessage(
+            try Journal.peek(folder.record),
+            state: OrphanedHypervisor(of: folder) == nil ? .stopped : .unknown)
     }
 
     /// What the guardian of a VM says; `nil` when there is none.

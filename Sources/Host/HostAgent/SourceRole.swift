@@ -130,7 +130,8 @@ struct SourceRole: Sendable {
         else { return error }
         return error.with(
             guest: GuestLocation(
-                vm: request.name.text, state: state.guest, host: "", epoch: state.epoch))
+                vm: request.name.text, state: state.guest, host: "", epoch: state.record.right.epoch
+            ))
     }
 
     private func inTransfer(_ error: LivemigError) -> LivemigError {

@@ -1,7 +1,6 @@
 import Glibc
 import LinuxSystem
 public import MigrationModel
-public import Ownership
 import SystemPackage
 
 /// The durable record of one VM on one host: two slots written in turn, locked by its one writer.

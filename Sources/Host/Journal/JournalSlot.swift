@@ -1,5 +1,4 @@
-import MigrationModel
-public import Ownership
+public import MigrationModel
 import WireProtocol
 
 /// One of the two copies of a record in its file: 4096 bytes, all numbers little-endian.
@@ -20,7 +19,6 @@ import WireProtocol
 public struct JournalSlot: Hashable, Sendable {
     /// The size in bytes: one block of a disk, so that a torn write spoils one slot at most.
     public static let size = 4096
-    static let peerLimit = 512
     private static let magic: [UInt8] = Array("LMOWNER1".utf8)
 
     /// Grows by one with every write.
@@ -55,13 +53,9 @@ public struct JournalSlot: Hashable, Sendable {
         var body = WireWriter()
         body.integer(sequence)
         body.bits(record.uuid.bits)
-        body.integer(record.right.number)
-        body.integer(record.right.epoch.number)
-        body.flag(record.right.attempt != nil)
-        body.bits(record.right.attempt?.migration.bits ?? Bits128(high: 0, low: 0))
-        body.bits(record.right.digest ?? Bits128(high: 0, low: 0))
+        body.right(record.right)
         body.integer(record.time)
-        body.text(record.peer, limit: Self.peerLimit)
+        body.text(record.peer, limit: OwnershipRecord.peerLimit)
         let padding = Self.size - 16 - body.bytes.count
         let content = body.bytes + [UInt8](repeating: 0, count: padding)
         var head = WireWriter()
@@ -73,55 +67,9 @@ public struct JournalSlot: Hashable, Sendable {
         from reader: inout WireReader
     ) throws(WireError) -> OwnershipRecord {
         let uuid = VMUUID(try reader.bits())
-        let number: UInt8 = try reader.integer()
-        let epoch = Epoch(try reader.integer())
-        let hasMigration = try reader.flag()
-        let migration = MigrationID(try reader.bits())
-        let digest = try reader.bits()
+        let right = try reader.right()
         let time: UInt64 = try reader.integer()
-        let peer = try reader.text(limit: peerLimit)
-        guard
-            let right = Right(
-                number: number, epoch: epoch, migration: hasMigration ? migration : nil,
-                digest: digest)
-        else { throw .field("state") }
+        let peer = try reader.text(limit: OwnershipRecord.peerLimit)
         return OwnershipRecord(uuid: uuid, right: right, peer: peer, time: time)
-    }
-}
-
-extension Right {
-    fileprivate var number: UInt8 {
-        switch self {
-        case .none: 0
-        case .owner: 1
-        case .intent: 2
-        case .released: 3
-        case .gone: 4
-        case .armed: 5
-        case .ready: 6
-        case .aborted: 7
-        }
-    }
-
-    fileprivate var digest: Bits128? {
-        switch self {
-        case .released(_, let digest), .ready(_, let digest): digest
-        default: nil
-        }
-    }
-
-    fileprivate init?(number: UInt8, epoch: Epoch, migration: MigrationID?, digest: Bits128) {
-        let attempt = migration.map { Attempt(migration: $0, epoch: epoch) }
-        switch (number, attempt) {
-        case (0, nil): self = .none
-        case (1, _): self = .owner(epoch, migration)
-        case (2, let attempt?): self = .intent(attempt)
-        case (3, let attempt?): self = .released(attempt, digest: digest)
-        case (4, let attempt?): self = .gone(attempt)
-        case (5, let attempt?): self = .armed(attempt)
-        case (6, let attempt?): self = .ready(attempt, digest: digest)
-        case (7, let attempt?): self = .aborted(attempt)
-        default: return nil
-        }
     }
 }

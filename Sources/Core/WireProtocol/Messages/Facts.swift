@@ -59,7 +59,7 @@ public struct MachineListMessage: WireMessage, Hashable {
 ///
 /// | field | type |
 /// | --- | --- |
-/// | summary | name text, uuid 16 bytes, kind text, state text, memory u64, vcpus u32, epoch u64, right text |
+/// | summary | name text, uuid 16 bytes, kind text, state text, memory u64, vcpus u32, right |
 /// | definition | text, 1 MiB |
 public struct MachineMessage: WireMessage, Hashable {
     public static let type = FrameType.machine
@@ -93,8 +93,7 @@ extension WireWriter {
         text(machine.state.rawValue)
         integer(machine.memory.bytes)
         integer(UInt32(clamping: machine.vcpus))
-        integer(machine.epoch.number)
-        text(machine.right)
+        right(machine.right)
     }
 }
 
@@ -107,6 +106,6 @@ extension WireReader {
         return MachineSummary(
             name: name.text, uuid: uuid, kind: kind, state: state,
             memory: ByteCount(try integer()), vcpus: Int(try integer(UInt32.self)),
-            epoch: try epoch(), right: try text())
+            right: try right())
     }
 }

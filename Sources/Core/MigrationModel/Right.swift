@@ -1,5 +1,3 @@
-public import MigrationModel
-
 /// A host's right to run one VM, as its durable record states it.
 ///
 /// On the source a record goes `owner → intent → released → gone`, and back from `intent` by an
@@ -46,6 +44,14 @@ public enum Right: Hashable, Sendable {
         }
     }
 
+    /// The digest of the memory that is handed over, while it is.
+    public var digest: Bits128? {
+        switch self {
+        case .released(_, let digest), .ready(_, let digest): digest
+        default: nil
+        }
+    }
+
     /// The state's short name, as in the commit protocol's tables.
     public var word: String {
         switch self {
@@ -66,5 +72,18 @@ public enum Right: Hashable, Sendable {
         case .owner, .intent: true
         default: false
         }
+    }
+
+    /// Whether this host holds a copy that waits for the right.
+    public var isCopyWaiting: Bool {
+        switch self {
+        case .armed, .ready: true
+        default: false
+        }
+    }
+
+    /// Whether this host owns the VM and is about to give it away.
+    public var isIntent: Bool {
+        if case .intent = self { true } else { false }
     }
 }

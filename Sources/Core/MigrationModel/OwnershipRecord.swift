@@ -1,5 +1,3 @@
-public import MigrationModel
-
 /// What a host's record of one VM holds.
 public struct OwnershipRecord: Hashable, Sendable {
     /// The VM.
@@ -10,6 +8,9 @@ public struct OwnershipRecord: Hashable, Sendable {
     public var peer: String
     /// The wall-clock time of writing in seconds since 1970, for people; nothing depends on it.
     public var time: UInt64
+
+    /// The most bytes of `peer`.
+    public static let peerLimit = 512
 
     /// States a record.
     public init(uuid: VMUUID, right: Right, peer: String, time: UInt64) {

@@ -161,9 +161,8 @@ var controller: [Target] {
         .target(
             name: "Orchestrator",
             dependencies: [
-                "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel", "SSHTransport",
-                "WireProtocol",
-                systemPackage,
+                "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel", "Ownership",
+                "SSHTransport", "WireProtocol", systemPackage,
             ],
             path: "Sources/Controller/Orchestrator"),
         .target(
@@ -220,7 +219,8 @@ var tests: [Target] {
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Ownership",
+                "Orchestrator",
                 "SSHTransport", "TestSupport", "WireProtocol", "livemig", systemPackage,
             ],
             path: "Tests/CommandTests"),

@@ -43,7 +43,9 @@ struct SourceRole: Sendable {
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
             let image = try SourceImage(memory, key: PageHashKey(secret: request.secret))
-            let session = try SourceSession(self, definition, image, pageCount: memory.pageCount)
+            let session = try SourceSession(
+                self, definition, image, pageCount: memory.pageCount,
+                guardian: guardian.descriptor)
             defer { session.close() }
             try session.board.waitUntilOpen()
             let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
@@ -55,6 +57,17 @@ struct SourceRole: Sendable {
         } catch {
             throw settle(error, guardian, nil)
         }
+    }
+
+    /// Notices that the guardian has let its worker go, which is how others cancel a move.
+    func checkGuardian(_ connection: CInt) throws(LivemigError) {
+        let hasEnded = try !Poll.wait([.init(connection, 0)], timeout: .zero).isEmpty
+        guard hasEnded else { return }
+        let folder = environment.root.machine(request.name)
+        guard (try? GuardianClient(connecting: folder.guardianSocket)) != nil else {
+            throw LivemigError(.disconnected, "the VM's guardian has gone", at: folder.path)
+        }
+        throw LivemigError(.cancelled, "cancelled by somebody else")
     }
 
     /// What this host can tell in advance.
@@ -110,28 +123,26 @@ struct SourceRole: Sendable {
     /// After a failure: makes sure that the guest runs here if it is this host's, lets the
     /// destination give the attempt up, and says where the guest is.
     private func settle(
-        _ error: LivemigError, _ guardian: borrowing GuardianClient, _ link: PeerLink?
+        _ failure: LivemigError, _ guardian: borrowing GuardianClient, _ link: PeerLink?
     ) -> LivemigError {
-        guard error.guest == nil else { return error }
+        guard failure.guest == nil else { return failure }
         do throws(LivemigError) {
             try guardian.perform(GuardianAbort())
         } catch  where error.code == .inTransfer || error.code == .tooLate {
             return inTransfer(error)
         } catch {
-            return error
+            // A guardian that has let this worker go has given the attempt up before.
         }
         if let link {
             link.sink.sendIfPossible(Abort(attempt: request.attempt))
             _ = link.waitForRefusal(deadline: .now + Self.refusalPatience)
         }
-        guard
-            let state = try? guardian.request(
-                GuardianDescribe(wantsMemory: false), for: GuardianState.self)
-        else { return error }
-        return error.with(
+        let store = MachineStore(root: environment.root)
+        guard let state = store.guardianState(of: request.name) else { return failure }
+        return failure.with(
             guest: GuestLocation(
-                vm: request.name.text, state: state.guest, host: "", epoch: state.record.right.epoch
-            ))
+                vm: request.name.text, state: state.guest, host: "",
+                epoch: state.record.right.epoch))
     }
 
     private func inTransfer(_ error: LivemigError) -> LivemigError {

@@ -23,8 +23,16 @@ final class SourceSession: Sendable {
     private static let ticksPerProbe = 5
 
     /// Opens the link and all lanes.
+    ///
+    /// - Parameters:
+    ///   - role: the move.
+    ///   - definition: the VM.
+    ///   - image: guest RAM.
+    ///   - pageCount: its pages.
+    ///   - guardian: the worker's connection to the guardian, watched for its end.
     init(
-        _ role: SourceRole, _ definition: VMDefinition, _ image: SourceImage, pageCount: Int
+        _ role: SourceRole, _ definition: VMDefinition, _ image: SourceImage, pageCount: Int,
+        guardian: CInt
     ) throws(LivemigError) {
         let count = role.request.policy.lanes ?? Self.defaultLanes
         let opener = LaneOpener(
@@ -50,7 +58,9 @@ final class SourceSession: Sendable {
             link.receive(on: &channel, board: board)
         }
         ticker = WorkerThread("ticker") {
-            try Self.tick(control, board, link, events)
+            try Self.tick(control, board, link, events) { () throws(LivemigError) in
+                try role.checkGuardian(guardian)
+            }
         }
         let limiter = BandwidthLimiter(role.request.policy.bandwidth)
         let compression = CodecPolicy(role.request.policy.compression)
@@ -77,10 +87,12 @@ final class SourceSession: Sendable {
     private static var defaultLanes: Int { min(4, max(1, Processors.count)) }
 
     private static func tick(
-        _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink
+        _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink,
+        _ check: () throws(LivemigError) -> Void
     ) throws(LivemigError) {
         var ticks = 0
         while true {
+            do throws(LivemigError) { try check() } catch { control.cancel(error) }
             if ticks % ticksPerProbe == 0 { try? link.probeClock() }
             ticks += 1
             if control.waitForEnd(tick) { return }

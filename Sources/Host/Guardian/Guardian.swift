@@ -1,3 +1,4 @@
+import CrashPoints
 import Glibc
 import GuestMemory
 public import Hypervisor
@@ -127,8 +128,10 @@ public final class Guardian {
             mode = .incoming
         }
         do throws(LivemigError) {
+            CrashPoint.reach(.beforeLaunch)
             machine = try assignment.launcher.launch(
                 assignment.definition, memory: memory, folder: assignment.folder, mode: mode)
+            CrashPoint.reach(.afterLaunch)
         } catch {
             if mode == .incoming { try handle(.hypervisorEnded) }
             throw error

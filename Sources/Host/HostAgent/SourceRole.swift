@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import Guardian
 import GuestMemory
@@ -30,6 +31,7 @@ struct SourceRole: Sendable {
     /// - Returns: the report for the controller.
     /// - Throws: what went wrong, saying where the guest is.
     func run() throws(LivemigError) -> MigrationReport {
+        CrashPoint.reach(.sourceAsked)
         let folder = environment.root.machine(request.name)
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
         let guardian = try GuardianClient(connecting: folder.guardianSocket)
@@ -37,18 +39,22 @@ struct SourceRole: Sendable {
             GuardianBegin(
                 attempt: request.attempt, peer: request.peer.name,
                 keepPaused: request.policy.keepPaused))
+        CrashPoint.reach(.sourceBegun)
         do throws(LivemigError) {
             try checkRules(definition)
             let memory = try GuestMemoryFile(adopting: try guardian.memory())
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
+            CrashPoint.reach(.sourceTracking)
             let image = try SourceImage(memory, key: PageHashKey(secret: request.secret))
             let session = try SourceSession(
                 self, definition, image, pageCount: memory.pageCount,
                 guardian: guardian.descriptor)
             defer { session.close() }
             try session.board.waitUntilOpen()
+            CrashPoint.reach(.sourceLanesOpen)
             let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
+            CrashPoint.reach(.sourceFirstRound)
             do throws(LivemigError) {
                 return try move(preCopy, session, guardian, size: memory.size)
             } catch {
@@ -88,7 +94,9 @@ struct SourceRole: Sendable {
         let start = MonotonicTime.now
         events.sendIfPossible(PhaseMessage(.preCopy))
         try runRounds(&preCopy, session)
+        CrashPoint.reach(.sourceConverged)
         try session.link.waitForMachine(deadline: .now + Self.machinePatience)
+        CrashPoint.reach(.sourceMachineReady)
         let handOver = HandOver(
             request: request, link: session.link, board: session.board, control: control,
             events: events)
@@ -113,6 +121,7 @@ struct SourceRole: Sendable {
             handOver: { Self.handOverCost + (session.link.clock?.uncertainty ?? .zero) * 2 }
         ) { (round) throws(LivemigError) in
             try control.check()
+            CrashPoint.reach(.sourceRoundPlaced)
             events.sendIfPossible(RoundMessage(round))
         }
         if case .notConverging(let error) = outcome, request.policy.onTimeout == .abort {

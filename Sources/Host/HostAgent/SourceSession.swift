@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import Glibc
 import LinuxSystem
@@ -50,6 +51,7 @@ final class SourceSession: Sendable {
         let connection = open.connection
         self.connection = connection
         let link = PeerLink(open.takeSink(), at: place)
+        CrashPoint.reach(.sourceLinkOpen)
         self.link = link
         receiver = WorkerThread("link") {
             var channel = FrameChannel(

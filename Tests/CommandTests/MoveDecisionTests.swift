@@ -349,6 +349,27 @@ struct WhereaboutsTests {
         #expect(steps(twice) == ["alpha stopped the guest", "beta stopped the guest"])
     }
 
+    // Breaks when a move whose commit was not heard says that the guest is on the source, or a
+    // failure before the commit says that it is not.
+    @Test("a failure is called by where the guest is")
+    func truth() throws {
+        func code(_ error: ErrorCode, _ host: String) throws -> ErrorCode? {
+            let guest = GuestLocation(
+                vm: "web1", state: host.isEmpty ? .unknown : .running, host: host,
+                epoch: Epoch(7))
+            let ending = MoveTruth.ending(
+                .failed(LivemigError(error, "x")), guest, to: try HostName("beta"))
+            guard case .failed(let error) = ending else { return nil }
+            return error.code
+        }
+        #expect(try code(.disconnected, "alpha") == .disconnected)
+        #expect(try code(.disconnected, "beta") == .cleanup)
+        #expect(try code(.cancelled, "beta") == .cleanup)
+        #expect(try code(.disconnected, "") == .inTransfer)
+        #expect(try code(.cleanup, "") == .cleanup)
+        #expect(try code(.inTransfer, "") == .inTransfer)
+    }
+
     // Breaks when a refusal hides a guest in transit behind a lesser exit code.
     @Test("several results end with the worst")
     func worst() {

@@ -76,8 +76,10 @@ public final class Migration: Sendable {
         let ending = await transfer(prepared)
         await Self.close(prepared.survey, grace: Self.closingLimit(after: ending))
         CrashPoint.reach(.controllerClosed)
+        let guest = await guest(after: ending, prepared)
         return outcome(
-            ending, attempt: prepared.attempt, guest: await guest(after: ending, prepared))
+            MoveTruth.ending(ending, guest, to: prepared.plan.destination),
+            attempt: prepared.attempt, guest: guest)
     }
 
     private func outcome(

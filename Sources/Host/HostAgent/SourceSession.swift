@@ -41,7 +41,7 @@ final class SourceSession: Sendable {
         pump = open.pump
         let connection = open.connection
         self.connection = connection
-        let link = PeerLink(open.takeSink(), at: place)
+        let link = PeerLink(open.takeSink(), role.request.attempt, at: place)
         self.link = link
         receiver = WorkerThread("link") {
             var channel = FrameChannel(

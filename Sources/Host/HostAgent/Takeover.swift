@@ -18,10 +18,15 @@ struct Takeover {
     private static let placementLimit: Duration = .seconds(30)
 
     /// What has come so far.
-    private struct Progress {
+    struct Progress {
         var state: [UInt8] = []
+        var final: Final?
+        /// What hashing this host's copy anew gave, for the source's digest to be compared with.
+        var fresh: FreshHashes?
+        /// Which pages differ, while the source's hashes come.
+        var comparison: PageComparison?
+        /// What both hosts agree on; the record says RDY once it is there.
         var digest: Bits128?
-        var resume = true
         var isOwner = false
     }
 
@@ -75,6 +80,9 @@ struct Takeover {
             }
         case .final:
             try finish(try frame.decode(Final.self), session, guardian, sink, &progress)
+        case .imageHashed:
+            try compare(try frame.decode(), session, guardian, sink, &progress)
+        case .pageHashes: try collect(try frame.decode(), session, sink, &progress)
         case .token: try own(try frame.decode(Token.self), guardian, sink, &progress)
         case .abort:
             guard try frame.decode(Abort.self).attempt == attempt else { return false }
@@ -86,30 +94,42 @@ struct Takeover {
         return false
     }
 
-    /// All is sent: compares memory, loads the device state, and says READY once that is durable.
+    /// All is sent: compares memory as far as that can be done now, and gets ready.
     private func finish(
         _ final: Final, _ session: DestinationSession, _ guardian: borrowing GuardianClient,
         _ sink: FrameSink, _ progress: inout Progress
     ) throws(LivemigError) {
-        guard final.attempt == attempt, progress.digest == nil else {
+        guard final.attempt == attempt, progress.final == nil else {
             throw LivemigError(.migrationID, "FINAL of another attempt", at: place)
         }
         guard final.stateBytes == UInt64(progress.state.count) else {
             throw LivemigError(
                 .wire, "\(progress.state.count) of \(final.stateBytes) bytes of device state came")
         }
-        let digest = try session.board.waitUntilPlaced(
+        let placed = try session.board.waitUntilPlaced(
             rounds: final.rounds, deadline: .now + Self.placementLimit
         ).bits
-        guard digest == final.digest else {
-            throw LivemigError(
-                .verify, "the pages placed differ from the pages sent", at: place)
+        progress.final = final
+        switch final.verification {
+        case .frame: try makeReady(final.digest, guardian, sink, &progress)
+        case .pages, .audit:
+            guard placed == final.digest else { return try askForHashes(sink, &progress) }
+            try makeReady(placed, guardian, sink, &progress)
+        case .full:
+            // Before the device state is loaded: loading it may write guest memory.
+            progress.fresh = try session.image.hashAnew()
         }
+    }
+
+    /// Loads the device state, and says READY once that is durable.
+    func makeReady(
+        _ digest: Bits128, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
+        _ progress: inout Progress
+    ) throws(LivemigError) {
         try load(progress.state, guardian)
         try guardian.perform(GuardianReady(attempt: attempt, digest: digest))
         progress.state = []
         progress.digest = digest
-        progress.resume = final.resume
         try sink.send(Ready(attempt: attempt, digest: digest))
     }
 
@@ -135,11 +155,13 @@ struct Takeover {
         _ token: Token, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
         _ progress: inout Progress
     ) throws(LivemigError) {
-        guard token.attempt == attempt, token.digest == progress.digest else {
+        guard token.attempt == attempt, token.digest == progress.digest,
+            let final = progress.final
+        else {
             throw LivemigError(.migrationID, "the token of another attempt", at: place)
         }
         let resumed = try guardian.request(
-            GuardianOwn(attempt: attempt, digest: token.digest, resume: progress.resume),
+            GuardianOwn(attempt: attempt, digest: token.digest, resume: final.resume),
             for: GuardianResumed.self)
         progress.isOwner = true
         try sink.send(

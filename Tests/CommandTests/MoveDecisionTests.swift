@@ -205,6 +205,11 @@ struct MoveConversationTests {
         #expect(early.ending == nil)
         early.tell(.message(.source, .failed(Self.broke)))
         #expect(early.failure == .destinationQEMU)
+        var stopped = try Talk()
+        stopped.tell(
+            .message(.source, .failed(LivemigError(.blackout, "took too long"))),
+            .message(.destination, .failed(LivemigError(.cancelled, "the source gave up"))))
+        #expect(stopped.failure == .blackout)
         var gone = try Talk()
         gone.tell(
             .message(.source, .failed(LivemigError(.migrationID, "no migration under way"))),

@@ -37,6 +37,19 @@ struct MemoryComparison {
     /// How long the destination may take to compare, and to find the pages that differ.
     private static let patience: Duration = .seconds(30)
 
+    /// Insists that there is time to hash guest RAM while the guest stands still, by what it uses
+    /// now.
+    /// - Throws: `E-BLACKOUT`, before anything is sent, or the guest stopped, in vain.
+    static func requireTime(for image: SourceImage) throws(LivemigError) {
+        let needed = try image.predictedHashing()
+        guard needed >= MigrationPolicy.blackoutLimit else { return }
+        throw LivemigError(
+            .blackout,
+            "hashing the guest's memory would stop it for \(needed.brief), "
+                + "\(MigrationPolicy.blackoutLimit.brief) are allowed",
+            fix: "use --verify audit, which compares after the guest runs again")
+    }
+
     /// Hashes guest RAM anew, and states its digest.
     ///
     /// - Parameter deadline: before which the guest stands still for certain.

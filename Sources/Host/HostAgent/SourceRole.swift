@@ -72,6 +72,9 @@ struct SourceRole: Sendable {
         _ preCopy: consuming PreCopy, _ session: SourceSession, _ image: SourceImage,
         _ guardian: borrowing GuardianClient, size: ByteCount
     ) throws(LivemigError) -> MigrationReport {
+        if request.policy.verification == .full {
+            try MemoryComparison.requireTime(for: image)
+        }
         let start = MonotonicTime.now
         events.sendIfPossible(PhaseMessage(.preCopy))
         try runRounds(&preCopy, session)

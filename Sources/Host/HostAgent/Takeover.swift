@@ -52,11 +52,14 @@ struct Takeover {
     }
 
     /// Waits for the source, for as long as it may be silent; a ready copy waits without limit.
+    ///
+    /// A guest that is this host's may end whenever it likes.
     private func waitForFrame(
         on link: CInt, _ guardian: borrowing GuardianClient, _ progress: Progress
     ) throws(LivemigError) {
         let limit = progress.digest == nil ? Self.stallLimit : nil
-        let ready = try Poll.wait([.init(link), .init(guardian.descriptor)], timeout: limit)
+        let interests = [link] + (progress.isOwner ? [] : [guardian.descriptor])
+        let ready = try Poll.wait(interests.map { .init($0) }, timeout: limit)
         guard !ready.isEmpty else {
             throw LivemigError(.stall, "nothing from the source for \(Self.stallLimit.brief)")
         }
@@ -74,6 +77,9 @@ struct Takeover {
         case .clockProbe:
             try DestinationSession.answer(try frame.decode(ClockProbe.self), to: sink)
         case .deviceState:
+            guard progress.final == nil else {
+                throw LivemigError(.wire, "device state came after the end of the copy", at: place)
+            }
             progress.state += try frame.decode(DeviceState.self).bytes
             guard progress.state.count <= WireLimits.deviceState else {
                 throw LivemigError(.wire, "the device state is too long", at: place)

@@ -147,7 +147,8 @@ var host: [Target] {
             dependencies: [
                 "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian", "Hypervisor",
                 "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership",
-                "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments",
+                "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol",
+                "XMLDocuments",
                 systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
@@ -232,7 +233,8 @@ var tests: [Target] {
             name: "EndToEndTests",
             dependencies: [
                 "CrashPoints", "FrameTransport", "LinuxSystem", "MigrationModel", "TestSupport",
-                "WireProtocol", "livemig", "livemig-agent", "livemig-synthetic-guest", systemPackage,
+                "WireProtocol", "livemig", "livemig-agent", "livemig-synthetic-guest",
+                systemPackage,
             ],
             path: "Tests/EndToEndTests"),
     ]

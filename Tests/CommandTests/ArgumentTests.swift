@@ -48,6 +48,7 @@ private let badInputs: [BadInput] = [
     .init("move web1 --to beta --max-downtime 2s --timeout 1s", 2, "error[E-RANGE]"),
     .init("move web1 --to beta --lanes 17", 2, "error[E-RANGE]"),
     .init("move web1 --to beta --on-timeout explode", 2, "error[E-USAGE]"),
+    .init("move web1 --to beta --verify everything", 2, "error[E-USAGE]"),
     .init("move -- we!b --to", 2, "error[E-USAGE]"),
     .init("move we!b --to beta", 2, #"error[E-VMNAME]: illegal VM name "we!b""#),
     .init("move \(String(repeating: "w", count: 300)) --to beta", 2, "error[E-VMNAME]"),

@@ -126,9 +126,10 @@ struct MoveConversationTests {
         var wake = 0
         var notes: [String] = []
 
-        init() throws {
+        init(_ verification: MigrationPolicy.Verification = .pages) throws {
             conversation = MoveConversation(
-                source: try HostName("alpha"), destination: try HostName("beta"))
+                source: try HostName("alpha"), destination: try HostName("beta"),
+                verification: verification)
         }
 
         mutating func tell(_ inputs: MoveConversation.Input...) {
@@ -165,6 +166,34 @@ struct MoveConversationTests {
         #expect(error.code.exitCode == .committed)
     }
 
+    // Breaks when an audit that found something, or did not take place, counts as success, or what
+    // it found is hidden behind a copy that is left over.
+    @Test("an audit that does not end well is told")
+    func audit() throws {
+        func told(_ change: (inout MigrationReport) -> Void) throws -> LivemigError? {
+            var report = report(clean: false)
+            report.sourceIsClean = true
+            report.verified = .audit
+            change(&report)
+            var talk = try Talk(.audit)
+            talk.tell(.message(.source, .moved(report)))
+            guard case .moved(_, let error)? = talk.ending else {
+                throw LivemigError(.internal, "not moved")
+            }
+            return error
+        }
+        #expect(try told { _ in } == nil)
+        let unfinished = try told { $0.verified = .pages }
+        #expect(unfinished?.code == .cleanup)
+        #expect(unfinished?.what.contains("audit was not finished") == true)
+        let different = try told { report in
+            report.differing.add(4711)
+            report.sourceIsClean = false
+        }
+        #expect(different?.code.exitCode == .verification)
+        #expect(different?.what.contains("1 page differs: 4711") == true)
+    }
+
     // Breaks when the error shown is that somebody stopped talking although the cause is known.
     @Test("the cause wins over its consequences, in either order")
     func cause() throws {
@@ -178,6 +207,11 @@ struct MoveConversationTests {
         #expect(early.ending == nil)
         early.tell(.message(.source, .failed(Self.broke)))
         #expect(early.failure == .destinationQEMU)
+        var stopped = try Talk()
+        stopped.tell(
+            .message(.source, .failed(LivemigError(.blackout, "took too long"))),
+            .message(.destination, .failed(LivemigError(.cancelled, "the source gave up"))))
+        #expect(stopped.failure == .blackout)
         var gone = try Talk()
         gone.tell(
             .message(.source, .failed(LivemigError(.migrationID, "no migration under way"))),

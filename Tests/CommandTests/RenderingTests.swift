@@ -91,6 +91,16 @@ struct RenderingTests {
                     + "blackout 24 ms = last pages 8 + device state 6 + commit 4 + resume 6",
                 "moved web1 to beta in 3.6 s; 321 MiB on the wire, 1,048,576 pages verified.",
             ])
+        let words: [(MigrationPolicy.Verification, String)] = [
+            (.frame, "frames verified."), (.audit, "1,048,576 pages verified (audit)."),
+            (.full, "1,048,576 pages verified (full)."),
+        ]
+        for (level, words) in words {
+            var report = report()
+            report.verified = level
+            let lines = MoveText.result(try outcome(.moved(report, incomplete: nil)))
+            #expect(lines.last?.hasSuffix(" on the wire, \(words)") == true, "\(lines)")
+        }
         var short = Downtime()
         short.finalPages = .microseconds(1234)
         short.resume = .microseconds(100)
@@ -115,6 +125,25 @@ struct RenderingTests {
         let lines = MoveText.result(try outcome(.planned(try plan())))
         #expect(lines.last == "would move. Nothing was changed.")
         #expect(lines.first == "web1: alpha → beta   4.0 GiB RAM")
+        for line in lines { #expect(line.count <= 80, "\(line)") }
+        #expect(lines.contains { $0.contains("switch over, verify every page, hand") })
+    }
+
+    // Breaks when a plan promises another comparison than the one that was asked for.
+    @Test(
+        "a plan says what is compared",
+        arguments: [
+            (.frame, "switch over, hand ownership"), (.full, "switch over, hash both memories"),
+            (.audit, "remove the copy on alpha and audit what it held"),
+        ] as [(MigrationPolicy.Verification, String)])
+    func plannedComparison(_ level: MigrationPolicy.Verification, _ words: String) throws {
+        var policy = MigrationPolicy()
+        policy.verification = level
+        let plan = try MovePlan(
+            moving: VMName("web1"), from: side("alpha", [machine()]), to: side("beta"),
+            policy: policy)
+        let lines = MoveText.result(try outcome(.planned(plan)))
+        #expect(lines.contains { $0.contains(words) }, "\(lines)")
         for line in lines { #expect(line.count <= 80, "\(line)") }
     }
 
@@ -167,6 +196,27 @@ struct RenderingTests {
         #expect(result.vmIs.state == "running")
         #expect(result.vmIs.epoch == 7)
         #expect(result.time.hasSuffix("Z"))
+    }
+
+    // Breaks when a move whose audit found differences claims to be verified, or hides them.
+    @Test("what an audit found is in the result, in place of the level")
+    func auditJSON() throws {
+        var report = report()
+        report.verified = .audit
+        let good = JSONText.line(ResultEvent(try outcome(.moved(report, incomplete: nil))))
+        #expect(good.contains(#""verified":"audit""#))
+        #expect(!good.contains("differing_pages"))
+        for page in [17, 18] as [UInt64] { report.differing.add(page) }
+        let error = LivemigError(.verify, "2 pages differ")
+        let bad = try outcome(.moved(report, incomplete: error))
+        let line = JSONText.line(ResultEvent(bad))
+        #expect(line.contains(#""differing_pages":{"count":2,"first":[17,18]}"#), "\(line)")
+        #expect(line.contains(#""outcome":"moved""#))
+        #expect(line.contains(#""exit_code":9"#))
+        #expect(!line.contains("verified"))
+        let text = MoveText.result(bad)
+        #expect(text.contains { $0.hasSuffix("on the wire, 2 pages differ.") })
+        #expect(text.last == "VM web1 is RUNNING on beta (epoch 7)")
     }
 
     // Breaks when a failed move claims verification, or its exit code is not the error's.

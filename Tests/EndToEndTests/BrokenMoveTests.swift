@@ -90,6 +90,18 @@ import WireProtocol
         #expect(try hosts.alpha.differingPages() == "0")
     }
 
+    // Breaks when a stop that took too long is said to have been cancelled, which is what the
+    // destination makes of it.
+    @Test(.timeLimit(.minutes(1))) func slowDestination() throws {
+        let hosts = try TwoHosts()
+        let someone = try Operator(hosts)
+        try hosts.start(Self.workload + " slow-load=8000")
+        let run = try someone.run("move", "guest", "--to", "beta")
+        run.expect(.blackout)
+        #expect(run.status == 5)
+        run.expectRunning(on: "alpha")
+    }
+
     // Breaks when a controller that dies leaves the move running without anybody, or a copy.
     @Test(.timeLimit(.minutes(1))) func killedController() throws {
         let hosts = try TwoHosts()

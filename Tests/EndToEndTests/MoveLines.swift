@@ -25,10 +25,16 @@ struct MoveLine: Decodable {
     let wireBytes: UInt64?
     let pages: PageField?
     let verified: String?
+    let differingPages: Differing?
     let vmIs: Place?
 
     struct Downtime: Decodable {
         let total, finalPages, deviceState, commit, resume: Double
+    }
+
+    struct Differing: Decodable, Equatable {
+        let count: UInt64
+        let first: [UInt64]
     }
 
     struct Pages: Decodable {

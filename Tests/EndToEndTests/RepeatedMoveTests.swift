@@ -79,6 +79,13 @@ enum GuestMemoryHolders {
             .filter { !inodes(of: "\($0)").isDisjoint(with: memories) }
     }
 
+    /// The path by which guest memory that a process has open can be opened again (proc(5)).
+    static func path(in process: Int32) -> String? {
+        let folder = "/proc/\(process)/fd"
+        return TreeListing.names(in: folder).map { "\(folder)/\($0)" }
+            .first { target(of: $0).hasPrefix(name) }
+    }
+
     private static func inodes(of process: String) -> Set<UInt64> {
         let folder = "/proc/\(process)/fd"
         var found: Set<UInt64> = []

@@ -54,8 +54,11 @@ final class TwoHosts {
     }
 
     /// Begins a move; the destination is prepared and the source has its order.
+    /// - Parameter strayKey: whether the hosts get different keys for their page hashes, so that
+    ///   each of them takes every page for another content.
     func begin(
-        from source: TestHost, to destination: TestHost, _ policy: MigrationPolicy = .init()
+        from source: TestHost, to destination: TestHost, _ policy: MigrationPolicy = .init(),
+        strayKey: Bool = false
     ) throws -> MoveInProgress {
         let (sending, receiving) = (try source.agent(), try destination.agent())
         let shown = try sending.request(
@@ -65,8 +68,8 @@ final class TwoHosts {
         let secret = UInt64.random(in: .min ... .max)
         _ = try receiving.request(
             PrepareIncoming(
-                attempt: attempt, definition: shown.definition, secret: secret,
-                source: source.name), for: Prepared.self)
+                attempt: attempt, definition: shown.definition,
+                secret: strayKey ? secret ^ 1 : secret, source: source.name), for: Prepared.self)
         try sending.send(
             StartOutgoing(
                 name: try VMName("guest"), attempt: attempt, secret: secret,

@@ -28,7 +28,8 @@ struct DocumentTests {
             ("name", WireLimits.name), ("sentence", WireLimits.sentence),
             ("machines", WireLimits.machines), ("items", WireLimits.items),
             ("stateChunk", WireLimits.stateChunk), ("deviceState", Int(WireLimits.deviceState)),
-            ("consoleChunk", WireLimits.consoleChunk), ("banner", WireLimits.banner),
+            ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
+            ("banner", WireLimits.banner),
             ("laneLimit", MigrationPolicy.laneLimit),
         ])
     func limit(name: String, value: Int) throws {
@@ -47,7 +48,7 @@ struct DocumentTests {
             }
             return words[3].prefix { $0 != ":" }
         }
-        #expect(names.count == 10)
+        #expect(names.count == 11)
         for name in names { #expect(text.contains("| `\(name)` | "), "\(name)") }
     }
 

@@ -22,6 +22,11 @@ indirect enum Layout: Sendable {
     static let pages: [Layout] = [
         .fixed("pages sent", 8), .fixed("pages zero", 8), .fixed("pages unchanged", 8),
     ]
+    static let differing: [Layout] = [
+        .fixed("differing", 8, note: "pages"),
+        .list("first", DifferingPages.limit, [.fixed("page", 8)]),
+    ]
+    static let verification = "1 frame, 2 pages, 3 audit, 4 full"
     static let failure: [Layout] = [
         .text("code", 64), .text("what", WireLimits.sentence), .text("place", WireLimits.sentence),
         .text("fix", WireLimits.sentence),

@@ -35,7 +35,7 @@ struct MessageKind: Sendable, CustomTestStringConvertible {
         self.init(Message()) { _ in Message() }
     }
 
-    static let all = management + moving + peers
+    static let all = management + moving + peers + comparing
 }
 
 enum MachineField {
@@ -72,6 +72,12 @@ extension Seeded {
             code, text(WireLimits.sentence), at: text(WireLimits.sentence), fix: text(300))
         error.guest = flag() ? guest() : nil
         return error
+    }
+
+    mutating func differing() -> DifferingPages {
+        var pages = DifferingPages()
+        for page in 0..<UInt64(below(40)) { pages.add(page * 1000 + UInt64(below(1000))) }
+        return pages
     }
 
     mutating func pages() -> PageCounts {
@@ -130,6 +136,7 @@ extension Seeded {
         policy.compression = MigrationPolicy.Compression.allCases[below(4)]
         policy.path = flag() ? .direct : .relay
         policy.keepPaused = flag()
+        policy.verification = MigrationPolicy.Verification.allCases[below(4)]
         return policy
     }
 }

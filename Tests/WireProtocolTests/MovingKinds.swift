@@ -18,8 +18,8 @@ extension MessageKind {
     /// A move between the controller and the agents.
     static let moving: [MessageKind] = [
         incoming, MessageKind(empty: Prepared.self), outgoing, MessageKind(empty: Cancel.self),
-        MessageKind(PhaseMessage(.switchover), [.fixed("phase", 1, note: "1–4")]) { random in
-            PhaseMessage(PhaseMessage.Phase.allCases[random.below(4)])
+        MessageKind(PhaseMessage(.switchover), [.fixed("phase", 1, note: "1–5")]) { random in
+            PhaseMessage(PhaseMessage.Phase.allCases[random.below(5)])
         },
         round,
         MessageKind(
@@ -57,6 +57,7 @@ extension MessageKind {
         var policy = MigrationPolicy()
         policy.bandwidth = Bandwidth(bytesPerSecond: 125_000_000)
         policy.lanes = 4
+        policy.verification = .full
         let peer = StartOutgoing.Peer(
             name: "beta", address: "10.0.0.12", port: 22, user: "root", hostKeys: ["SHA256:abc"])
         return MessageKind(
@@ -89,6 +90,7 @@ extension MessageKind {
             .optional(.fixed("lanes", 1, note: "1–16")),
             .fixed("compression", 1, note: "1 auto, 2 none, 3 LZ4, 4 zstd"),
             .fixed("path", 1, note: "1 direct, 2 relay"), .fixed("keep paused", 1, note: "flag"),
+            .fixed("verification", 1, note: Layout.verification),
         ]
 
     private static var round: MessageKind {
@@ -116,19 +118,23 @@ extension MessageKind {
         downtime.deviceState = .milliseconds(6)
         downtime.commit = .milliseconds(4)
         downtime.resume = .milliseconds(2)
+        var differing = DifferingPages()
+        for page in [17, 4711] as [UInt64] { differing.add(page) }
         let times = ["transfer", "final pages", "device state", "commit", "resume"]
         return MessageKind(
             Moved(
                 MigrationReport(
                     rounds: 4, transfer: .seconds(3), downtime: downtime,
                     guestBytes: ByteCount(1 << 30), wireBytes: 98_123_456, pages: samplePages,
-                    epoch: Epoch(7), sourceIsClean: true, isRunning: true)),
+                    epoch: Epoch(7), sourceIsClean: true, isRunning: true, verified: .audit,
+                    differing: differing)),
             [.fixed("rounds", 4)] + times.map { .fixed($0, 8, note: "ns, signed") } + [
                 .fixed("guest bytes", 8), .fixed("wire bytes", 8),
             ] + Layout.pages + [
                 .fixed("epoch", 8), .fixed("source is clean", 1, note: "flag"),
                 .fixed("is running", 1, note: "flag"),
-            ]
+                .fixed("verified", 1, note: Layout.verification),
+            ] + Layout.differing
         ) { random in
             var downtime = Downtime()
             downtime.finalPages = random.nanoseconds()
@@ -140,7 +146,9 @@ extension MessageKind {
                     rounds: random.below(1 << 32), transfer: random.nanoseconds(),
                     downtime: downtime, guestBytes: ByteCount(random.next()),
                     wireBytes: random.next(), pages: random.pages(), epoch: Epoch(random.next()),
-                    sourceIsClean: random.flag(), isRunning: random.flag()))
+                    sourceIsClean: random.flag(), isRunning: random.flag(),
+                    verified: MigrationPolicy.Verification.allCases[random.below(4)],
+                    differing: random.differing()))
         }
     }
 }

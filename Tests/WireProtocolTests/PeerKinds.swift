@@ -64,15 +64,17 @@ extension MessageKind {
         MessageKind(
             Final(
                 attempt: sampleAttempt, rounds: 5, stateBytes: 290_000, digest: sampleDigest,
-                resume: true),
+                resume: true, verification: .audit),
             Layout.attempt + [
                 .fixed("rounds", 4), .fixed("state bytes", 8), Layout.digest,
                 .fixed("resume", 1, note: "flag"),
+                .fixed("verification", 1, note: Layout.verification),
             ]
         ) { random in
             Final(
                 attempt: random.attempt(), rounds: UInt32(truncatingIfNeeded: random.next()),
-                stateBytes: random.next(), digest: random.bits(), resume: random.flag())
+                stateBytes: random.next(), digest: random.bits(), resume: random.flag(),
+                verification: MigrationPolicy.Verification.allCases[random.below(4)])
         }
     }
 }

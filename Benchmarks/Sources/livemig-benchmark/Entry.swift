@@ -7,7 +7,7 @@ struct LivemigBenchmark: ParsableCommand {
         commandName: "livemig-benchmark", abstract: "Measure livemig on this machine.")
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case move, engine, harvest, codec, memory
+        case move, engine, harvest, codec, memory, verify
     }
 
     @Argument(help: "What to measure.")
@@ -24,6 +24,7 @@ struct LivemigBenchmark: ParsableCommand {
             case .harvest: try HarvestBenchmark(runs: runs).run()
             case .codec: try CodecBenchmark(runs: runs).run()
             case .memory: try MemoryBenchmark().run()
+            case .verify: try VerifyBenchmark(runs: runs).run()
             }
         }
     }

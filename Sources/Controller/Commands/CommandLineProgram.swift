@@ -3,7 +3,7 @@ import Glibc
 import MigrationModel
 
 #if CrashPoints
-    import CrashPoints
+import CrashPoints
 #endif
 
 /// The program `livemig`, from its arguments to its exit code.
@@ -17,9 +17,9 @@ public enum CommandLineProgram {
         _ = signal(SIGPIPE, SIG_IGN)
         fillStandardStreams()
         #if CrashPoints
-            if let folder = unsafe getenv("LIVEMIG_CRASH_POINTS") {
-                CrashPointFiles.watch(unsafe String(cString: folder))
-            }
+        if let folder = unsafe getenv("LIVEMIG_CRASH_POINTS") {
+            CrashPointFiles.watch(unsafe String(cString: folder))
+        }
         #endif
         do {
             let command = try LivemigCommand.parseAsRoot(arguments)

@@ -111,7 +111,9 @@ struct ResultEvent: Encodable {
     var guestBytes: UInt64?
     var wireBytes: UInt64?
     var pages: PagesDocument?
+    /// Absent where an audit has found differences.
     var verified: String?
+    var differingPages: DifferingDocument?
     let code: String?
     let vmIs: GuestDocument?
 
@@ -121,6 +123,11 @@ struct ResultEvent: Encodable {
         let deviceState: Double
         let commit: Double
         let resume: Double
+    }
+
+    struct DifferingDocument: Encodable {
+        let count: UInt64
+        let first: [UInt64]
     }
 
     /// The kinds of page that scripts may rely on; those that no move of this version has are 0.
@@ -156,7 +163,12 @@ struct ResultEvent: Encodable {
         wireBytes = report.wireBytes
         pages = PagesDocument(
             sent: report.pages.sent, zero: report.pages.zero, unchanged: report.pages.unchanged)
-        verified = "pages"
+        if report.differing.isEmpty {
+            verified = report.verified.word
+        } else {
+            differingPages = DifferingDocument(
+                count: report.differing.count, first: report.differing.first)
+        }
     }
 
     private static func word(_ outcome: MoveOutcome) -> String {

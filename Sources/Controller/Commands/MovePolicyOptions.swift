@@ -15,6 +15,10 @@ struct MovePolicyOptions: ParsableArguments {
         case direct, relay
     }
 
+    enum Verification: String, ExpressibleByArgument, CaseIterable {
+        case frame, pages, audit, full
+    }
+
     @Option(
         name: .customLong("max-downtime"),
         help: ArgumentHelp("The guest's stop to aim for.", valueName: "time"))
@@ -43,6 +47,10 @@ struct MovePolicyOptions: ParsableArguments {
 
     @Option(help: "From host to host, or through this machine.")
     var path: Path = .direct
+
+    @Option(
+        help: ArgumentHelp("How the copy of memory is compared.", valueName: "level"))
+    var verify: Verification = .pages
 
     @Flag(name: .customLong("keep-paused"), help: "Move a guest that is paused, to stay paused.")
     var keepPaused = false
@@ -91,6 +99,13 @@ struct MovePolicyOptions: ParsableArguments {
             case .relay: .relay
             }
         policy.keepPaused = keepPaused
+        policy.verification =
+            switch verify {
+            case .frame: .frame
+            case .pages: .pages
+            case .audit: .audit
+            case .full: .full
+            }
         return policy
     }
 

@@ -48,6 +48,7 @@ struct MoveText {
         case .preCopy: side(source) + "pre-copy, the guest runs"
         case .switchover: side(source) + "switchover, the guest is stopped"
         case .committed: side(destination) + "committed, the guest belongs to \(destination)"
+        case .audit: side(source) + "audit, the guest runs on \(destination)"
         }
     }
 
@@ -94,12 +95,25 @@ struct MoveText {
         let width = max(outcome.source?.text.count ?? 0, outcome.destination.text.count) + 1
         let side = "\(outcome.destination):".padded(to: width)
         let state = report.isRunning ? "running" : "paused"
-        let pages = (report.guestBytes.bytes / 4096).grouped
         return [
             "\(side) \(state)   \(blackout(report.downtime))",
             "moved \(outcome.vm.name) to \(outcome.destination) in \(outcome.total.brief); "
-                + "\(ByteCount(report.wireBytes)) on the wire, \(pages) pages verified.",
+                + "\(ByteCount(report.wireBytes)) on the wire, \(verified(report)).",
         ]
+    }
+
+    /// What was compared; without a claim where it was not, or not the same.
+    private static func verified(_ report: MigrationReport) -> String {
+        let differing = report.differing.count
+        guard differing == 0 else {
+            return differing == 1 ? "1 page differs" : "\(differing.grouped) pages differ"
+        }
+        let pages = (report.guestBytes.bytes / 4096).grouped
+        switch report.verified {
+        case .frame: return "frames verified"
+        case .pages: return "\(pages) pages verified"
+        case .audit, .full: return "\(pages) pages verified (\(report.verified.word))"
+        }
     }
 
     /// Such as `blackout 24 ms = last pages 8 + device state 6 + commit 4 + resume 6`, where the
@@ -139,11 +153,21 @@ struct MoveText {
             "\(name): \(plan.source) → \(plan.destination)   \(plan.machine.memory) RAM",
             "  1. prepare \(name) on \(plan.destination), which takes \(memory)",
             "  2. pre-copy over \(lanes) \(path)",
-            "  3. switch over, verify every page, hand ownership to \(plan.destination)"
+            "  3. switch over\(comparison(plan.policy)), hand ownership to \(plan.destination)"
                 + " (epoch \(plan.epoch))",
-            "  4. remove the copy on \(plan.source)",
+            "  4. remove the copy on \(plan.source)"
+                + (plan.policy.verification == .audit ? " and audit what it held" : ""),
             "would move. Nothing was changed.",
         ]
+    }
+
+    /// What the switchover compares.
+    private static func comparison(_ policy: MigrationPolicy) -> String {
+        switch policy.verification {
+        case .frame: ""
+        case .pages, .audit: ", verify every page"
+        case .full: ", hash both memories"
+        }
     }
 
     /// The last line of a command that moved several VMs.

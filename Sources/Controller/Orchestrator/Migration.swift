@@ -200,7 +200,8 @@ public final class Migration: Sendable {
 
     private func converse(_ move: Prepared) async -> MoveOutcome.Ending {
         var conversation = MoveConversation(
-            source: move.plan.source, destination: move.plan.destination)
+            source: move.plan.source, destination: move.plan.destination,
+            verification: request.policy.verification)
         for await input in inputs {
             for effect in conversation.handle(input) {
                 switch effect {

@@ -47,6 +47,7 @@ struct MoveConversation {
 
     private let source: HostName
     private let destination: HostName
+    private let verification: MigrationPolicy.Verification
     private var isCommitted = false
     private var hasAskedToCancel = false
     private var hasInterrupted = false
@@ -56,9 +57,12 @@ struct MoveConversation {
     private var deadlines = 0
     private var isOver = false
 
-    init(source: HostName, destination: HostName) {
+    init(
+        source: HostName, destination: HostName, verification: MigrationPolicy.Verification
+    ) {
         self.source = source
         self.destination = destination
+        self.verification = verification
     }
 
     mutating func handle(_ input: Input) -> [Effect] {
@@ -87,8 +91,7 @@ struct MoveConversation {
         case .round(let round): return [.show(.round(round))]
         case .progress(let progress): return [.show(.progress(progress))]
         case .moved(let report):
-            let incomplete = report.sourceIsClean ? nil : cleanup("the copy on it is left over")
-            return [.end(.moved(report, incomplete: incomplete))]
+            return [.end(.moved(report, incomplete: incomplete(report)))]
         case .failed(let error):
             sourceError = advised(error)
             let isExplained = [destinationError, relayError].contains { $0 != nil }
@@ -179,11 +182,15 @@ struct MoveConversation {
     /// only noticed that a connection broke and somebody else knows why.
     private var conclusion: Effect {
         let others = [destinationError, relayError].compactMap { $0 }
-        let cause = others.first { !Self.isConsequence($0) } ?? others.first
+        // A destination cancels nothing by itself: it has heard that the source gave up.
+        let cause =
+            others.first { !Self.isConsequence($0) && $0.code != .cancelled } ?? others.first
         guard let own = sourceError else {
             return .end(.failed(cause ?? silence))
         }
-        guard Self.isConsequence(own), var cause, !Self.isConsequence(cause) else {
+        guard Self.isConsequence(own), var cause, !Self.isConsequence(cause),
+            cause.code != .cancelled
+        else {
             return .end(.failed(own))
         }
         cause.guest = own.guest ?? cause.guest
@@ -199,6 +206,25 @@ struct MoveConversation {
             error.fix = "check \(source), \(destination) and the link between them, then move again"
         }
         return error
+    }
+
+    /// What a report says that is not as it should be; the worst of it.
+    private func incomplete(_ report: MigrationReport) -> LivemigError? {
+        guard report.differing.isEmpty else {
+            return LivemigError(
+                .verify, "the audit found that memory is not the same: \(report.differing)",
+                at: "\(source) and \(destination), after the commit",
+                fix: "the guest cannot go back; restart it, or restore it from a backup")
+        }
+        guard report.sourceIsClean else { return cleanup("the copy on it is left over") }
+        guard report.verified == verification else {
+            return LivemigError(
+                .cleanup,
+                "the guest runs on \(destination), but the \(verification.word) was not finished",
+                at: source.text,
+                fix: "its memory was compared before the commit; see the agent's log")
+        }
+        return nil
     }
 
     private var silence: LivemigError {

@@ -25,6 +25,30 @@ public struct MigrationPolicy: Hashable, Sendable {
         case relay = 2
     }
 
+    /// How the copy of the guest's memory is verified.
+    public enum Verification: UInt8, Hashable, Sendable, CaseIterable {
+        /// Every frame has a checksum, and no more is compared.
+        case frame = 1
+        /// What was placed last for each page is compared with what was sent last, before the
+        /// commit.
+        case pages = 2
+        /// Besides, what was placed is compared with the source's memory after the commit, when
+        /// the guest runs on the destination already.
+        case audit = 3
+        /// Both memories are hashed and compared before the commit, while the guest stands still.
+        case full = 4
+
+        /// The word that the operator writes and reads.
+        public var word: String {
+            switch self {
+            case .frame: "frame"
+            case .pages: "pages"
+            case .audit: "audit"
+            case .full: "full"
+            }
+        }
+    }
+
     /// The longest stop of the guest to aim for.
     public var maxDowntime: Duration = .milliseconds(300)
     /// The longest time before the switchover.
@@ -41,6 +65,8 @@ public struct MigrationPolicy: Hashable, Sendable {
     public var path: Path = .direct
     /// Whether a guest that is paused may be moved, to stay paused.
     public var keepPaused = false
+    /// How the copy of the guest's memory is verified.
+    public var verification: Verification = .pages
 
     /// The most data lanes of one move.
     public static let laneLimit = 16

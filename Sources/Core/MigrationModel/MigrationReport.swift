@@ -104,11 +104,17 @@ public struct MigrationReport: Hashable, Sendable {
     public var sourceIsClean: Bool
     /// Whether the guest runs; a guest that was paused stays paused.
     public var isRunning: Bool
+    /// How the copy of memory was verified: less than was asked for where an audit was not
+    /// finished.
+    public var verified: MigrationPolicy.Verification
+    /// What an audit found after the commit; no pages for every other level.
+    public var differing: DifferingPages
 
     /// States a result.
     public init(
         rounds: Int, transfer: Duration, downtime: Downtime, guestBytes: ByteCount,
-        wireBytes: UInt64, pages: PageCounts, epoch: Epoch, sourceIsClean: Bool, isRunning: Bool
+        wireBytes: UInt64, pages: PageCounts, epoch: Epoch, sourceIsClean: Bool, isRunning: Bool,
+        verified: MigrationPolicy.Verification = .pages, differing: DifferingPages = .init()
     ) {
         self.rounds = rounds
         self.transfer = transfer
@@ -119,5 +125,7 @@ public struct MigrationReport: Hashable, Sendable {
         self.epoch = epoch
         self.sourceIsClean = sourceIsClean
         self.isRunning = isRunning
+        self.verified = verified
+        self.differing = differing
     }
 }

@@ -58,4 +58,26 @@ public struct PageHashTable: ~Copyable, @unchecked Sendable {
             unsafe words[Int(page)] = newValue
         }
     }
+
+    /// The hashes of some pages, in order.
+    /// - Parameter pages: within the table; anything else stops the program.
+    public func hashes(of pages: Range<UInt64>) -> [UInt64] { pages.map { self[$0] } }
+
+    /// Takes pages of zeros for pages that were never sent: both read as zeros.
+    ///
+    /// What is left depends on the content of memory alone, and not on how it came there.
+    /// - Returns: the digest of what is left.
+    public func forgetZeroPages(_ key: PageHashKey) -> ImageDigest {
+        var digest = ImageDigest()
+        for page in 0..<UInt64(pageCount) {
+            let hash = self[page]
+            guard hash != PageHashKey.neverSent else { continue }
+            if hash == key.zeroPage(page) {
+                self[page] = PageHashKey.neverSent
+            } else {
+                digest.replace(page: page, old: PageHashKey.neverSent, new: hash)
+            }
+        }
+        return digest
+    }
 }

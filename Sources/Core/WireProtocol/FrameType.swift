@@ -45,6 +45,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case final = 133
     case token = 134
     case abort = 135
+    case imageHashed = 136
+    case pageHashes = 137
 
     // Destination agent to source agent
     case laneAccepted = 160
@@ -54,6 +56,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case ready = 164
     case ownerAcknowledged = 165
     case aborted = 166
+    case hashesWanted = 167
+    case imageCompared = 168
 
     // Agent to guardian, on one host
     case guardianDescribe = 192

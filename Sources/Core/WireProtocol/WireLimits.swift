@@ -19,6 +19,8 @@ public enum WireLimits {
     public static let deviceState: UInt64 = 64 << 20
     /// One piece of console text.
     public static let consoleChunk = 64 << 10
+    /// The most page hashes in a message: those of 256 MiB of guest RAM, half a frame.
+    public static let pageHashes = 65_536
     /// The longest banner line with its line feed.
     public static let banner = 128
 }

@@ -7,7 +7,7 @@ import SyntheticVM
 import SystemPackage
 
 #if CrashPoints
-    import CrashPoints
+import CrashPoints
 #endif
 
 /// What every part of an agent works with: its root, its own program, and the hypervisors.
@@ -24,7 +24,7 @@ public struct AgentEnvironment: Sendable {
     /// - Throws: `E-PRELOAD` when the library is missing.
     public init(root: HostRoot) throws(LivemigError) {
         #if CrashPoints
-            CrashPointFiles.watch(root.path)
+        CrashPointFiles.watch(root.path)
         #endif
         self.root = root
         program = try RunningProgram.path()

@@ -14,6 +14,7 @@ struct HandOver {
     let request: StartOutgoing
     let link: PeerLink
     let board: RoundBoard
+    let image: SourceImage
     let control: MoveControl
     let events: FrameSink
 
@@ -23,6 +24,7 @@ struct HandOver {
         var resumedAt: MonotonicTime
         var sourceIsClean: Bool
         var isRunning: Bool
+        var audit: MemoryComparison.Audit
     }
 
     /// How often the token is sent until it is acknowledged.
@@ -39,9 +41,11 @@ struct HandOver {
         let deadline = stopped + MigrationPolicy.blackoutLimit
         try guardian.perform(GuardianStop(limit: MigrationPolicy.blackoutLimit))
         CrashPoint.reach(.sourceStopped)
-        let digest = try sendRest(&preCopy, guardian)
+        let comparison = MemoryComparison(request: request, link: link, image: image)
+        var digest = try sendRest(&preCopy, guardian)
         let sent = MonotonicTime.now
-        let ready = try link.waitForReady(deadline: deadline)
+        if verification == .full { digest = try comparison.stateMemory(before: deadline) }
+        let ready = try comparison.waitForReady(deadline: deadline)
         let readyAt = MonotonicTime.now
         CrashPoint.reach(.sourceReadyHeard)
         guard ready.attempt == request.attempt else {
@@ -57,12 +61,25 @@ struct HandOver {
         downtime.deviceState = readyAt - sent
         downtime.resume = owner.resume
         downtime.commit = max(.zero, resumedAt - readyAt - owner.resume)
+        let isClean = cleanUp(guardian)
         return Outcome(
-            downtime: downtime, resumedAt: resumedAt, sourceIsClean: cleanUp(guardian),
-            isRunning: !isPaused)
+            downtime: downtime, resumedAt: resumedAt, sourceIsClean: isClean,
+            isRunning: !isPaused, audit: audit(comparison))
     }
 
     private var isPaused: Bool { request.policy.keepPaused }
+
+    private var verification: MigrationPolicy.Verification { request.policy.verification }
+
+    /// Compares the memory that the guest has left, which this agent keeps until the move is over.
+    ///
+    /// Nothing writes it any more, and the records are what they must be, whatever becomes of the
+    /// audit: it comes last.
+    private func audit(_ comparison: MemoryComparison) -> MemoryComparison.Audit {
+        guard verification == .audit else { return .notAsked }
+        events.sendIfPossible(PhaseMessage(.audit))
+        return comparison.audit()
+    }
 
     /// Sends the last pages and the device state; returns the digest of all that was sent.
     private func sendRest(
@@ -80,7 +97,7 @@ struct HandOver {
         try link.sink.send(
             Final(
                 attempt: request.attempt, rounds: preCopy.rounds, stateBytes: stateBytes,
-                digest: digest, resume: !isPaused))
+                digest: digest, resume: !isPaused, verification: verification))
         CrashPoint.reach(.sourceFinalSent)
         return digest
     }

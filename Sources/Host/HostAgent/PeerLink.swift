@@ -11,6 +11,8 @@ final class PeerLink: Sendable {
     private struct State {
         var isMachineReady = false
         var ready: Ready?
+        var areHashesWanted = false
+        var compared: ImageCompared?
         var acknowledged: (OwnerAcknowledged, at: MonotonicTime)?
         var aborted: Aborted?
         var clock: ClockOffset?
@@ -20,14 +22,16 @@ final class PeerLink: Sendable {
 
     let sink: FrameSink
     private let state = Monitor(State())
+    private let attempt: Attempt
     private let place: String
 
     /// The longest silence of the peer: probes are answered far more often.
     static let stallLimit: Duration = .seconds(10)
 
     /// Goes on with a connection on which the introduction is done.
-    init(_ sink: FrameSink, at place: String) {
+    init(_ sink: FrameSink, _ attempt: Attempt, at place: String) {
         self.sink = sink
+        self.attempt = attempt
         self.place = place
     }
 
@@ -63,6 +67,13 @@ final class PeerLink: Sendable {
         case .ready:
             let ready = try frame.decode(Ready.self)
             state.withLock { $0.ready = ready }
+        case .hashesWanted:
+            try require(try frame.decode(HashesWanted.self).attempt)
+            state.withLock { $0.areHashesWanted = true }
+        case .imageCompared:
+            let compared = try frame.decode(ImageCompared.self)
+            try require(compared.attempt)
+            state.withLock { $0.compared = compared }
         case .ownerAcknowledged:
             let acknowledged = try frame.decode(OwnerAcknowledged.self)
             let now = MonotonicTime.now
@@ -73,6 +84,12 @@ final class PeerLink: Sendable {
             board.fail(aborted.reason.error.at(place))
         case .failure: throw try frame.decode(FailureMessage.self).error.at(place)
         default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))", at: place)
+        }
+    }
+
+    private func require(_ attempt: Attempt) throws(LivemigError) {
+        guard attempt == self.attempt else {
+            throw LivemigError(.migrationID, "an answer of another attempt", at: place)
         }
     }
 
@@ -101,8 +118,27 @@ final class PeerLink: Sendable {
     }
 
     /// Waits for the destination's READY.
-    func waitForReady(deadline: MonotonicTime) throws(LivemigError) -> Ready {
-        try wait(deadline, for: "READY", as: .blackout) { $0.ready }
+    /// - Parameter afterHashes: whether the page hashes that it may want have been sent.
+    /// - Returns: `nil` when it wants the page hashes, for the memories differ.
+    func waitForReady(
+        deadline: MonotonicTime, afterHashes: Bool = false
+    ) throws(LivemigError) -> Ready? {
+        try wait(deadline, for: "READY", as: .blackout) { state -> Ready?? in
+            if let ready = state.ready { return .some(ready) }
+            return state.areHashesWanted && !afterHashes ? .some(nil) : nil
+        }
+    }
+
+    /// Waits for the result of an audit.
+    /// - Parameter afterHashes: whether the page hashes that it may want have been sent.
+    /// - Returns: `nil` when the destination wants the page hashes, for the memories differ.
+    func waitForComparison(
+        deadline: MonotonicTime, afterHashes: Bool = false
+    ) throws(LivemigError) -> DifferingPages? {
+        try wait(deadline, for: "the result of the audit") { state -> DifferingPages?? in
+            if let compared = state.compared { return .some(compared.differing) }
+            return state.areHashesWanted && !afterHashes ? .some(nil) : nil
+        }
     }
 
     /// Waits for the destination to say that it owns the guest, or that it refuses it.

@@ -56,7 +56,7 @@ struct SourceRole: Sendable {
             let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
             CrashPoint.reach(.sourceFirstRound)
             do throws(LivemigError) {
-                return try move(preCopy, session, guardian, size: memory.size)
+                return try move(preCopy, session, image, guardian, size: memory.size)
             } catch {
                 throw settle(error, guardian, session.link)
             }
@@ -88,9 +88,12 @@ struct SourceRole: Sendable {
     }
 
     private func move(
-        _ preCopy: consuming PreCopy, _ session: SourceSession,
+        _ preCopy: consuming PreCopy, _ session: SourceSession, _ image: SourceImage,
         _ guardian: borrowing GuardianClient, size: ByteCount
     ) throws(LivemigError) -> MigrationReport {
+        if request.policy.verification == .full {
+            try MemoryComparison.requireTime(for: image)
+        }
         let start = MonotonicTime.now
         events.sendIfPossible(PhaseMessage(.preCopy))
         try runRounds(&preCopy, session)
@@ -98,16 +101,17 @@ struct SourceRole: Sendable {
         try session.link.waitForMachine(deadline: .now + Self.machinePatience)
         CrashPoint.reach(.sourceMachineReady)
         let handOver = HandOver(
-            request: request, link: session.link, board: session.board, control: control,
-            events: events)
+            request: request, link: session.link, board: session.board, image: image,
+            control: control, events: events)
         let outcome = try handOver.run(&preCopy, guardian)
         let totals = session.board.overall
+        let (verified, differing) = outcome.audit.result(of: request.policy.verification)
         return MigrationReport(
             rounds: Int(preCopy.rounds), transfer: outcome.resumedAt - start,
             downtime: outcome.downtime, guestBytes: size,
             wireBytes: totals.wireBytes + session.link.sink.bytesSent, pages: totals.pages,
             epoch: request.attempt.epoch, sourceIsClean: outcome.sourceIsClean,
-            isRunning: outcome.isRunning)
+            isRunning: outcome.isRunning, verified: verified, differing: differing)
     }
 
     private func runRounds(

@@ -50,7 +50,7 @@ final class SourceSession: Sendable {
         pump = open.pump
         let connection = open.connection
         self.connection = connection
-        let link = PeerLink(open.takeSink(), at: place)
+        let link = PeerLink(open.takeSink(), role.request.attempt, at: place)
         CrashPoint.reach(.sourceLinkOpen)
         self.link = link
         receiver = WorkerThread("link") {

@@ -19,10 +19,15 @@ struct Takeover {
     private static let placementLimit: Duration = .seconds(30)
 
     /// What has come so far.
-    private struct Progress {
+    struct Progress {
         var state: [UInt8] = []
+        var final: Final?
+        /// What hashing this host's copy anew gave, for the source's digest to be compared with.
+        var fresh: FreshHashes?
+        /// Which pages differ, while the source's hashes come.
+        var comparison: PageComparison?
+        /// What both hosts agree on; the record says RDY once it is there.
         var digest: Bits128?
-        var resume = true
         var isOwner = false
     }
 
@@ -48,11 +53,14 @@ struct Takeover {
     }
 
     /// Waits for the source, for as long as it may be silent; a ready copy waits without limit.
+    ///
+    /// A guest that is this host's may end whenever it likes.
     private func waitForFrame(
         on link: CInt, _ guardian: borrowing GuardianClient, _ progress: Progress
     ) throws(LivemigError) {
         let limit = progress.digest == nil ? Self.stallLimit : nil
-        let ready = try Poll.wait([.init(link), .init(guardian.descriptor)], timeout: limit)
+        let interests = [link] + (progress.isOwner ? [] : [guardian.descriptor])
+        let ready = try Poll.wait(interests.map { .init($0) }, timeout: limit)
         guard !ready.isEmpty else {
             throw LivemigError(.stall, "nothing from the source for \(Self.stallLimit.brief)")
         }
@@ -70,12 +78,18 @@ struct Takeover {
         case .clockProbe:
             try DestinationSession.answer(try frame.decode(ClockProbe.self), to: sink)
         case .deviceState:
+            guard progress.final == nil else {
+                throw LivemigError(.wire, "device state came after the end of the copy", at: place)
+            }
             progress.state += try frame.decode(DeviceState.self).bytes
             guard progress.state.count <= WireLimits.deviceState else {
                 throw LivemigError(.wire, "the device state is too long", at: place)
             }
         case .final:
             try finish(try frame.decode(Final.self), session, guardian, sink, &progress)
+        case .imageHashed:
+            try compare(try frame.decode(), session, guardian, sink, &progress)
+        case .pageHashes: try collect(try frame.decode(), session, sink, &progress)
         case .token: try own(try frame.decode(Token.self), guardian, sink, &progress)
         case .abort:
             guard try frame.decode(Abort.self).attempt == attempt else { return false }
@@ -87,26 +101,39 @@ struct Takeover {
         return false
     }
 
-    /// All is sent: compares memory, loads the device state, and says READY once that is durable.
+    /// All is sent: compares memory as far as that can be done now, and gets ready.
     private func finish(
         _ final: Final, _ session: DestinationSession, _ guardian: borrowing GuardianClient,
         _ sink: FrameSink, _ progress: inout Progress
     ) throws(LivemigError) {
         CrashPoint.reach(.destinationFinalHeard)
-        guard final.attempt == attempt, progress.digest == nil else {
+        guard final.attempt == attempt, progress.final == nil else {
             throw LivemigError(.migrationID, "FINAL of another attempt", at: place)
         }
         guard final.stateBytes == UInt64(progress.state.count) else {
             throw LivemigError(
                 .wire, "\(progress.state.count) of \(final.stateBytes) bytes of device state came")
         }
-        let digest = try session.board.waitUntilPlaced(
+        let placed = try session.board.waitUntilPlaced(
             rounds: final.rounds, deadline: .now + Self.placementLimit
         ).bits
-        guard digest == final.digest else {
-            throw LivemigError(
-                .verify, "the pages placed differ from the pages sent", at: place)
+        progress.final = final
+        switch final.verification {
+        case .frame: try makeReady(final.digest, guardian, sink, &progress)
+        case .pages, .audit:
+            guard placed == final.digest else { return try askForHashes(sink, &progress) }
+            try makeReady(placed, guardian, sink, &progress)
+        case .full:
+            // Before the device state is loaded: loading it may write guest memory.
+            progress.fresh = try session.image.hashAnew()
         }
+    }
+
+    /// Loads the device state, and says READY once that is durable.
+    func makeReady(
+        _ digest: Bits128, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
+        _ progress: inout Progress
+    ) throws(LivemigError) {
         CrashPoint.reach(.destinationCompared)
         try load(progress.state, guardian)
         CrashPoint.reach(.destinationLoaded)
@@ -114,7 +141,6 @@ struct Takeover {
         CrashPoint.reach(.destinationReady)
         progress.state = []
         progress.digest = digest
-        progress.resume = final.resume
         try sink.send(Ready(attempt: attempt, digest: digest))
         CrashPoint.reach(.destinationReadySent)
     }
@@ -142,11 +168,13 @@ struct Takeover {
         _ progress: inout Progress
     ) throws(LivemigError) {
         CrashPoint.reach(.destinationTokenHeard)
-        guard token.attempt == attempt, token.digest == progress.digest else {
+        guard token.attempt == attempt, token.digest == progress.digest,
+            let final = progress.final
+        else {
             throw LivemigError(.migrationID, "the token of another attempt", at: place)
         }
         let resumed = try guardian.request(
-            GuardianOwn(attempt: attempt, digest: token.digest, resume: progress.resume),
+            GuardianOwn(attempt: attempt, digest: token.digest, resume: final.resume),
             for: GuardianResumed.self)
         progress.isOwner = true
         CrashPoint.reach(.destinationOwns)

@@ -6,12 +6,14 @@ public import PageCodec
 /// Guest RAM and the hashes of what was sent of it, shared by the lanes of the source.
 public final class SourceImage: Sendable {
     private let mapping: GuestMapping
+    let file: GuestMemoryFile
     let table: PageHashTable
     let key: PageHashKey
 
     /// Maps guest RAM for reading.
     public init(_ memory: borrowing GuestMemoryFile, key: PageHashKey) throws(LivemigError) {
         mapping = try GuestMapping(memory, .read)
+        file = try GuestMemoryFile(adopting: try memory.descriptor.duplicate())
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
     }
@@ -25,7 +27,7 @@ public final class SourceImage: Sendable {
 /// Guest RAM and the hashes of what was placed in it, shared by the lanes of the destination.
 public final class DestinationImage: Sendable {
     private let mapping: GuestMapping
-    private let file: GuestMemoryFile
+    let file: GuestMemoryFile
     let table: PageHashTable
     let key: PageHashKey
 

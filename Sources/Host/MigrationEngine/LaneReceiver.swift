@@ -47,6 +47,7 @@ public struct LaneReceiver: ~Copyable {
     }
 
     private mutating func place(_ payload: RawSpan) throws(LivemigError) {
+        try board.admit(round)
         do throws(BatchError) {
             _ = try unsafe decoder.decode(
                 payload, round: round, into: image.bytes, table: image.table, digest: &digest,

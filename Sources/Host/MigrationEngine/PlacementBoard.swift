@@ -13,6 +13,8 @@ public final class PlacementBoard: Sendable {
         var lanesEnded = 0
         var digests: [ImageDigest] = []
         var failure: LivemigError?
+        /// How many rounds there are in all, once the source has said so.
+        var rounds = UInt32.max
         /// Whether a lane has left for good: no further round can be completed.
         var hasLaneLeft = false
 
@@ -70,6 +72,14 @@ public final class PlacementBoard: Sendable {
         try result.get()
     }
 
+    /// Insists that a round may have pages: what comes after the last one would change a memory
+    /// that has been compared, or that the guest uses already.
+    func admit(_ round: UInt32) throws(LivemigError) {
+        guard state.withLockUnnoticed({ round < $0.rounds }) else {
+            throw LivemigError(.wire, "pages came after the end of the copy")
+        }
+    }
+
     /// A lane has ended between rounds, as all do at the end of a move: a failure when another has
     /// ended the round in progress, or comes to its end later, and would wait for ever.
     func laneLeft() {
@@ -84,9 +94,12 @@ public final class PlacementBoard: Sendable {
     }
 
     /// Waits until a number of rounds is placed; returns the digest over all pages placed.
+    ///
+    /// There are no more rounds than that: from now on no page is placed any more.
     public func waitUntilPlaced(
         rounds: UInt32, deadline: MonotonicTime
     ) throws(LivemigError) -> ImageDigest {
+        state.withLock { $0.rounds = rounds }
         let result = state.wait(deadline: deadline) { state -> Result<ImageDigest, LivemigError>? in
             if let failure = state.failure { return .failure(failure) }
             guard state.roundsPlaced >= rounds else { return nil }

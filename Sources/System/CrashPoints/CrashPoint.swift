@@ -34,7 +34,7 @@ public enum CrashPoint: String, CaseIterable, Sendable {
     @inline(__always)
     public static func reach(_ point: @autoclosure () -> CrashPoint) {
         #if CrashPoints
-            CrashPointFiles.reach(point())
+        CrashPointFiles.reach(point())
         #endif
     }
 }

@@ -99,6 +99,11 @@ extension WireWriter {
         integer(attempt.epoch.number)
     }
 
+    mutating func differing(_ pages: DifferingPages) {
+        integer(pages.count)
+        list(pages.first) { $0.integer($1) }
+    }
+
     mutating func pages(_ pages: PageCounts) {
         integer(pages.sent)
         integer(pages.zero)
@@ -124,6 +129,17 @@ extension WireReader {
         let text = try text(limit: 64)
         guard let name = try? VMName(text) else { throw .field("VM name") }
         return name
+    }
+
+    mutating func differing() throws(WireError) -> DifferingPages {
+        let count = try integer(UInt64.self)
+        let first = try list(limit: DifferingPages.limit) { (reader) throws(WireError) in
+            try reader.integer(UInt64.self)
+        }
+        guard let pages = DifferingPages(count: count, first: first) else {
+            throw .field("differing pages")
+        }
+        return pages
     }
 
     mutating func pages() throws(WireError) -> PageCounts {

@@ -61,7 +61,7 @@ public struct Prepared: EmptyWireMessage, Hashable {
 /// | attempt | migration 16 bytes, epoch u64 |
 /// | secret | u64 |
 /// | peer | name, address text; port u16; user text; host keys: list of 64 texts |
-/// | policy | max downtime i64 ns, timeout i64 ns, on-timeout u8, bandwidth optional u64, lanes optional u8, compression u8, path u8, keep-paused flag |
+/// | policy | max downtime i64 ns, timeout i64 ns, on-timeout u8, bandwidth optional u64, lanes optional u8, compression u8, path u8, keep-paused flag, verification u8 |
 public struct StartOutgoing: WireMessage, Hashable {
     public static let type = FrameType.startOutgoing
     /// The VM.
@@ -128,6 +128,7 @@ public struct StartOutgoing: WireMessage, Hashable {
         writer.integer(policy.compression.rawValue)
         writer.integer(policy.path.rawValue)
         writer.flag(policy.keepPaused)
+        writer.integer(policy.verification.rawValue)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -157,6 +158,7 @@ public struct StartOutgoing: WireMessage, Hashable {
         policy.compression = try reader.choice()
         policy.path = try reader.choice()
         policy.keepPaused = try reader.flag()
+        policy.verification = try reader.choice()
         self.policy = policy
     }
 }
@@ -186,6 +188,8 @@ public struct PhaseMessage: WireMessage, Hashable {
         case switchover = 3
         /// The right to run has been given away.
         case committed = 4
+        /// The guest runs on the destination; the memory that it left is compared.
+        case audit = 5
 
         /// The word that is shown.
         public var name: String {
@@ -194,6 +198,7 @@ public struct PhaseMessage: WireMessage, Hashable {
             case .preCopy: "pre-copy"
             case .switchover: "switchover"
             case .committed: "committed"
+            case .audit: "audit"
             }
         }
     }
@@ -301,6 +306,8 @@ public struct Moved: WireMessage, Hashable {
         writer.integer(report.epoch.number)
         writer.flag(report.sourceIsClean)
         writer.flag(report.isRunning)
+        writer.integer(report.verified.rawValue)
+        writer.differing(report.differing)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -315,6 +322,7 @@ public struct Moved: WireMessage, Hashable {
             rounds: rounds, transfer: transfer, downtime: downtime,
             guestBytes: ByteCount(try reader.integer()), wireBytes: try reader.integer(),
             pages: try reader.pages(), epoch: try reader.epoch(),
-            sourceIsClean: try reader.flag(), isRunning: try reader.flag())
+            sourceIsClean: try reader.flag(), isRunning: try reader.flag(),
+            verified: try reader.choice(), differing: try reader.differing())
     }
 }

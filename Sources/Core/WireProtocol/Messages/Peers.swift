@@ -177,6 +177,7 @@ public struct DeviceState: WireMessage, Hashable {
 /// | state bytes | u64: size of the device state |
 /// | digest | 16 bytes: over the hashes of all pages sent |
 /// | resume | flag: whether the guest shall run |
+/// | verification | u8: what is compared, and when |
 public struct Final: WireMessage, Hashable {
     public static let type = FrameType.final
     /// The attempt.
@@ -189,15 +190,20 @@ public struct Final: WireMessage, Hashable {
     public let digest: Bits128
     /// Whether the guest shall run on the destination.
     public let resume: Bool
+    /// How the copy is verified.
+    public let verification: MigrationPolicy.Verification
 
     /// Ends the copy.
-    public init(attempt: Attempt, rounds: UInt32, stateBytes: UInt64, digest: Bits128, resume: Bool)
-    {
+    public init(
+        attempt: Attempt, rounds: UInt32, stateBytes: UInt64, digest: Bits128, resume: Bool,
+        verification: MigrationPolicy.Verification
+    ) {
         self.attempt = attempt
         self.rounds = rounds
         self.stateBytes = stateBytes
         self.digest = digest
         self.resume = resume
+        self.verification = verification
     }
 
     public func encode(into writer: inout WireWriter) {
@@ -206,6 +212,7 @@ public struct Final: WireMessage, Hashable {
         writer.integer(stateBytes)
         writer.bits(digest)
         writer.flag(resume)
+        writer.integer(verification.rawValue)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -214,6 +221,7 @@ public struct Final: WireMessage, Hashable {
         stateBytes = try reader.integer()
         digest = try reader.bits()
         resume = try reader.flag()
+        verification = try reader.choice()
     }
 }
 

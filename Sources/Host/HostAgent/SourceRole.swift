@@ -43,7 +43,9 @@ struct SourceRole: Sendable {
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
             let image = try SourceImage(memory, key: PageHashKey(secret: request.secret))
-            let session = try SourceSession(self, definition, image, pageCount: memory.pageCount)
+            let session = try SourceSession(
+                self, definition, image, pageCount: memory.pageCount,
+                guardian: guardian.descriptor)
             defer { session.close() }
             try session.board.waitUntilOpen()
             let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
@@ -114,7 +116,7 @@ struct SourceRole: Sendable {
     ) -> LivemigError {
         guard error.guest == nil else { return error }
         do throws(LivemigError) {
-            try guardian.perform(GuardianAbort())
+            try abort(guardian)
         } catch  where error.code == .inTransfer || error.code == .tooLate {
             return inTransfer(error)
         } catch {
@@ -124,14 +126,24 @@ struct SourceRole: Sendable {
             link.sink.sendIfPossible(Abort(attempt: request.attempt))
             _ = link.waitForRefusal(deadline: .now + Self.refusalPatience)
         }
-        guard
-            let state = try? guardian.request(
-                GuardianDescribe(wantsMemory: false), for: GuardianState.self)
-        else { return error }
+        let store = MachineStore(root: environment.root)
+        guard let state = store.guardianState(of: request.name) else { return error }
         return error.with(
             guest: GuestLocation(
                 vm: request.name.text, state: state.guest, host: "", epoch: state.record.right.epoch
             ))
+    }
+
+    /// Gives the attempt up; a guardian that has died is replaced, so that the guest does not stand
+    /// still with nobody to resume it.
+    private func abort(_ guardian: borrowing GuardianClient) throws(LivemigError) {
+        do throws(LivemigError) {
+            try guardian.perform(GuardianAbort())
+        } catch  where error.code == .disconnected {
+            let search = GuardianSearch(environment: environment)
+            guard let successor = try search.guardian(of: request.name) else { throw error }
+            try successor.perform(GuardianAbort())
+        }
     }
 
     private func inTransfer(_ error: LivemigError) -> LivemigError {

@@ -23,8 +23,12 @@ final class SourceSession: Sendable {
     private static let ticksPerProbe = 5
 
     /// Opens the link and all lanes.
+    ///
+    /// - Parameter guardian: the connection to the guardian, open as long as the session is; the
+    ///   move fails with it.
     init(
-        _ role: SourceRole, _ definition: VMDefinition, _ image: SourceImage, pageCount: Int
+        _ role: SourceRole, _ definition: VMDefinition, _ image: SourceImage, pageCount: Int,
+        guardian: CInt
     ) throws(LivemigError) {
         let count = role.request.policy.lanes ?? Self.defaultLanes
         let opener = LaneOpener(
@@ -50,7 +54,7 @@ final class SourceSession: Sendable {
             link.receive(on: &channel, board: board)
         }
         ticker = WorkerThread("ticker") {
-            try Self.tick(control, board, link, events)
+            try Self.tick(control, board, link, events, guardian)
         }
         let limiter = BandwidthLimiter(role.request.policy.bandwidth)
         let compression = CodecPolicy(role.request.policy.compression)
@@ -77,13 +81,19 @@ final class SourceSession: Sendable {
     private static var defaultLanes: Int { min(4, max(1, Processors.count)) }
 
     private static func tick(
-        _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink
+        _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink,
+        _ guardian: CInt
     ) throws(LivemigError) {
         var ticks = 0
         while true {
             if ticks % ticksPerProbe == 0 { try? link.probeClock() }
             ticks += 1
             if control.waitForEnd(tick) { return }
+            // Asked for its end alone: what it answers is for another thread to read.
+            if try !Poll.wait([.init(guardian, 0)], timeout: .zero).isEmpty {
+                let error = LivemigError(.disconnected, "the VM's guardian has died")
+                if control.cancel(error) { link.fail(error) }
+            }
             let progress = board.progress
             guard let round = progress.round else { continue }
             events.sendIfPossible(

@@ -88,6 +88,30 @@ import WireProtocol
         try expectAlive(hosts, since: beat, kind)
     }
 
+    // Breaks when a guest that is to stand still until somebody has looked is resumed first, or a
+    // guest that runs without any record is ended or given a record.
+    @Test(.timeLimit(.minutes(1))) func frozenAndWithoutRecord() throws {
+        let hosts = try Self.hosts(.synthetic)
+        let beat = try hosts.alpha.nextBeat()
+        let name = try VMName("guest")
+        try hosts.alpha.killGuardian()
+        let record = "\(hosts.alpha.root)/vms/guest/ownership"
+        #expect(unsafe rename(record, record + ".away") == 0)
+        let refused = try hosts.alpha.recover("guest")
+        #expect(refused.status != 0 && refused.output.contains("E-JOURNAL"), "\(refused)")
+        #expect(unsafe access(record, F_OK) != 0)
+        try hosts.alpha.expectProgress(since: beat)
+        #expect(unsafe rename(record + ".away", record) == 0)
+        for (step, state) in [
+            (RecoveryStep.freeze, GuestLocation.State.paused), (.settle, .running),
+        ] {
+            _ = try hosts.alpha.agent().request(
+                RecoverMachine(name: name, step: step), for: DoneMessage.self)
+            #expect(try hosts.summary(on: hosts.alpha).state == state)
+        }
+        try expectAlive(hosts, since: beat, .synthetic)
+    }
+
     // Breaks when a worker whose guardian died leaves the guest standing still until somebody
     // comes: it calls for a new guardian itself.
     @Test(.timeLimit(.minutes(1))) func workerCallsForGuardian() throws {

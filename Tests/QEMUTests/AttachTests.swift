@@ -74,6 +74,24 @@ extension QEMUTests {
             #expect(try Self.inode(found) == Self.inode(abandoned.memory))
         }
 
+        /// Breaks when write tracking outlives whoever asked for it, which would keep every later
+        /// move from tracking, or when two can track one guest.
+        @Test("Write tracking ends with its holder and begins anew")
+        func tracking() throws {
+            let abandoned = try AbandonedQEMU { _ in }
+            let socket = abandoned.folder.memorySocket
+            let first = try PreloadLibrary.startTracking(socket: socket)
+            #expect(
+                failure { _ = try PreloadLibrary.startTracking(socket: socket) }?.code == .preload)
+            _ = consume first
+            let pageCount = abandoned.memory.pageCount
+            var tracker = try DirtyTracker(
+                try PreloadLibrary.startTracking(socket: socket), pageCount: pageCount)
+            var pages = PageBitmap(pageCount: pageCount)
+            try tracker.harvest(into: &pages)
+            #expect(!pages.isEmpty)
+        }
+
         /// Breaks when a save that a dead guardian had begun keeps its guest from running, or from
         /// being saved again.
         @Test("Device state that was being saved is taken back")

@@ -17,6 +17,11 @@ let package = Package(
                 "TestSupport",
             ]),
     ],
+    traits: [
+        .trait(
+            name: "CrashPoints",
+            description: "Programs that tests can stop and kill at named points of a move")
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -61,6 +66,7 @@ var system: [Target] {
             name: "CXXHash", path: "Sources/System/CXXHash", pkgConfig: "libxxhash",
             providers: [.apt(["libxxhash-dev"])]),
         .target(name: "CLinux", path: "Sources/System/CLinux"),
+        .target(name: "CrashPoints", path: "Sources/System/CrashPoints"),
         .target(
             name: "GuestMemoryPreload", dependencies: ["CLinux"],
             path: "Sources/System/GuestMemoryPreload",
@@ -124,9 +130,8 @@ var host: [Target] {
         .target(
             name: "Guardian",
             dependencies: [
-                "GuestMemory", "Hypervisor", "Journal", "LinuxSystem", "MigrationModel",
-                "Ownership",
-                "WireProtocol", systemPackage, logging,
+                "CrashPoints", "GuestMemory", "Hypervisor", "Journal", "LinuxSystem",
+                "MigrationModel", "Ownership", "WireProtocol", systemPackage, logging,
             ],
             path: "Sources/Host/Guardian"),
         .target(
@@ -140,10 +145,9 @@ var host: [Target] {
         .target(
             name: "HostAgent",
             dependencies: [
-                "CLinux", "FrameTransport", "GuestMemory", "Guardian", "Hypervisor", "Journal",
-                "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership", "PageCodec",
-                "QEMU",
-                "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments",
+                "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian", "Hypervisor",
+                "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership",
+                "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments",
                 systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
@@ -161,16 +165,15 @@ var controller: [Target] {
         .target(
             name: "Orchestrator",
             dependencies: [
-                "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel", "SSHTransport",
-                "WireProtocol",
-                systemPackage,
+                "CrashPoints", "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel",
+                "Ownership", "SSHTransport", "WireProtocol", systemPackage,
             ],
             path: "Sources/Controller/Orchestrator"),
         .target(
             name: "Commands",
             dependencies: [
-                "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator", "VMDefinitions",
-                "WireProtocol", argumentParser, systemPackage,
+                "CrashPoints", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "VMDefinitions", "WireProtocol", argumentParser, systemPackage,
             ],
             path: "Sources/Controller/Commands"),
     ]
@@ -220,15 +223,16 @@ var tests: [Target] {
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Ownership",
+                "Orchestrator",
                 "SSHTransport", "TestSupport", "WireProtocol", "livemig", systemPackage,
             ],
             path: "Tests/CommandTests"),
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "FrameTransport", "LinuxSystem", "MigrationModel", "TestSupport", "WireProtocol",
-                "livemig", "livemig-agent", "livemig-synthetic-guest", systemPackage,
+                "CrashPoints", "FrameTransport", "LinuxSystem", "MigrationModel", "TestSupport",
+                "WireProtocol", "livemig", "livemig-agent", "livemig-synthetic-guest", systemPackage,
             ],
             path: "Tests/EndToEndTests"),
     ]

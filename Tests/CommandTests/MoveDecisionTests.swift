@@ -1,7 +1,9 @@
 import MigrationModel
+import Ownership
 import Testing
 import WireProtocol
 
+@testable import Commands
 @testable import Orchestrator
 
 @Suite("Before a move")
@@ -260,8 +262,20 @@ struct MoveConversationTests {
 
 @Suite("Where a VM is")
 struct WhereaboutsTests {
-    private static func judge(_ views: (String, Whereabouts.View)...) throws -> Whereabouts {
+    private static func judge(
+        _ views: (String, Whereabouts.View)...
+    ) throws -> Whereabouts {
         Whereabouts(of: "web1", try views.map { .init(host: try HostName($0), view: $1) })
+    }
+
+    private static func view(
+        _ word: String, _ state: GuestLocation.State = .running, epoch: UInt64 = 7,
+        peer: String = ""
+    ) -> Whereabouts.View {
+        .record(
+            OwnershipRecord(
+                uuid: machine().uuid, right: record(word, epoch: epoch), peer: peer, time: 0),
+            state)
     }
 
     private static let silent = Whereabouts.View.silent(LivemigError(.connect, "refused"))
@@ -269,31 +283,70 @@ struct WhereaboutsTests {
     // Breaks when a host without the right is said to hold the guest, or silence is a guess.
     @Test("only a record that gives the right decides")
     func verdicts() throws {
-        let owner = try Self.judge(("alpha", .machine(machine(epoch: 7))), ("beta", .absent))
+        let owner = try Self.judge(("alpha", Self.view("OWN")), ("beta", .absent))
         #expect(owner.guest.description == "VM web1 is RUNNING on alpha (epoch 7)")
         #expect(owner.trouble == nil)
         let away = try Self.judge(
-            ("alpha", .machine(machine(.stopped, right: "GONE"))),
-            ("beta", .machine(machine(epoch: 7))))
+            ("alpha", Self.view("GONE", .stopped, peer: "beta")), ("beta", Self.view("OWN")))
         #expect(away.guest.host == "beta")
         let interrupted = try Self.judge(
-            ("alpha", .machine(machine(right: "INT"))),
-            ("beta", .machine(machine(.paused, right: "RDY"))))
+            ("alpha", Self.view("INT")), ("beta", Self.view("RDY", .paused, peer: "alpha")))
         #expect(interrupted.guest.host == "alpha")
         #expect(interrupted.sentence.contains("interrupted"))
         let given = try Self.judge(
-            ("alpha", .machine(machine(.paused, right: "REL"))), ("beta", Self.silent))
+            ("alpha", Self.view("REL", .paused, peer: "beta")), ("beta", Self.silent))
         #expect(given.guest.state == .inTransfer)
         #expect(given.trouble?.code.exitCode == .inTransfer)
         #expect(given.sentence.contains("do not start it"))
         let waiting = try Self.judge(
-            ("alpha", Self.silent), ("beta", .machine(machine(.paused, right: "RDY"))))
+            ("alpha", Self.silent), ("beta", Self.view("RDY", .paused, peer: "alpha")))
         #expect(waiting.guest.state == .unknown)
         #expect(waiting.trouble?.code.exitCode == .inTransfer)
-        let both = try Self.judge(("alpha", .machine(machine())), ("beta", .machine(machine())))
+        let both = try Self.judge(("alpha", Self.view("OWN")), ("beta", Self.view("OWN")))
         #expect(both.trouble?.code.exitCode == .internal)
         #expect(try Self.judge(("alpha", .absent), ("beta", .absent)).trouble?.code == .noVM)
         #expect(try Self.judge(("alpha", .absent), ("beta", Self.silent)).trouble?.code == .connect)
+    }
+
+    // Breaks when a step is planned for another host than the record's peer, a stale copy is called
+    // back to life because a third host took the VM on, or anything is done without the host that
+    // does not answer.
+    @Test("what a recovery does among three hosts")
+    func plans() throws {
+        func steps(_ found: Whereabouts) -> [String] {
+            found.parties.steps.map { "\($0.host) \(RecoveryText.words($0.step))" }
+        }
+        let given = Self.view("REL", .paused, peer: "beta")
+        let flight = try Self.judge(
+            ("gamma", .absent), ("alpha", given), ("beta", Self.view("RDY", .paused, peer: "alpha"))
+        )
+        #expect(flight.parties.verdict == .handOverInFlight)
+        #expect(
+            steps(flight) == [
+                "beta took the right to run; the guest runs", "alpha removed the copy",
+            ])
+        let refused = try Self.judge(("alpha", given), ("beta", .absent), ("gamma", Self.silent))
+        #expect(
+            steps(refused) == [
+                "beta gave the attempt up and removed the copy",
+                "alpha took the right back; the guest runs",
+            ])
+        let unsure = try Self.judge(("alpha", given), ("beta", Self.silent), ("gamma", .absent))
+        #expect(unsure.parties.verdict == .sourceMustNotRun && steps(unsure).isEmpty)
+        let unlisted = try Self.judge(("alpha", given), ("gamma", .absent))
+        #expect(unlisted.parties.verdict == .sourceMustNotRun && steps(unlisted).isEmpty)
+        let wentOn = try Self.judge(
+            ("alpha", given), ("beta", Self.view("GONE", .stopped, epoch: 8, peer: "gamma")),
+            ("gamma", Self.silent))
+        #expect(wentOn.parties.verdict == .movedOn)
+        #expect(steps(wentOn) == ["alpha removed the copy"])
+        let third = try Self.judge(
+            ("alpha", given), ("beta", Self.view("GONE", .stopped, epoch: 8, peer: "gamma")),
+            ("gamma", Self.view("OWN", epoch: 8)))
+        #expect(third.guest.host == "gamma")
+        #expect(steps(third).contains("alpha removed the copy"))
+        let twice = try Self.judge(("alpha", Self.view("OWN")), ("beta", Self.view("OWN")))
+        #expect(steps(twice) == ["alpha stopped the guest", "beta stopped the guest"])
     }
 
     // Breaks when a refusal hides a guest in transit behind a lesser exit code.

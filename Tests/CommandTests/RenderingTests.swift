@@ -227,13 +227,14 @@ struct RenderingTests {
         let status = Whereabouts(
             of: "web1",
             [
-                .init(host: try HostName("alpha"), view: .machine(machine())),
+                .init(host: try HostName("alpha"), machine: machine()),
                 .init(
                     host: try HostName("gamma"), view: .silent(LivemigError(.connect, "refused"))),
             ])
         #expect(
             MachineText.status([status]) == [
-                "web1 runs on alpha (epoch 6)", "  alpha  OWN  running                    epoch 6",
+                "web1 runs on alpha (epoch 6)",
+                "  alpha  OWN  running                    epoch 6  may run it",
                 "  gamma  ?    not reachable (E-CONNECT)",
             ])
     }

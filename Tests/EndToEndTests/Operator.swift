@@ -89,11 +89,14 @@ final class Operator {
     /// - Parameters:
     ///   - input: what its standard input has.
     ///   - streams: descriptors in place of files, by the number that the program sees.
+    ///   - environment: what its environment has besides.
     func begin(
-        _ arguments: [String], input: String = "", streams: [CInt: CInt] = [:]
+        _ arguments: [String], input: String = "", streams: [CInt: CInt] = [:],
+        environment: [String: String] = [:]
     ) throws -> CommandInProgress {
         try CommandInProgress(
-            ["--inventory", folder.path("hosts.xml")], arguments, folder, input, streams)
+            ["--inventory", folder.path("hosts.xml")], arguments, folder, input, streams,
+            environment)
     }
 }
 
@@ -147,7 +150,7 @@ final class CommandInProgress {
 
     init(
         _ common: [String], _ arguments: [String], _ folder: ScratchFolder, _ input: String,
-        _ streams: [CInt: CInt]
+        _ streams: [CInt: CInt], _ environment: [String: String]
     ) throws {
         self.arguments = arguments
         self.folder = folder
@@ -160,7 +163,8 @@ final class CommandInProgress {
         process = try ChildProcess(
             .init(
                 try BuildProducts.program("livemig"), arguments + common,
-                environment: ["HOME": folder.path, "PATH": "/usr/bin:/bin"],
+                environment: environment.merging(
+                    ["HOME": folder.path, "PATH": "/usr/bin:/bin"]) { own, _ in own },
                 descriptors: files.merging(streams) { $1 }))
     }
 
@@ -168,6 +172,11 @@ final class CommandInProgress {
     var output: String { folder.read("\(name).out") }
     /// What it has written to standard error so far.
     var errors: String { folder.read("\(name).err") }
+
+    /// Its process.
+    var processID: Int32 { process.id }
+    /// Whether it has ended.
+    var hasEnded: Bool { process.poll() != nil }
 
     /// Sends it a signal.
     func signal(_ number: CInt) { process.signal(number) }

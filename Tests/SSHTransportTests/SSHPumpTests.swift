@@ -93,6 +93,21 @@ extension SSHServerTests {
             #expect(performing: { _ = try pump.join() }, throws: isChanged)
         }
 
+        @Test("Bytes for a command that ends at once do not hide how it ended; breaks when they do")
+        func unwanted() throws {
+            let server = try SSHServerFixture()
+            for _ in 1...10 {
+                let pump = try SSHPump(
+                    to: server.endpoint(), running: RemoteCommand(["/nonexistent/agent"]))
+                let end = try pump.connect()
+                // However the bytes and the end meet: the local end may have gone as well.
+                while (try? DescriptorIO.write([UInt8](repeating: 7, count: 4096), to: end.number))
+                    != nil
+                {}
+                #expect(try pump.join().status == 127)
+            }
+        }
+
         @Test("A local end that goes away ends the command; breaks when it is left behind")
         func localGone() throws {
             let server = try SSHServerFixture()

@@ -35,4 +35,12 @@ public enum Repository {
     public static func isSet(_ variable: String) -> Bool {
         unsafe getenv(variable) != nil
     }
+
+    /// The text of an environment variable that sets how much is tried.
+    public static func text(_ variable: String) -> String? {
+        unsafe getenv(variable).map { unsafe String(cString: $0) }
+    }
+
+    /// The number in an environment variable that sets how much is tried.
+    public static func number(_ variable: String) -> Int? { text(variable).flatMap { Int($0) } }
 }

@@ -164,6 +164,8 @@ public final class SSHServerFixture: Sendable {
             "StrictModes no", "UsePAM no", "PermitRootLogin prohibit-password",
             "PasswordAuthentication no", "KbdInteractiveAuthentication no",
             "MaxStartups 100:30:200", "MaxSessions 100", "LogLevel VERBOSE",
+            // The start-up files of whoever runs the tests are no part of them.
+            "SetEnv HOME=\(folder.path("home"))",
         ]
         // For some keywords the first value wins, for others the last one.
         let keywords = Set(options.map { $0.prefix { $0 != " " } })

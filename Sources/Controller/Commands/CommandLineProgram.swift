@@ -2,6 +2,10 @@ import ArgumentParser
 import Glibc
 import MigrationModel
 
+#if CrashPoints
+    import CrashPoints
+#endif
+
 /// The program `livemig`, from its arguments to its exit code.
 public enum CommandLineProgram {
     /// Runs the command that the arguments name.
@@ -12,6 +16,11 @@ public enum CommandLineProgram {
         // A reader of standard output that goes away must not end a move.
         _ = signal(SIGPIPE, SIG_IGN)
         fillStandardStreams()
+        #if CrashPoints
+            if let folder = unsafe getenv("LIVEMIG_CRASH_POINTS") {
+                CrashPointFiles.watch(unsafe String(cString: folder))
+            }
+        #endif
         do {
             let command = try LivemigCommand.parseAsRoot(arguments)
             if let action = command as? any LivemigAction { return await run(action) }

@@ -21,7 +21,10 @@ struct LivemigCommand: AsyncParsableCommand {
             10 internal, 11 busy, 12 did not converge, 13 not enough resources.
             """,
         version: "livemig \(Banner.currentProgram) (protocol \(Banner.currentProtocol))",
-        subcommands: [HostCommand.self, VMCommand.self, MoveCommand.self, StatusCommand.self])
+        subcommands: [
+            HostCommand.self, VMCommand.self, MoveCommand.self, StatusCommand.self,
+            CancelCommand.self, RecoverCommand.self,
+        ])
 }
 
 /// `livemig host`.

@@ -69,6 +69,8 @@ struct StatusDocument: Encodable {
         var record: String?
         var state: String?
         var epoch: UInt64?
+        var peer: String?
+        var migration: String?
     }
 
     init(_ all: [Whereabouts], errors: [LivemigError]) {
@@ -84,10 +86,12 @@ struct StatusDocument: Encodable {
 
     private static func record(_ entry: Whereabouts.Entry) -> Record {
         switch entry.view {
-        case .machine(let machine):
+        case .record(let record, let state):
             Record(
-                host: entry.host.text, reachable: true, record: machine.right.word,
-                state: machine.state.rawValue, epoch: machine.epoch.number)
+                host: entry.host.text, reachable: true, record: record.right.word,
+                state: state.rawValue, epoch: record.right.epoch.number,
+                peer: record.peer.isEmpty ? nil : record.peer,
+                migration: record.right.attempt?.migration.description)
         case .absent: Record(host: entry.host.text, reachable: true)
         case .silent: Record(host: entry.host.text, reachable: false)
         }

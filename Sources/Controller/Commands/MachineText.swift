@@ -36,16 +36,36 @@ enum MachineText {
         vms.flatMap { vm -> [String] in
             let epoch = vm.guest.host.isEmpty ? "" : " (epoch \(vm.guest.epoch))"
             return ["\(vm.vm) \(vm.sentence)\(epoch)"]
-                + TextTable.lines(vm.entries.map { ["  \($0.host)"] + row($0.view) })
+                + TextTable.lines(vm.entries.map { ["  \($0.host)"] + row($0) })
         }
     }
 
-    private static func row(_ view: Whereabouts.View) -> [String] {
-        switch view {
-        case .machine(let machine):
-            [machine.right.word, machine.state.rawValue, "epoch \(machine.epoch)"]
+    private static func row(_ entry: Whereabouts.Entry) -> [String] {
+        switch entry.view {
+        case .record(let record, let state):
+            [
+                record.right.word, entry.machine == nil ? "-" : state.rawValue,
+                "epoch \(record.right.epoch)", RecordText.words(record),
+            ]
         case .absent: ["-", "not there"]
         case .silent(let error): ["?", "not reachable (\(error.code.rawValue))"]
+        }
+    }
+}
+
+/// What a record means.
+enum RecordText {
+    static func words(_ record: OwnershipRecord) -> String {
+        let peer = record.peer.isEmpty ? "another host" : record.peer
+        return switch record.right {
+        case .none: "never had it"
+        case .owner: "may run it"
+        case .intent: "may run it, moves it to \(peer)"
+        case .released: "gave it to \(peer), not confirmed"
+        case .gone: "gave it to \(peer)"
+        case .armed: "receives it from \(peer)"
+        case .ready: "has it whole from \(peer), waits for the right"
+        case .aborted: "gave up receiving it from \(peer)"
         }
     }
 }

@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import LinuxSystem
 import MigrationModel
@@ -71,8 +72,10 @@ public final class Migration: Sendable {
             await Self.close(prepared.survey)
             return outcome(.planned(prepared.plan), attempt: nil, guest: surveyedGuest)
         }
+        CrashPoint.reach(.controllerPrepared)
         let ending = await transfer(prepared)
         await Self.close(prepared.survey, grace: Self.closingLimit(after: ending))
+        CrashPoint.reach(.controllerClosed)
         return outcome(
             ending, attempt: prepared.attempt, guest: await guest(after: ending, prepared))
     }
@@ -123,6 +126,7 @@ public final class Migration: Sendable {
     private func surveyAndPrepare() async throws(LivemigError) -> Prepared {
         let survey = try await MoveSurvey.make(request, control)
         do {
+            CrashPoint.reach(.controllerSurveyed)
             note(survey)
             let plan = try MovePlan(
                 moving: request.vm.name, from: survey.source.side, to: survey.destination.side,
@@ -159,6 +163,7 @@ public final class Migration: Sendable {
             StartOutgoing(
                 name: request.vm.name, attempt: move.attempt, secret: move.secret,
                 peer: Self.peer(destination.side.host), policy: policy))
+        CrashPoint.reach(.controllerStarted)
         var relay: RelayLanes?
         if policy.path == .relay {
             do throws(LivemigError) {
@@ -220,7 +225,11 @@ public final class Migration: Sendable {
                 guard let message else { continue }
                 supply.yield(.message(side, message))
                 switch message {
-                case .moved, .failed: return
+                case .moved:
+                    CrashPoint.reach(.controllerHeardMoved)
+                    return
+                case .failed: return
+                case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
                 case .phase, .round, .progress: continue
                 }
             }

@@ -13,7 +13,8 @@ public struct HostView: Hashable, Sendable {
         self.guest = guest
     }
 
-    var isAlive: Bool { guest == .running || guest == .paused }
+    /// Whether a process holds the guest, also one whose state cannot be told.
+    var isAlive: Bool { guest != .stopped }
 }
 
 /// Who may run a VM and what remains to be done, from the two records alone.
@@ -92,8 +93,8 @@ public enum Verdict: Hashable, Sendable {
         case .owner(attempt.epoch, attempt.migration):
             switch destination.guest {
             case .running: return .runsOnDestination
-            case .paused: return .committedStarting
-            default: return .crashedOnDestination
+            case .paused, .inTransfer, .unknown: return .committedStarting
+            case .stopped: return .crashedOnDestination
             }
         case .owner, .intent:
             return destination.right.epoch > attempt.epoch ? .runsOnDestination : .impossible

@@ -1,3 +1,4 @@
+import CrashPoints
 import Glibc
 import GuestMemory
 public import Hypervisor
@@ -148,8 +149,10 @@ public final class Guardian {
             return try GuardianChannel.send(state(), to: starter)
         }
         do throws(LivemigError) {
+            CrashPoint.reach(.beforeLaunch)
             machine = try assignment.launcher.launch(
                 assignment.definition, memory: memory, folder: assignment.folder, mode: mode)
+            CrashPoint.reach(.afterLaunch)
         } catch {
             if mode == .incoming { try handle(.hypervisorEnded) }
             throw error

@@ -1,3 +1,4 @@
+import CrashPoints
 import Glibc
 import GuestMemory
 import Hypervisor
@@ -109,7 +110,9 @@ extension Guardian {
         guard case .intent = ownership.right, let machine, let deadline else {
             throw LivemigError(.wire, "device state asked for outside a switchover")
         }
+        CrashPoint.reach(.beforeSave)
         try machine.saveDeviceState(to: descriptor, deadline: deadline)
+        CrashPoint.reach(.afterSave)
     }
 
     private func powerOff() throws(LivemigError) {
@@ -164,13 +167,23 @@ extension Guardian {
         for effect in effects {
             switch effect {
             case .record(let right): try record(right, peer: peer, before: before)
-            case .armDeadline: deadline = .now + limit
+            case .armDeadline:
+                deadline = .now + limit
+                CrashPoint.reach(.deadlineArmed)
             case .disarmDeadline: deadline = nil
-            case .stopGuest: try machine?.stop()
-            case .resumeGuest: try resumeOwnGuest()
+            case .stopGuest:
+                CrashPoint.reach(.beforeStop)
+                try machine?.stop()
+                CrashPoint.reach(.afterStop)
+            case .resumeGuest:
+                CrashPoint.reach(.beforeResume)
+                try resumeOwnGuest()
+                CrashPoint.reach(.afterResume)
             case .destroyGuest:
+                CrashPoint.reach(.beforeDestroy)
                 isResumeOwed = false
                 machine?.destroy()
+                CrashPoint.reach(.afterDestroy)
             }
         }
         if ownership.right.mayRun, !ownership.right.isUnderWay { worker = nil }
@@ -187,7 +200,9 @@ extension Guardian {
         _ right: Right, peer: String?, before: GuardianMachine
     ) throws(LivemigError) {
         do throws(LivemigError) {
+            CrashPoint.reach(.beforeRecord(right))
             try journal.write(right, peer: peer)
+            CrashPoint.reach(.afterRecord(right))
         } catch {
             switch (before.right.isUnderWay, right) {
             case (true, .owner): log.error("record not written, the guest runs on: \(error)")
@@ -205,7 +220,9 @@ extension Guardian {
         guard case .armed = ownership.right, let machine else {
             throw LivemigError(.wire, "device state came outside a hand-over")
         }
+        CrashPoint.reach(.beforeLoad)
         try machine.loadDeviceState(from: descriptor, deadline: .now + Self.loadLimit)
+        CrashPoint.reach(.afterLoad)
     }
 
     /// The longest a hypervisor may take to load its device state.
@@ -225,6 +242,7 @@ extension Guardian {
         try GuardianChannel.send(
             GuardianResumed(at: resumed.nanoseconds, took: resumed - start), to: client)
         machine?.announce()
+        CrashPoint.reach(.afterAnnounce)
     }
 
     /// Whether this host owns the guest, durably, and its hypervisor refused to let it run.
@@ -258,6 +276,32 @@ extension Right {
         switch self {
         case .intent, .released: true
         default: false
+        }
+    }
+}
+
+extension CrashPoint {
+    fileprivate static func beforeRecord(_ right: Right) -> CrashPoint {
+        switch right {
+        case .none, .owner: .beforeOwner
+        case .intent: .beforeIntent
+        case .released: .beforeReleased
+        case .gone: .beforeGone
+        case .armed: .beforeArmed
+        case .ready: .beforeReady
+        case .aborted: .beforeAborted
+        }
+    }
+
+    fileprivate static func afterRecord(_ right: Right) -> CrashPoint {
+        switch right {
+        case .none, .owner: .afterOwner
+        case .intent: .afterIntent
+        case .released: .afterReleased
+        case .gone: .afterGone
+        case .armed: .afterArmed
+        case .ready: .afterReady
+        case .aborted: .afterAborted
         }
     }
 }

@@ -6,6 +6,10 @@ import QEMU
 import SyntheticVM
 import SystemPackage
 
+#if CrashPoints
+    import CrashPoints
+#endif
+
 /// What every part of an agent works with: its root, its own program, and the hypervisors.
 public struct AgentEnvironment: Sendable {
     /// The host's folder.
@@ -19,6 +23,9 @@ public struct AgentEnvironment: Sendable {
     /// Finds the parts that belong to the running agent.
     /// - Throws: `E-PRELOAD` when the library is missing.
     public init(root: HostRoot) throws(LivemigError) {
+        #if CrashPoints
+            CrashPointFiles.watch(root.path)
+        #endif
         self.root = root
         program = try RunningProgram.path()
         library = try PreloadLibrary.locate(besides: program)

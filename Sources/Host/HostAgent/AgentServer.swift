@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import Glibc
 import Guardian
@@ -176,6 +177,7 @@ public final class AgentServer {
             do throws(LivemigError) {
                 let report = try role.run()
                 try sink.send(Moved(report))
+                CrashPoint.reach(.sourceReported)
             } catch {
                 sink.sendIfPossible(FailureMessage(error))
             }
@@ -194,6 +196,7 @@ public final class AgentServer {
         let thread = WorkerThread("receive") {
             do throws(LivemigError) {
                 try role.run()
+                CrashPoint.reach(.destinationDone)
                 try sink.send(DoneMessage())
             } catch {
                 sink.sendIfPossible(FailureMessage(error))

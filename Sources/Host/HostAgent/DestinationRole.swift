@@ -1,4 +1,5 @@
 import CLinux
+import CrashPoints
 import FrameTransport
 import Glibc
 import Guardian
@@ -29,6 +30,7 @@ struct DestinationRole: Sendable {
     /// Receives the VM.
     /// - Throws: what went wrong; the copy is gone then, unless it may be the only good one.
     func run() throws(LivemigError) {
+        CrashPoint.reach(.destinationAsked)
         let definition = try VMDefinitionDocument.decode(
             bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
             generatedUUID: VMUUID(request.attempt.migration.bits))
@@ -37,10 +39,12 @@ struct DestinationRole: Sendable {
         try DestinationRules.check(definition)
         let store = MachineStore(root: environment.root)
         try store.admit(definition)
+        CrashPoint.reach(.destinationAdmitted)
         let attempt = request.attempt
         let folder = environment.root.machine(definition.name)
         do throws(LivemigError) {
             let listener = try LaneListener(root: environment.root, migration: attempt.migration)
+            CrashPoint.reach(.destinationListening)
             let guardian = try GuardianStarter(environment: environment).start(
                 definition.name,
                 [
@@ -54,7 +58,9 @@ struct DestinationRole: Sendable {
             }
             let memory = try GuestMemoryFile(adopting: descriptor)
             let image = try DestinationImage(memory, key: PageHashKey(secret: request.secret))
+            CrashPoint.reach(.destinationArmed)
             try events.send(Prepared())
+            CrashPoint.reach(.destinationPrepared)
             let session = DestinationSession(
                 attempt: attempt, uuid: definition.uuid, image: image, place: request.source)
             defer { session.close() }

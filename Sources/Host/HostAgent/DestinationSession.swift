@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import Guardian
 import LinuxSystem
@@ -30,6 +31,7 @@ final class DestinationSession {
         let outbox = Outbox()
         self.outbox = outbox
         board = PlacementBoard { (round) throws(LivemigError) in
+            CrashPoint.reach(.destinationRoundPlaced)
             try outbox.sink().send(RoundPlaced(round: round))
         }
     }
@@ -72,6 +74,7 @@ final class DestinationSession {
             if isMachineReady, !isAnnounced, let sink {
                 try sink.send(MachineReady())
                 isAnnounced = true
+                CrashPoint.reach(.destinationMachineReady)
             }
         }
     }
@@ -114,8 +117,10 @@ final class DestinationSession {
             link = connection
             self.sink = sink
             outbox.open(sink)
+            CrashPoint.reach(.destinationLinkOpen)
         } else {
             lanes[hello.lane] = (connection, try start(connection, lane: hello.lane))
+            CrashPoint.reach(.destinationLaneOpen)
         }
     }
 

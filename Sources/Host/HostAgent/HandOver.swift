@@ -1,3 +1,4 @@
+import CrashPoints
 import Glibc
 import Guardian
 import LinuxSystem
@@ -38,15 +39,19 @@ struct HandOver {
         let stopped = MonotonicTime.now
         let deadline = stopped + MigrationPolicy.blackoutLimit
         try guardian.perform(GuardianStop(limit: MigrationPolicy.blackoutLimit))
+        CrashPoint.reach(.sourceStopped)
         let digest = try sendRest(&preCopy, guardian)
         let sent = MonotonicTime.now
         let ready = try link.waitForReady(deadline: deadline)
         let readyAt = MonotonicTime.now
+        CrashPoint.reach(.sourceReadyHeard)
         guard ready.attempt == request.attempt else {
             throw LivemigError(.migrationID, "READY of another attempt", at: request.peer.name)
         }
         try commit(ready, digest, guardian)
+        CrashPoint.reach(.sourceReleased)
         let (owner, acknowledgedAt) = try giveToken(digest, guardian)
+        CrashPoint.reach(.sourceAcknowledged)
         let resumedAt = min(acknowledgedAt, link.clock?.latest(owner.resumedAt) ?? acknowledgedAt)
         var downtime = Downtime()
         downtime.finalPages = sent - stopped
@@ -65,15 +70,19 @@ struct HandOver {
         _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient
     ) throws(LivemigError) -> Bits128 {
         _ = try preCopy.sendRest()
+        CrashPoint.reach(.sourceLastPagesClaimed)
         let stateBytes = try sendDeviceState(guardian)
+        CrashPoint.reach(.sourceStateSaved)
         try preCopy.waitUntilSent()
         // What the hypervisor wrote to guest RAM while it saved its devices.
         if try preCopy.sendRest() > 0 { try preCopy.waitUntilSent() }
+        CrashPoint.reach(.sourceAllSent)
         let digest = board.digest.bits
         try link.sink.send(
             Final(
                 attempt: request.attempt, rounds: preCopy.rounds, stateBytes: stateBytes,
                 digest: digest, resume: !isPaused))
+        CrashPoint.reach(.sourceFinalSent)
         return digest
     }
 
@@ -143,6 +152,7 @@ struct HandOver {
         do throws(LivemigError) {
             while MonotonicTime.now < patience {
                 try link.sink.send(Token(attempt: request.attempt, digest: digest))
+                CrashPoint.reach(.sourceTokenSent)
                 let next = MonotonicTime.now + Self.tokenInterval
                 if let answer = try link.waitForAcknowledgement(deadline: next) { return answer }
             }
@@ -169,6 +179,7 @@ struct HandOver {
         do throws(LivemigError) {
             try guardian.perform(GuardianFinish(attempt: request.attempt))
             let ended = try Poll.wait([.init(guardian.descriptor)], timeout: .seconds(10))
+            CrashPoint.reach(.sourceCleaned)
             return !ended.isEmpty
         } catch {
             return false

@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import Guardian
 import GuestMemory
@@ -30,6 +31,7 @@ struct SourceRole: Sendable {
     /// - Returns: the report for the controller.
     /// - Throws: what went wrong, saying where the guest is.
     func run() throws(LivemigError) -> MigrationReport {
+        CrashPoint.reach(.sourceAsked)
         let folder = environment.root.machine(request.name)
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
         let guardian = try GuardianClient(connecting: folder.guardianSocket)
@@ -37,18 +39,22 @@ struct SourceRole: Sendable {
             GuardianBegin(
                 attempt: request.attempt, peer: request.peer.name,
                 keepPaused: request.policy.keepPaused))
+        CrashPoint.reach(.sourceBegun)
         do throws(LivemigError) {
             try checkRules(definition)
             let memory = try GuestMemoryFile(adopting: try guardian.memory())
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
+            CrashPoint.reach(.sourceTracking)
             let image = try SourceImage(memory, key: PageHashKey(secret: request.secret))
             let session = try SourceSession(
                 self, definition, image, pageCount: memory.pageCount,
                 guardian: guardian.descriptor)
             defer { session.close() }
             try session.board.waitUntilOpen()
+            CrashPoint.reach(.sourceLanesOpen)
             let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
+            CrashPoint.reach(.sourceFirstRound)
             do throws(LivemigError) {
                 return try move(preCopy, session, guardian, size: memory.size)
             } catch {
@@ -57,6 +63,17 @@ struct SourceRole: Sendable {
         } catch {
             throw settle(error, guardian, nil)
         }
+    }
+
+    /// Notices that the guardian has let its worker go, which is how others cancel a move.
+    func checkGuardian(_ connection: CInt) throws(LivemigError) {
+        let hasEnded = try !Poll.wait([.init(connection, 0)], timeout: .zero).isEmpty
+        guard hasEnded else { return }
+        let folder = environment.root.machine(request.name)
+        guard (try? GuardianClient(connecting: folder.guardianSocket)) != nil else {
+            throw LivemigError(.disconnected, "the VM's guardian has gone", at: folder.path)
+        }
+        throw LivemigError(.cancelled, "cancelled by somebody else")
     }
 
     /// What this host can tell in advance.
@@ -77,7 +94,9 @@ struct SourceRole: Sendable {
         let start = MonotonicTime.now
         events.sendIfPossible(PhaseMessage(.preCopy))
         try runRounds(&preCopy, session)
+        CrashPoint.reach(.sourceConverged)
         try session.link.waitForMachine(deadline: .now + Self.machinePatience)
+        CrashPoint.reach(.sourceMachineReady)
         let handOver = HandOver(
             request: request, link: session.link, board: session.board, control: control,
             events: events)
@@ -102,6 +121,7 @@ struct SourceRole: Sendable {
             handOver: { Self.handOverCost + (session.link.clock?.uncertainty ?? .zero) * 2 }
         ) { (round) throws(LivemigError) in
             try control.check()
+            CrashPoint.reach(.sourceRoundPlaced)
             events.sendIfPossible(RoundMessage(round))
         }
         if case .notConverging(let error) = outcome, request.policy.onTimeout == .abort {
@@ -112,37 +132,44 @@ struct SourceRole: Sendable {
     /// After a failure: makes sure that the guest runs here if it is this host's, lets the
     /// destination give the attempt up, and says where the guest is.
     private func settle(
-        _ error: LivemigError, _ guardian: borrowing GuardianClient, _ link: PeerLink?
+        _ failure: LivemigError, _ guardian: borrowing GuardianClient, _ link: PeerLink?
     ) -> LivemigError {
-        guard error.guest == nil else { return error }
+        guard failure.guest == nil else { return failure }
         do throws(LivemigError) {
             try abort(guardian)
         } catch  where error.code == .inTransfer || error.code == .tooLate {
             return inTransfer(error)
         } catch {
-            return error
+            // A guardian that has let this worker go has given the attempt up before.
         }
         if let link {
             link.sink.sendIfPossible(Abort(attempt: request.attempt))
             _ = link.waitForRefusal(deadline: .now + Self.refusalPatience)
         }
         let store = MachineStore(root: environment.root)
-        guard let state = store.guardianState(of: request.name) else { return error }
-        return error.with(
+        guard let state = store.guardianState(of: request.name) else { return failure }
+        return failure.with(
             guest: GuestLocation(
-                vm: request.name.text, state: state.guest, host: "", epoch: state.record.right.epoch
-            ))
+                vm: request.name.text, state: state.guest, host: "",
+                epoch: state.record.right.epoch))
     }
 
     /// Gives the attempt up; a guardian that has died is replaced, so that the guest does not stand
     /// still with nobody to resume it.
+    ///
+    /// A new guardian gives an attempt up by itself, and one that has let this worker go has done
+    /// so; what it works on now is not this worker's to abort.
     private func abort(_ guardian: borrowing GuardianClient) throws(LivemigError) {
         do throws(LivemigError) {
             try guardian.perform(GuardianAbort())
         } catch  where error.code == .disconnected {
             let search = GuardianSearch(environment: environment)
             guard let successor = try search.guardian(of: request.name) else { throw error }
-            try successor.perform(GuardianAbort())
+            let state = try successor.request(
+                GuardianDescribe(wantsMemory: false), for: GuardianState.self)
+            if case .released(request.attempt, _) = state.record.right {
+                throw LivemigError(.inTransfer, "the right to run was given away")
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import Glibc
 import LinuxSystem
@@ -24,8 +25,12 @@ final class SourceSession: Sendable {
 
     /// Opens the link and all lanes.
     ///
-    /// - Parameter guardian: the connection to the guardian, open as long as the session is; the
-    ///   move fails with it.
+    /// - Parameters:
+    ///   - role: the move.
+    ///   - definition: the VM.
+    ///   - image: guest RAM.
+    ///   - pageCount: its pages.
+    ///   - guardian: the worker's connection to the guardian, watched for its end.
     init(
         _ role: SourceRole, _ definition: VMDefinition, _ image: SourceImage, pageCount: Int,
         guardian: CInt
@@ -46,6 +51,7 @@ final class SourceSession: Sendable {
         let connection = open.connection
         self.connection = connection
         let link = PeerLink(open.takeSink(), at: place)
+        CrashPoint.reach(.sourceLinkOpen)
         self.link = link
         receiver = WorkerThread("link") {
             var channel = FrameChannel(
@@ -54,7 +60,9 @@ final class SourceSession: Sendable {
             link.receive(on: &channel, board: board)
         }
         ticker = WorkerThread("ticker") {
-            try Self.tick(control, board, link, events, guardian)
+            try Self.tick(control, board, link, events) { () throws(LivemigError) in
+                try role.checkGuardian(guardian)
+            }
         }
         let limiter = BandwidthLimiter(role.request.policy.bandwidth)
         let compression = CodecPolicy(role.request.policy.compression)
@@ -82,18 +90,16 @@ final class SourceSession: Sendable {
 
     private static func tick(
         _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink,
-        _ guardian: CInt
+        _ check: () throws(LivemigError) -> Void
     ) throws(LivemigError) {
         var ticks = 0
         while true {
+            do throws(LivemigError) { try check() } catch {
+                if control.cancel(error) { link.fail(error) }
+            }
             if ticks % ticksPerProbe == 0 { try? link.probeClock() }
             ticks += 1
             if control.waitForEnd(tick) { return }
-            // Asked for its end alone: what it answers is for another thread to read.
-            if try !Poll.wait([.init(guardian, 0)], timeout: .zero).isEmpty {
-                let error = LivemigError(.disconnected, "the VM's guardian has died")
-                if control.cancel(error) { link.fail(error) }
-            }
             let progress = board.progress
             guard let round = progress.round else { continue }
             events.sendIfPossible(

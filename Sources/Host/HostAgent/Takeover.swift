@@ -1,3 +1,4 @@
+import CrashPoints
 import FrameTransport
 import Glibc
 import Guardian
@@ -91,6 +92,7 @@ struct Takeover {
         _ final: Final, _ session: DestinationSession, _ guardian: borrowing GuardianClient,
         _ sink: FrameSink, _ progress: inout Progress
     ) throws(LivemigError) {
+        CrashPoint.reach(.destinationFinalHeard)
         guard final.attempt == attempt, progress.digest == nil else {
             throw LivemigError(.migrationID, "FINAL of another attempt", at: place)
         }
@@ -105,12 +107,16 @@ struct Takeover {
             throw LivemigError(
                 .verify, "the pages placed differ from the pages sent", at: place)
         }
+        CrashPoint.reach(.destinationCompared)
         try load(progress.state, guardian)
+        CrashPoint.reach(.destinationLoaded)
         try guardian.perform(GuardianReady(attempt: attempt, digest: digest))
+        CrashPoint.reach(.destinationReady)
         progress.state = []
         progress.digest = digest
         progress.resume = final.resume
         try sink.send(Ready(attempt: attempt, digest: digest))
+        CrashPoint.reach(.destinationReadySent)
     }
 
     private func load(
@@ -135,6 +141,7 @@ struct Takeover {
         _ token: Token, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
         _ progress: inout Progress
     ) throws(LivemigError) {
+        CrashPoint.reach(.destinationTokenHeard)
         guard token.attempt == attempt, token.digest == progress.digest else {
             throw LivemigError(.migrationID, "the token of another attempt", at: place)
         }
@@ -142,9 +149,11 @@ struct Takeover {
             GuardianOwn(attempt: attempt, digest: token.digest, resume: progress.resume),
             for: GuardianResumed.self)
         progress.isOwner = true
+        CrashPoint.reach(.destinationOwns)
         try sink.send(
             OwnerAcknowledged(
                 attempt: attempt, resumedAt: resumed.at, resume: resumed.took))
+        CrashPoint.reach(.destinationAcknowledged)
     }
 
     /// Gives the attempt up unless the guest is this host's, or may become so.

@@ -44,10 +44,23 @@ struct PumpLoop: ~Copyable {
 
     // MARK: Local to remote
 
+    /// A command that has ended takes nothing any more, but its last output is still to be read.
     private mutating func moveToRemote() throws(LivemigError) -> Bool {
         guard !channel.isClosed else { return false }
         var moved = false
         if toRemote.isEmpty, !toRemote.hasEnded { moved = try receive() }
+        do throws(LivemigError) {
+            return try offer() || moved
+        } catch {
+            guard channel.session.isConnected, channel.isClosed || channel.exit.status != nil
+            else { throw error }
+            toRemote.discard()
+            return true
+        }
+    }
+
+    private mutating func offer() throws(LivemigError) -> Bool {
+        var moved = false
         if !toRemote.isEmpty, !channel.session.hasUnsent {
             let count = try unsafe channel.offer(toRemote.pending.bytes)
             toRemote.start += count
@@ -162,6 +175,13 @@ private struct Flow: ~Copyable {
     var isPassedOn = false
 
     var isEmpty: Bool { start == end }
+
+    /// Ends the flow: nobody takes what is pending or comes after.
+    mutating func discard() {
+        start = end
+        hasEnded = true
+        isPassedOn = true
+    }
 
     /// Valid while the flow lives and is not refilled.
     var pending: UnsafeRawBufferPointer {

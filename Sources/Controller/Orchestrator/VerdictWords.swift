@@ -1,0 +1,127 @@
+import MigrationModel
+import Ownership
+
+/// A verdict as people read it: a sentence, where the guest is, and what is wrong if it is not
+/// certain.
+struct VerdictWords {
+    let vm: String
+    let entries: [Whereabouts.Entry]
+    let parties: Parties
+
+    private var source: String { parties.source?.host?.text ?? "a host not in the inventory" }
+    private var destination: String {
+        parties.destination?.host?.text ?? "a host that is not in the inventory"
+    }
+
+    private var silent: [LivemigError] {
+        entries.compactMap { if case .silent(let error) = $0.view { error } else { nil } }
+    }
+
+    private var silentNames: String {
+        let names = entries.compactMap { entry -> String? in
+            if case .silent = entry.view { entry.host.text } else { nil }
+        }
+        return names.joined(separator: " and ")
+    }
+
+    /// Where the guest is.
+    var guest: GuestLocation {
+        switch parties.verdict {
+        case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone: location(parties.source)
+        case .runsOnDestination, .committedStarting, .crashedOnDestination, .destinationOwnsAlone:
+            location(parties.destination)
+        case .handOverInFlight, .handOverRefused, .sourceMustNotRun, .movedOn:
+            GuestLocation(vm: vm, state: .inTransfer, host: "", epoch: Epoch(0))
+        case .nowhere, .destinationMustNotRun, .impossible:
+            GuestLocation(vm: vm, state: .unknown, host: "", epoch: Epoch(0))
+        }
+    }
+
+    private func location(_ party: Parties.Party?) -> GuestLocation {
+        GuestLocation(
+            vm: vm, state: party?.view?.guest ?? .unknown, host: party?.host?.text ?? "",
+            epoch: party?.view?.right.epoch ?? Epoch(0))
+    }
+
+    /// The verdict in words, without the VM's name.
+    var sentence: String {
+        switch parties.verdict {
+        case .runsOnSource, .sourceSafeAlone: doing(parties.source) + leftover
+        case .sourceOwnsInterrupted: doing(parties.source) + Self.underWay
+        case .runsOnDestination, .destinationOwnsAlone: doing(parties.destination) + stale
+        case .committedStarting: "was handed over to \(destination) and has yet to run there"
+        case .crashedOnDestination:
+            "was handed over to \(destination), and its hypervisor has ended there; "
+                + "start it there, the copy on \(source) is stale"
+        case .handOverInFlight: "is being handed over from \(source) to \(destination)"
+        case .handOverRefused: "was given away by \(source), and \(destination) cannot take it"
+        case .movedOn: "was given away by \(source) and has gone on from \(destination)"
+        case .sourceMustNotRun:
+            "was given away by \(source); \(destination) cannot be asked: do not start it"
+        case .destinationMustNotRun:
+            "has a copy on \(destination) without the right to run; \(source) cannot be asked"
+        case .impossible: "is claimed by \(source) and \(destination) at once"
+        case .nowhere: nowhere
+        }
+    }
+
+    private var nowhere: String {
+        if parties.destination?.view?.right.isCopyWaiting == true {
+            return "has a copy on \(destination) without the right to run, and no owner"
+        }
+        return silent.isEmpty
+            ? "is on no host" : "is on no host that answers; \(silentNames) cannot be asked"
+    }
+
+    private func doing(_ party: Parties.Party?) -> String {
+        let host = party?.host?.text ?? ""
+        return switch party?.view?.guest {
+        case .running: "runs on \(host)"
+        case .paused: "is paused on \(host)"
+        case .stopped: "is stopped; \(host) may start it"
+        case .inTransfer: "is being handed over by \(host)"
+        case .unknown, nil: "belongs to \(host), which does not say what the guest does"
+        }
+    }
+
+    private var leftover: String {
+        parties.destination?.view?.right.isCopyWaiting == true ? Self.underWay : ""
+    }
+
+    private static let underWay = "; a move is under way or was interrupted"
+
+    private var stale: String {
+        guard case .released = parties.source?.view?.right else { return "" }
+        return "; the copy on \(source) is to be removed"
+    }
+
+    /// Why there is no certain answer.
+    var trouble: LivemigError? {
+        switch parties.verdict {
+        case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone, .runsOnDestination,
+            .committedStarting, .crashedOnDestination, .destinationOwnsAlone:
+            nil
+        case .handOverInFlight, .handOverRefused, .movedOn:
+            LivemigError(
+                .inTransfer, "VM \(vm) \(sentence)", fix: "run livemig recover \(vm)")
+        case .sourceMustNotRun, .destinationMustNotRun:
+            LivemigError(
+                .inTransfer, "VM \(vm) \(sentence)",
+                fix: "bring that host back and run livemig recover \(vm), or power it off for good "
+                    + "and see livemig recover --help")
+        case .impossible:
+            LivemigError(
+                .internal, "VM \(vm) \(sentence)",
+                fix: "run livemig recover \(vm) to stop both, then remove one by hand")
+        case .nowhere: lost
+        }
+    }
+
+    private var lost: LivemigError {
+        if parties.destination?.view?.right.isCopyWaiting == true {
+            return LivemigError(.inTransfer, "VM \(vm) \(sentence)")
+        }
+        return silent.first
+            ?? LivemigError(.noVM, "no VM \(vm) on any host of the inventory")
+    }
+}

@@ -1,0 +1,62 @@
+import LinuxSystem
+import MigrationModel
+import TestSupport
+import Testing
+
+/// Every point of a move, with everybody who takes part killed or stopped there.
+@Suite(.serialized) struct CrashPointTests {
+    #if CrashPoints
+        // Breaks when a crash at any half-step, of anyone, ends with other than one running guest
+        // whose memory is whole, leaves something behind, makes a command say what is not true, or
+        // stands in the way of the next move.
+        @Test(.timeLimit(.minutes(30))) func everyCrashEndsWell() throws {
+            let cases = Sample.of(CrashCase.all)
+            let queue = Monitor(cases)
+            let failures = Monitor<[String]>([])
+            let start = MonotonicTime.now
+            let workers = (0..<Sample.benches).map { _ in
+                WorkerThread("crash bench") { try Self.work(queue, failures) }
+            }
+            for worker in workers { try worker.join() }
+            print("\(cases.count) crashes in \(start.elapsed.brief)")
+            for failure in failures.withLock({ $0 }) { Issue.record("\(failure)") }
+        }
+
+        private static func work(
+            _ queue: Monitor<[CrashCase]>, _ failures: Monitor<[String]>
+        ) throws {
+            var bench = try CrashBench()
+            while let next = queue.withLock({ $0.popLast() }) {
+                do {
+                    let faults = try bench.run(next)
+                    guard !faults.isEmpty else { continue }
+                    failures.withLock { $0.append("\(next): \(faults.joined(separator: "\n"))") }
+                } catch {
+                    failures.withLock { $0.append("\(next): \(error)") }
+                }
+                // What a failed case has left behind is not the next one's.
+                bench = try CrashBench()
+            }
+        }
+
+        /// Which cases are run, and how many at once.
+        private enum Sample {
+            /// Mostly waiting: a case takes seconds and little of a processor.
+            static let benches = Repository.number("LIVEMIG_CRASH_BENCHES") ?? 6
+
+            /// All cases, or every n-th of them, so that a sample spreads over points and victims.
+            static func of(_ all: [CrashCase]) -> [CrashCase] {
+                let count = Repository.number("LIVEMIG_CRASHES") ?? all.count
+                guard count < all.count else { return all.reversed() }
+                let chosen = Repository.text("LIVEMIG_CRASH")
+                let wanted = all.filter { chosen == nil || "\($0)".contains(chosen ?? "") }
+                return (0..<min(count, wanted.count)).map { wanted[$0 * wanted.count / count] }
+            }
+        }
+    #else
+        // Breaks when the tests are built without what they are to test.
+        @Test func crashPointsAreCompiledIn() {
+            Issue.record("build the tests with --traits CrashPoints, as Scripts/test does")
+        }
+    #endif
+}

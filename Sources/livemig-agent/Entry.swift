@@ -9,8 +9,9 @@ struct LivemigAgent: ParsableCommand {
         commandName: "livemig-agent",
         abstract: "The part of livemig that runs on a host.",
         discussion: """
-            Controllers start it over SSH; it is not meant to be run by hand, except for doctor.
+            Controllers start it over SSH; it is not meant to be run by hand, except for recover
+            and doctor.
             """,
         version: AgentVersion.text,
-        subcommands: [Serve.self, Lane.self, Guard.self, Doctor.self])
+        subcommands: [Serve.self, Lane.self, Guard.self, Recover.self, Doctor.self])
 }

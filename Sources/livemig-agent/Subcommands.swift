@@ -58,6 +58,8 @@ struct Guard: ParsableCommand {
     @Option var incoming: String?
     @Option var epoch: UInt64 = 0
     @Option var peer = ""
+    @Flag var adopt = false
+    @Flag var keepStill = false
 
     func run() throws {
         try AgentProgram.run { () throws(LivemigError) in
@@ -67,12 +69,35 @@ struct Guard: ParsableCommand {
     }
 
     private func role() throws(LivemigError) -> Guardian.Role {
-        guard let incoming else { return .powerOn }
+        guard let incoming else { return adopt ? .adopt(keepStill: keepStill) : .powerOn }
         guard let bits = Bits128(hexadecimal: incoming) else {
             throw LivemigError(.usage, "not a migration: \(incoming.escaped())")
         }
         return .incoming(
             Attempt(migration: MigrationID(bits), epoch: Epoch(epoch)), peer: peer)
+    }
+}
+
+struct Recover: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Put in order what this host can decide alone, and say the rest.",
+        discussion: """
+            Guests whose guardian died get a new one and run on; interrupted moves are given up; \
+            copies that never became whole are removed. Nothing that is off is started. Ends with \
+            7 when a VM needs its other host: livemig recover.
+            """)
+
+    @OptionGroup var location: RootOption
+
+    @Argument(help: "The VMs; all of the host without one.")
+    var vms: [String] = []
+
+    func run() throws {
+        try AgentProgram.run { () throws(LivemigError) in
+            let environment = try AgentEnvironment(root: try HostRoot(location.root))
+            let code = try LocalRecovery(environment).run(vms) { print($0) }
+            guard code == .success else { Glibc.exit(code.rawValue) }
+        }
     }
 }
 

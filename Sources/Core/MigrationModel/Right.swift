@@ -82,6 +82,22 @@ public enum Right: Hashable, Sendable {
         }
     }
 
+    /// Whether the VM has gone elsewhere for good, or never came (GONE, ABT).
+    public var isDeparted: Bool {
+        switch self {
+        case .gone, .aborted: true
+        default: false
+        }
+    }
+
+    /// Whether a copy that is found without anybody who works on it will never get the right.
+    public var isLeftover: Bool {
+        switch self {
+        case .none, .gone, .aborted, .armed: true
+        case .owner, .intent, .released, .ready: false
+        }
+    }
+
     /// Whether this host owns the VM and is about to give it away.
     public var isIntent: Bool {
         if case .intent = self { true } else { false }

@@ -24,7 +24,7 @@ public final class Guardian {
         public var folder: MachineFolder
         /// What starts it.
         public var launcher: any MachineLauncher
-        /// Starts from power-on, or receives a guest.
+        /// Starts from power-on, receives a guest, or takes one over.
         public var role: Role
 
         /// States an assignment.
@@ -45,6 +45,9 @@ public final class Guardian {
         case powerOn
         /// It is received from a peer.
         case incoming(Attempt, peer: String)
+        /// It runs already, and its guardian has died. A guest that this host owns runs again
+        /// unless it shall stay as it is found.
+        case adopt(keepStill: Bool)
     }
 
     let assignment: Assignment
@@ -59,6 +62,8 @@ public final class Guardian {
     var isFinished = false
     /// Whether the guest is this host's and stands still only because a disk is held elsewhere.
     var isResumeOwed = false
+    /// The hypervisor that is to be taken over.
+    let orphan: HypervisorProcess?
 
     private let listener: OwnedDescriptor
 
@@ -73,12 +78,13 @@ public final class Guardian {
         var log = Logger(label: "guardian")
         log[metadataKey: "vm"] = "\(assignment.definition.name)"
         self.log = log
-        // Before anything of the folder is touched: its sockets are the orphan's.
-        if let orphan = OrphanedHypervisor(of: assignment.folder) { throw orphan.refusal }
+        if case .adopt = assignment.role { try Self.requireRecord(of: assignment) }
         journal = try Journal(
             openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid)
         ownership = GuardianMachine(right: journal.record.right, guest: .running)
-        memory = try GuestMemoryFile.create(size: assignment.definition.memory)
+        // Before anything of the folder is touched: its sockets are the orphan's.
+        orphan = try Self.orphan(of: assignment)
+        memory = try Self.memory(of: assignment, journal.record.right)
         listener = try UnixSocket.listen(assignment.folder.guardianSocket, .packets)
         clients = [GuardianConnection(starter)]
     }
@@ -90,11 +96,9 @@ public final class Guardian {
             try start(reportingTo: starter)
         } catch {
             log.error("did not start: \(error)")
-            try? GuardianChannel.send(FailureMessage(error), to: starter)
             giveUpIncoming()
-            machine?.destroy()
-            removeSockets()
-            removeFilesOfDepartedGuest()
+            leave()
+            try? GuardianChannel.send(FailureMessage(error), to: starter)
             throw error
         }
         while !isFinished {
@@ -104,9 +108,23 @@ public final class Guardian {
                 log.error("\(error)")
             }
         }
+        leave()
+    }
+
+    /// Removes what must not stay when the guardian ends, and lets go of the record, so that
+    /// whoever hears of the end finds it free.
+    private func leave() {
         machine?.destroy()
-        removeSockets()
-        removeFilesOfDepartedGuest()
+        if isHypervisorForeign {
+            // It runs on, and whoever tries next needs its sockets.
+            _ = unsafe unlink(assignment.folder.guardianSocket)
+        } else {
+            removeSockets()
+            if journal.record.right.isDeparted {
+                assignment.folder.removeFilesOfDepartedGuest()
+            }
+        }
+        journal.unlock()
     }
 
     private func start(reportingTo starter: CInt) throws(LivemigError) {
@@ -126,6 +144,9 @@ public final class Guardian {
             worker = starter
             try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
             mode = .incoming
+        case .adopt(let keepStill):
+            try adopt(keepStill: keepStill)
+            return try GuardianChannel.send(state(), to: starter)
         }
         do throws(LivemigError) {
             CrashPoint.reach(.beforeLaunch)
@@ -234,18 +255,6 @@ public final class Guardian {
         return GuardianState(
             guest: guest, isIncoming: ownership.right.isIncoming, record: journal.record,
             memory: memory.size)
-    }
-
-    /// A guest that has gone elsewhere, or never came, leaves nothing here but the record.
-    private func removeFilesOfDepartedGuest() {
-        switch journal.record.right {
-        case .gone, .aborted: break
-        default: return
-        }
-        let folder = assignment.folder
-        for path in [folder.definition, folder.consoleLog, folder.hypervisorLog] {
-            _ = unsafe unlink(path)
-        }
     }
 
     private func removeSockets() {

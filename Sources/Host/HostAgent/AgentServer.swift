@@ -117,6 +117,9 @@ public final class AgentServer {
         guard store.guardianState(of: name) == nil else {
             throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
         }
+        if try takeOver(name) { return try show(name) }
+        // A copy that was to be removed has taken the definition with it.
+        _ = try store.definition(of: name)
         try store.write(
             try environment.pinned(definition), to: environment.root.machine(name))
         let guardian = try GuardianStarter(environment: environment).start(name)
@@ -124,6 +127,21 @@ public final class AgentServer {
         // Tracking is proved now, so that a move does not find out later that it cannot work.
         try PreloadProof.check(environment.root.machine(name), guardian)
         try show(name)
+    }
+
+    /// Whether the VM runs already, its guardian having died; it has a new one then.
+    private func takeOver(_ name: VMName) throws(LivemigError) -> Bool {
+        let search = GuardianSearch(environment: environment)
+        guard let guardian = try search.guardian(of: name) else { return false }
+        let state = try guardian.request(
+            GuardianDescribe(wantsMemory: false), for: GuardianState.self)
+        guard state.record.right.mayRun else {
+            throw LivemigError(
+                .vmState, "this host has no right to run the VM",
+                at: "record says \(state.record.right.word)",
+                fix: "livemig status \(name) says where it is")
+        }
+        return true
     }
 
     private func stop(_ name: VMName) throws(LivemigError) {

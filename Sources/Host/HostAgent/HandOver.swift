@@ -1,4 +1,5 @@
 import CrashPoints
+import Glibc
 import Guardian
 import LinuxSystem
 import MigrationEngine
@@ -115,7 +116,9 @@ struct HandOver {
             let writing = OwnedDescriptor(owning: ends.second)
             try guardian.perform(GuardianSave(), with: [writing.number])
         } catch {
-            // Our end is closed now, so that the reader ends too.
+            // A hypervisor that still writes is let go, and the reader ends too, also when the
+            // guardian, which would see to it, has died.
+            _ = shutdown(reading.descriptor.number, CInt(SHUT_RDWR))
             _ = try? reader.join()
             throw error
         }

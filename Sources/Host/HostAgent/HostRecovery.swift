@@ -9,19 +9,19 @@ import WireProtocol
 
 /// Carries out the steps of a recovery on this host.
 ///
-/// The VM's guardian does them where there is one. Where there is none, and no hypervisor either,
-/// only the record is left to put in order.
+/// The VM's guardian does them, a new one where its own has died. Where there is no hypervisor
+/// either, only the record is left to put in order.
 struct HostRecovery: Sendable {
     let environment: AgentEnvironment
-
-    /// How long a guardian that is done may take to end.
-    private static let endLimit: Duration = .seconds(10)
 
     /// Carries a step out.
     /// - Throws: `E-BUSY` while a move goes on, and why the step is not possible.
     func perform(_ request: RecoverMachine) throws(LivemigError) {
         let folder = environment.root.machine(request.name)
-        if let guardian = try? GuardianClient(connecting: folder.guardianSocket) {
+        let search = GuardianSearch(environment: environment)
+        if let guardian = try search.guardian(
+            of: request.name, keepStill: request.step == .freeze)
+        {
             return try ask(guardian, request.step)
         }
         try restOnRecord(folder, request.step)
@@ -49,25 +49,24 @@ struct HostRecovery: Sendable {
     }
 
     private func waitForEnd(of guardian: borrowing GuardianClient) throws(LivemigError) {
-        let ended = try Poll.wait([.init(guardian.descriptor)], timeout: Self.endLimit)
-        guard !ended.isEmpty else {
-            throw LivemigError(.cleanup, "the guardian does not end", at: environment.root.path)
-        }
+        try GuardianSearch.waitForEnd(of: guardian, at: environment.root.path)
     }
 
-    /// Without a guest, the record alone changes.
-    private func restOnRecord(
+    /// Without a guest, the record alone changes; what is left of a VM that has gone is removed.
+    func restOnRecord(
         _ folder: MachineFolder, _ step: RecoveryStep
     ) throws(LivemigError) {
-        if let orphan = OrphanedHypervisor(of: folder) { throw orphan.refusal }
         guard let record = try Journal.peek(folder.record) else {
             throw LivemigError(.noVM, "this host has no record of the VM", at: folder.path)
         }
         var journal = try Journal(openingOrCreating: folder.record, uuid: record.uuid)
+        // With the record locked nobody starts the VM any more.
+        if let orphan = OrphanedHypervisor(of: folder) { throw orphan.refusal }
         var machine = GuardianMachine(right: journal.record.right, guest: .running)
         for case .record(let right) in try machine.handle(try Self.event(step)) {
             try journal.write(right)
         }
+        if journal.record.right.isDeparted { folder.removeFilesOfDepartedGuest() }
     }
 
     private static func event(_ step: RecoveryStep) throws(LivemigError) -> GuardianMachine.Event {

@@ -24,13 +24,16 @@ final class MoveControl: Sendable {
     }
 
     /// Gives up before the commit; too late, it has no effect.
-    func cancel(_ reason: LivemigError) {
-        let board = state.withLock { state -> RoundBoard? in
-            guard !state.isCommitted else { return nil }
+    /// - Returns: whether it was in time.
+    @discardableResult
+    func cancel(_ reason: LivemigError) -> Bool {
+        let (isInTime, board) = state.withLock { state -> (Bool, RoundBoard?) in
+            guard !state.isCommitted else { return (false, nil) }
             state.reason = state.reason ?? reason
-            return state.board
+            return (true, state.board)
         }
         board?.fail(reason)
+        return isInTime
     }
 
     /// Insists that nobody has cancelled.

@@ -93,6 +93,11 @@ final class PeerLink: Sendable {
         }
     }
 
+    /// Nothing more is to be expected of the move, for a reason on this host.
+    func fail(_ error: LivemigError) {
+        state.withLock { $0.failure = $0.failure ?? error }
+    }
+
     // MARK: Clock
 
     /// Asks for the peer's clock, which also shows both ends that the other is there.

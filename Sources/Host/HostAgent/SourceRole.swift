@@ -140,7 +140,7 @@ struct SourceRole: Sendable {
     ) -> LivemigError {
         guard failure.guest == nil else { return failure }
         do throws(LivemigError) {
-            try guardian.perform(GuardianAbort())
+            try abort(guardian)
         } catch  where error.code == .inTransfer || error.code == .tooLate {
             return inTransfer(error)
         } catch {
@@ -156,6 +156,25 @@ struct SourceRole: Sendable {
             guest: GuestLocation(
                 vm: request.name.text, state: state.guest, host: "",
                 epoch: state.record.right.epoch))
+    }
+
+    /// Gives the attempt up; a guardian that has died is replaced, so that the guest does not stand
+    /// still with nobody to resume it.
+    ///
+    /// A new guardian gives an attempt up by itself, and one that has let this worker go has done
+    /// so; what it works on now is not this worker's to abort.
+    private func abort(_ guardian: borrowing GuardianClient) throws(LivemigError) {
+        do throws(LivemigError) {
+            try guardian.perform(GuardianAbort())
+        } catch  where error.code == .disconnected {
+            let search = GuardianSearch(environment: environment)
+            guard let successor = try search.guardian(of: request.name) else { throw error }
+            let state = try successor.request(
+                GuardianDescribe(wantsMemory: false), for: GuardianState.self)
+            if case .released(request.attempt, _) = state.record.right {
+                throw LivemigError(.inTransfer, "the right to run was given away")
+            }
+        }
     }
 
     private func inTransfer(_ error: LivemigError) -> LivemigError {

@@ -94,7 +94,9 @@ final class SourceSession: Sendable {
     ) throws(LivemigError) {
         var ticks = 0
         while true {
-            do throws(LivemigError) { try check() } catch { control.cancel(error) }
+            do throws(LivemigError) { try check() } catch {
+                if control.cancel(error) { link.fail(error) }
+            }
             if ticks % ticksPerProbe == 0 { try? link.probeClock() }
             ticks += 1
             if control.waitForEnd(tick) { return }

@@ -1,3 +1,4 @@
+import Glibc
 public import GuestMemory
 public import MigrationModel
 
@@ -20,6 +21,21 @@ public protocol MachineLauncher: Sendable {
     func launch(
         _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
         mode: LaunchMode
+    ) throws(LivemigError) -> any VirtualMachine
+
+    /// Takes over a guest whose guardian has died, as it is: running, paused, or waiting for its
+    /// state.
+    ///
+    /// What the dead guardian had begun, such as saving the device state, is taken back. A call
+    /// that throws leaves the hypervisor alive.
+    ///
+    /// - Parameters:
+    ///   - definition: what runs.
+    ///   - process: the hypervisor.
+    ///   - folder: where its sockets and logs are.
+    /// - Throws: `E-QEMU` when the hypervisor does not answer, or runs another VM.
+    func attach(
+        _ definition: VMDefinition, to process: HypervisorProcess, folder: MachineFolder
     ) throws(LivemigError) -> any VirtualMachine
 }
 
@@ -55,4 +71,9 @@ public struct MachineFolder: Hashable, Sendable {
     public var consoleLog: String { path + "/console.log" }
     /// What the hypervisor printed.
     public var hypervisorLog: String { path + "/hypervisor.log" }
+
+    /// Removes what is left of a VM that has gone elsewhere or never came, but for the record.
+    public func removeFilesOfDepartedGuest() {
+        for path in [definition, consoleLog, hypervisorLog] { _ = unsafe unlink(path) }
+    }
 }

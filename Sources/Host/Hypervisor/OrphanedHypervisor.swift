@@ -11,6 +11,7 @@ import SystemPackage
 public struct OrphanedHypervisor: Hashable, Sendable {
     /// The hypervisor's process id.
     public let process: Int32
+    private let folder: MachineFolder
 
     /// Looks for a hypervisor that runs for a VM; `nil` when there is none.
     public init?(of folder: MachineFolder) {
@@ -20,24 +21,46 @@ public struct OrphanedHypervisor: Hashable, Sendable {
         let process = clinux_peer_process(socket.number)
         guard process > 0 else { return nil }
         self.process = process
+        self.folder = folder
+    }
+
+    /// Gets hold of the process, so that its number cannot come to mean another one.
+    ///
+    /// The connection to the library shows that the process lived when its descriptor was opened.
+    /// - Throws: `E-NOTRUNNING` when it has ended.
+    public func claim() throws(LivemigError) -> HypervisorProcess {
+        let socket = try UnixSocket.connect(folder.memorySocket, .packets, as: .notRunning)
+        let number = clinux_pidfd_open(process)
+        guard number >= 0 else { throw gone }
+        let handle = OwnedDescriptor(owning: number)
+        let hangup = try Poll.wait([.init(socket.number, 0)], timeout: .zero)
+        let claimed = HypervisorProcess(adopting: process, handle: handle)
+        guard hangup.isEmpty, claimed.isPeer(of: socket.number) else { throw gone }
+        return claimed
+    }
+
+    private var gone: LivemigError {
+        LivemigError(.notRunning, "the VM's hypervisor has ended", at: "process \(process)")
     }
 
     /// The refusal to start the VM beside it.
     public var refusal: LivemigError {
         LivemigError(
             .vmState, "the VM's hypervisor runs without its guardian", at: "process \(process)",
-            fix: "power it off with livemig vm stop, then start the VM again")
+            fix: "livemig-agent recover on this host takes it over, livemig vm stop powers it off")
     }
 
     /// Powers the guest off.
     /// - Throws: `E-CLEANUP` when the process does not end.
     public func end() throws(LivemigError) {
-        let number = clinux_pidfd_open(process)
-        guard number >= 0 else { return }
-        let handle = OwnedDescriptor(owning: number)
-        _ = clinux_pidfd_signal(handle.number, SIGKILL)
-        let ended = try Poll.wait([.init(handle.number)], timeout: .seconds(10))
-        guard !ended.isEmpty else {
+        let claimed: HypervisorProcess
+        do throws(LivemigError) {
+            claimed = try claim()
+        } catch  where error.code == .notRunning {
+            return
+        }
+        claimed.kill()
+        guard claimed.poll() != nil else {
             throw LivemigError(.cleanup, "process \(process) does not end")
         }
     }

@@ -74,6 +74,14 @@ public struct Journal: ~Copyable, Sendable {
         current = slot
     }
 
+    /// Lets the next writer in, before this process tells anybody that it is done.
+    ///
+    /// Nothing may be written after it.
+    public mutating func unlock() {
+        hasFailed = true
+        _ = flock(file.number, LOCK_UN)
+    }
+
     private static func write(
         _ slot: JournalSlot, to file: CInt, path: String
     ) throws(LivemigError) {

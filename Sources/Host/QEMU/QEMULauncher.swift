@@ -24,6 +24,11 @@ public struct QEMULauncher: MachineLauncher {
         self.probe = probe
     }
 
+    /// The program file of the QEMU that runs a definition.
+    func program(of definition: VMDefinition) throws(LivemigError) -> String {
+        try probe.program(for: definition)
+    }
+
     /// The release of the QEMU that runs a definition.
     public func version(for definition: VMDefinition) throws(LivemigError) -> String {
         try probe.facts(of: try probe.program(for: definition)).version.description

@@ -40,7 +40,7 @@ extension QEMUMachine {
             // QEMU writes the last of the state with its big lock held: with a reader that does not
             // read it answers nothing until the stream is gone (shutdown(2) on the shared socket).
             _ = shutdown(descriptor.number, CInt(SHUT_RDWR))
-            cancelSaving()
+            try? Self.cancelSaving(on: monitor)
             throw Self.savingError(explain(error), deadline)
         }
     }
@@ -123,18 +123,24 @@ extension QEMUMachine {
     }
 
     /// Takes a save back that has begun, and waits for its end, so that another can begin.
-    private func cancelSaving() {
+    ///
+    /// Does nothing where no save is under way.
+    /// - Throws: what QEMU says or does not say; a save that does not end in 5 s.
+    static func cancelSaving(on monitor: QMPConnection) throws(QMPError) {
         let deadline = MonotonicTime.now + Self.cancelTimeout
+        // Both are refused where there is nothing to close or to cancel.
         _ = try? monitor.execute(
             CloseDescriptor(fdname: Self.streamName), timeout: Self.timeout(until: deadline))
         _ = try? monitor.execute(CancelMigration(), timeout: Self.timeout(until: deadline))
-        while deadline > .now {
-            guard let progress = try? monitor.execute(QueryMigrate()) else { return }
-            switch progress.status {
+        while true {
+            switch try monitor.execute(QueryMigrate()).status {
             case nil, "none", "completed", "failed", "cancelled": return
             default: break
             }
-            try? monitor.awaitMigrationEvent(until: .now + Self.lookInterval)
+            guard deadline > .now else {
+                throw .silent(command: CancelMigration.name, after: Self.cancelTimeout)
+            }
+            try monitor.awaitMigrationEvent(until: .now + Self.lookInterval)
             _ = monitor.takeMigrationEvents()
         }
     }

@@ -41,10 +41,13 @@ public final class QEMUMachine: VirtualMachine {
     /// The last message that QEMU printed, escaped.
     public var lastWords: String { hypervisor.lastWords }
 
-    /// What the guest does now; a QEMU that ended with status 0 is a guest that powered itself off.
+    /// What the guest does now; a QEMU that ended with status 0 is a guest that powered itself off,
+    /// as far as this process is its parent and learns the status.
     /// - Throws: `E-QMP` when QEMU does not answer.
     public func status() throws(LivemigError) -> MachineStatus {
-        if let status = hypervisor.exitStatus() { return status == 0 ? .shutdown : .failed }
+        if let ending = hypervisor.ending() {
+            return ending == .status(0) ? .shutdown : .failed
+        }
         return MachineStatus(runState: try runState())
     }
 
@@ -123,10 +126,12 @@ public final class QEMUMachine: VirtualMachine {
 
     /// An error of the monitor with what is known about the process behind it.
     func explain(_ error: QMPError) -> LivemigError {
-        guard case .closed = error, let status = hypervisor.awaitEnd(.seconds(2)) else {
+        guard case .closed = error, let ending = hypervisor.awaitEnd(.seconds(2)) else {
             return error.livemigError
         }
-        if status == 0 { return LivemigError(.guestDown, "the guest has powered itself off") }
+        if ending == .status(0) {
+            return LivemigError(.guestDown, "the guest has powered itself off")
+        }
         return LivemigError(.qmp, hypervisor.obituary ?? "QEMU has ended")
     }
 }

@@ -6,12 +6,11 @@ import SystemPackage
 
 /// A running QEMU: its process, how it ended, and what it printed.
 final class QEMUProcess {
-    private let child: ChildProcess
+    private let process: HypervisorProcess
     private let log: OwnedDescriptor
     private let logStart: off_t
     private let folder: MachineFolder
     private let name: String
-    private var status: Int32?
 
     /// How much of the log's end is looked at, in bytes.
     private static let tailSize = 4096
@@ -33,35 +32,52 @@ final class QEMUProcess {
         var command = command
         command.descriptors[1] = number
         command.descriptors[2] = number
-        child = try ChildProcess(command, as: .qemu)
+        process = HypervisorProcess(try ChildProcess(command, as: .qemu))
         self.folder = folder
-        name = command.program.split(separator: "/").last.map(String.init) ?? command.program
+        name = Self.name(of: command.program)
     }
 
-    var id: Int32 { child.id }
+    /// Takes over a QEMU whose guardian has died.
+    ///
+    /// - Parameters:
+    ///   - process: the running QEMU.
+    ///   - program: its program file, by whose name its own messages are known.
+    ///   - folder: where its sockets and logs are.
+    init(
+        adopting process: HypervisorProcess, program: String, folder: MachineFolder
+    ) throws(LivemigError) {
+        log = try .open(folder.hypervisorLog, O_RDWR | O_CREAT | O_APPEND, as: .io)
+        let number = log.number
+        // What stands there already may be of an earlier run, and is told by nobody any more.
+        logStart = try SystemCall.check("lseek", at: folder.hypervisorLog) {
+            lseek(number, 0, SEEK_END)
+        }
+        self.process = process
+        self.folder = folder
+        name = Self.name(of: program)
+    }
+
+    private static func name(of program: String) -> String {
+        program.split(separator: "/").last.map(String.init) ?? program
+    }
+
+    var id: Int32 { process.id }
 
     /// Polls readable once the process has ended.
-    var handle: CInt { child.handle.number }
+    var handle: CInt { process.handle }
 
-    /// The exit code, or 128 + signal number, once the process has ended.
-    func exitStatus() -> Int32? {
-        if status == nil { status = child.poll() }
-        return status
-    }
+    /// How the process ended, once it has.
+    func ending() -> HypervisorProcess.Ending? { process.poll() }
 
-    /// Waits for the end, at most for a time; the exit status if it came.
-    func awaitEnd(_ timeout: Duration) -> Int32? {
-        if let status = exitStatus() { return status }
-        _ = try? Poll.wait([.init(handle)], timeout: timeout)
-        return exitStatus()
-    }
+    /// Waits for the end, at most for a time; how it ended if it did.
+    func awaitEnd(_ timeout: Duration) -> HypervisorProcess.Ending? { process.awaitEnd(timeout) }
+
+    /// Whether QEMU listens at the other end of a connection.
+    func isPeer(of socket: CInt) -> Bool { process.isPeer(of: socket) }
 
     /// Ends the process at once, reaps it, and removes its sockets.
     func kill() {
-        if exitStatus() == nil {
-            child.signal(SIGKILL)
-            status = child.wait()
-        }
+        process.kill()
         let sockets =
             [folder.monitorSocket, folder.memorySocket, folder.consoleSocket]
             + (1..<QEMUArguments.serialPortLimit).map(folder.serialSocket)
@@ -73,10 +89,13 @@ final class QEMUProcess {
 
     /// How the process ended and what it said, as one clause; `nil` while it runs.
     var obituary: String? {
-        guard let status = exitStatus() else { return nil }
+        guard let ending = ending() else { return nil }
         let said = messages.suffix(Self.messagesShown).map { $0.escaped() }
         let words = said.isEmpty ? "without a word" : "saying \(said.joined(separator: ", "))"
-        return "QEMU ended with status \(status), \(words)"
+        switch ending {
+        case .status(let status): return "QEMU ended with status \(status), \(words)"
+        case .unknown: return "QEMU ended, \(words)"
+        }
     }
 
     /// The messages at the end of the log.

@@ -41,3 +41,15 @@ struct AnnounceSelf: QMPCommand {
     /// QEMU's own defaults.
     static let standard = AnnounceSelf(initial: 50, max: 550, rounds: 5, step: 100)
 }
+
+/// `query-uuid`: the VM's UUID as given by `-uuid`.
+struct QueryUUID: QMPCommand {
+    struct Reply: Decodable, Sendable {
+        let uuid: String
+
+        private enum CodingKeys: String, CodingKey {
+            case uuid = "UUID"
+        }
+    }
+    static let name = "query-uuid"
+}

@@ -1,4 +1,5 @@
 import Glibc
+import Hypervisor
 import LinuxSystem
 import MigrationModel
 
@@ -14,6 +15,9 @@ struct ControlClient: ~Copyable {
         socket = try UnixSocket.connect(path, .packets, as: .qmp)
         self.path = path
     }
+
+    /// Whether a process listens at the other end.
+    func isPeer(_ process: HypervisorProcess) -> Bool { process.isPeer(of: socket.number) }
 
     /// Sends a request and waits for its reply.
     ///

@@ -80,27 +80,46 @@ public struct SyntheticLauncher: MachineLauncher {
         options.vcpus = definition.vcpus
         options.mode = mode
         options.workload = workload
-        let child = try ChildProcess(
-            .init(
-                program, options.arguments,
-                environment: PreloadLibrary.environment(
-                    library: library, socket: folder.memorySocket, memory: Self.memoryNumber),
-                descriptors: [
-                    1: log.number, 2: log.number, Self.memoryNumber: memory.descriptor.number,
-                    Self.readyNumber: pipe.second.number,
-                ]), as: .qemu)
+        let process = HypervisorProcess(
+            try ChildProcess(
+                .init(
+                    program, options.arguments,
+                    environment: PreloadLibrary.environment(
+                        library: library, socket: folder.memorySocket, memory: Self.memoryNumber),
+                    descriptors: [
+                        1: log.number, 2: log.number, Self.memoryNumber: memory.descriptor.number,
+                        Self.readyNumber: pipe.second.number,
+                    ]), as: .qemu))
         do {
-            try Self.waitUntilReady(child, pipe.first.number, Self.patience(for: parameters, mode))
+            try Self.waitUntilReady(
+                process, pipe.first.number, Self.patience(for: parameters, mode))
             let client = try ControlClient(folder.monitorSocket)
-            return SyntheticMachine(child, client, folder: folder)
+            return SyntheticMachine(process, client, folder: folder)
         } catch {
-            child.signal(SIGKILL)
-            _ = child.wait()
+            process.kill()
             throw LivemigError(
                 .qemu,
                 "the reference guest did not start: \(error.what), last words "
                     + Self.lastWords(in: folder), at: folder.hypervisorLog)
         }
+    }
+
+    /// Takes over a guest whose guardian has died; it gives up saving its state when its client
+    /// goes.
+    ///
+    /// - Throws: `E-QEMU` when it does not answer.
+    public func attach(
+        _ definition: VMDefinition, to process: HypervisorProcess, folder: MachineFolder
+    ) throws(LivemigError) -> any VirtualMachine {
+        let client = try ControlClient(folder.monitorSocket)
+        guard client.isPeer(process) else {
+            throw LivemigError(
+                .qemu, "the control socket is not that of process \(process.id)",
+                at: folder.monitorSocket)
+        }
+        let machine = SyntheticMachine(process, client, folder: folder)
+        _ = try machine.status()
+        return machine
     }
 
     /// Ten seconds, and as long as filling memory may take at 20 MiB/s.
@@ -110,9 +129,9 @@ public struct SyntheticLauncher: MachineLauncher {
     }
 
     private static func waitUntilReady(
-        _ child: borrowing ChildProcess, _ pipe: CInt, _ patience: Duration
+        _ process: HypervisorProcess, _ pipe: CInt, _ patience: Duration
     ) throws(LivemigError) {
-        let ready = try Poll.wait([.init(pipe), .init(child.handle.number)], timeout: patience)
+        let ready = try Poll.wait([.init(pipe), .init(process.handle)], timeout: patience)
         guard !ready.isEmpty else {
             throw LivemigError(.qemu, "no answer within \(patience.brief)")
         }

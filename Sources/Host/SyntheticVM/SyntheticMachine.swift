@@ -7,27 +7,26 @@ public import MigrationModel
 ///
 /// Used by one thread.
 public final class SyntheticMachine: VirtualMachine {
-    private let child: ChildProcess
+    private let hypervisor: HypervisorProcess
     private var client: ControlClient
     private let folder: MachineFolder
-    private var hasEnded = false
 
     /// How long a call other than save and load may take, in addition to checking memory.
     private static let patience = Duration.seconds(5)
 
     init(
-        _ child: consuming ChildProcess, _ client: consuming ControlClient, folder: MachineFolder
+        _ hypervisor: HypervisorProcess, _ client: consuming ControlClient, folder: MachineFolder
     ) {
-        self.child = child
+        self.hypervisor = hypervisor
         self.client = client
         self.folder = folder
     }
 
     /// The guest's process id.
-    public var process: Int32 { child.id }
+    public var process: Int32 { hypervisor.id }
 
     /// Polls readable once the guest's process has ended.
-    public var processHandle: CInt { child.handle.number }
+    public var processHandle: CInt { hypervisor.handle }
 
     /// What the guest does now.
     /// - Throws: `E-GUESTDOWN` when its process has ended.
@@ -79,12 +78,7 @@ public final class SyntheticMachine: VirtualMachine {
     public func announce() {}
 
     /// Kills the guest's process and reaps it; once is enough, more do no harm.
-    public func destroy() {
-        guard !hasEnded else { return }
-        child.signal(SIGKILL)
-        _ = child.wait()
-        hasEnded = true
-    }
+    public func destroy() { hypervisor.kill() }
 
     /// The last line on the guest's standard error, escaped.
     public var lastWords: String { SyntheticLauncher.lastWords(in: folder) }
@@ -144,16 +138,11 @@ public final class SyntheticMachine: VirtualMachine {
             return try client.call(
                 request, descriptor: descriptor, deadline: deadline ?? .now + Self.patience)
         } catch {
-            guard error.code == .disconnected, hasEnded || ends(within: .seconds(1)) else {
+            guard error.code == .disconnected, hypervisor.awaitEnd(.seconds(1)) != nil else {
                 throw error
             }
             throw LivemigError(
                 .guestDown, "the guest's process has ended: \(lastWords)", at: folder.hypervisorLog)
         }
-    }
-
-    /// Whether the process, whose socket is closed already, ends at once.
-    private func ends(within limit: Duration) -> Bool {
-        (try? Poll.wait([.init(child.handle.number)], timeout: limit))?.isEmpty == false
     }
 }

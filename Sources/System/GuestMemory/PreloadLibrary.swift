@@ -46,22 +46,60 @@ public enum PreloadLibrary {
     public static func startTracking(socket path: String) throws(LivemigError)
         -> TrackingRegistration
     {
-        let socket = try UnixSocket.connect(path, .packets, as: .preload)
         // A hypervisor without the privilege for userfaultfd(2) uses the device opened here.
         let device = try? OwnedDescriptor.open("/dev/userfaultfd", O_RDWR)
-        try Packet.send(
-            [UInt8(ascii: "t")], with: numbers(of: device), to: socket.number, at: path)
-        var packet = try Packet.receive(from: socket.number, at: path)
-        guard let reply = Reply(packet.bytes) else {
-            throw LivemigError(.preload, "\(fileName) gave no answer", at: path)
-        }
-        guard reply.failure == 0, let userfault = packet.takeDescriptor() else {
-            throw SystemCall.failure(
-                "write tracking refused", .init(rawValue: reply.failure), at: path, as: .preload)
+        var packet = try ask(
+            .track, with: numbers(of: device), socket: path, timeout: nil)
+        let reply = try Reply(checking: packet, "write tracking refused", at: path)
+        guard let userfault = packet.takeDescriptor() else {
+            throw LivemigError(.preload, "\(fileName) gave no userfaultfd", at: path)
         }
         return TrackingRegistration(
             userfault: userfault, process: reply.process, address: reply.address,
             length: reply.length)
+    }
+
+    /// Asks the library in a hypervisor for the file that guest RAM is mapped from.
+    ///
+    /// - Parameter socket: where it listens.
+    /// - Throws: `E-PRELOAD` when there is no answer or no such mapping, `E-PERMISSION` when the
+    ///   file is not sealed.
+    public static func memory(socket path: String) throws(LivemigError) -> GuestMemoryFile {
+        var packet = try ask(.file, socket: path, timeout: answerLimit)
+        let reply = try Reply(checking: packet, "guest RAM not handed out", at: path)
+        guard let descriptor = packet.takeDescriptor() else {
+            throw LivemigError(.preload, "\(fileName) gave no memory file", at: path)
+        }
+        let memory = try GuestMemoryFile(adopting: descriptor)
+        guard memory.size.bytes == reply.length else {
+            throw LivemigError(
+                .preload, "the hypervisor maps \(reply.length) bytes of guest RAM",
+                at: "the memory file has \(memory.size.bytes)")
+        }
+        return memory
+    }
+
+    /// How long a hypervisor that may be stopped or stuck is waited for.
+    private static let answerLimit = Duration.seconds(5)
+
+    /// `GUESTMEMORY_TRACK` and `GUESTMEMORY_FILE` of the library's header.
+    private enum Request: UInt8 {
+        /// `t`
+        case track = 0x74
+        /// `m`
+        case file = 0x6D
+    }
+
+    private static func ask(
+        _ request: Request, with descriptors: [CInt] = [], socket path: String, timeout: Duration?
+    ) throws(LivemigError) -> Packet {
+        let socket = try UnixSocket.connect(path, .packets, as: .preload)
+        try Packet.send(
+            [request.rawValue], with: descriptors, to: socket.number, at: path)
+        guard try !Poll.wait([.init(socket.number)], timeout: timeout).isEmpty else {
+            throw LivemigError(.preload, "\(fileName) does not answer", at: path)
+        }
+        return try Packet.receive(from: socket.number, at: path)
     }
 
     private static func numbers(of device: borrowing OwnedDescriptor?) -> [CInt] {
@@ -77,6 +115,20 @@ public enum PreloadLibrary {
         let process: Int32
         let address: UInt64
         let length: UInt64
+
+        /// Decodes an answer that must say success.
+        init(
+            checking packet: borrowing Packet, _ refusal: String, at path: String
+        ) throws(LivemigError) {
+            guard let reply = Reply(packet.bytes) else {
+                throw LivemigError(.preload, "\(fileName) gave no answer", at: path)
+            }
+            guard reply.failure == 0 else {
+                throw SystemCall.failure(
+                    refusal, .init(rawValue: reply.failure), at: path, as: .preload)
+            }
+            self = reply
+        }
 
         init?(_ bytes: [UInt8]) {
             guard bytes.count == MemoryLayout<guestmemory_reply>.size else { return nil }

@@ -59,6 +59,13 @@ static void answer(int client, int device) {
     if (tracking >= 0) close(tracking);
 }
 
+/* The memory file itself: for a guardian that takes the hypervisor over. */
+static void hand_out_memory(int client) {
+    struct guestmemory_reply reply = {.process = (uint32_t)getpid()};
+    reply.failure = find_mapping(&reply);
+    clinux_send(client, &reply, sizeof reply, &memory_descriptor, reply.failure ? 0 : 1);
+}
+
 static void serve(int client) {
     uint32_t user;
     if (clinux_peer_user(client, &user) < 0 || (user != 0 && user != geteuid())) return;
@@ -68,6 +75,7 @@ static void serve(int client) {
         size_t count = 0;
         int received = clinux_receive(client, &request, 1, descriptors, &count);
         if (received > 0 && request == GUESTMEMORY_TRACK) answer(client, count ? descriptors[0] : -1);
+        if (received > 0 && request == GUESTMEMORY_FILE) hand_out_memory(client);
         while (count > 0) close(descriptors[--count]);
         if (received <= 0) return;
     }

@@ -49,6 +49,9 @@ public struct ChildProcess: ~Copyable, Sendable {
         handle = OwnedDescriptor(owning: descriptor)
     }
 
+    /// Gives the process away by number: the caller closes the handle and reaps the process.
+    public consuming func release() -> (id: Int32, handle: CInt) { (id, handle.release()) }
+
     /// Sends a signal; a process that has ended already is no error.
     public borrowing func signal(_ signal: CInt) {
         _ = clinux_pidfd_signal(handle.number, signal)

@@ -2,7 +2,8 @@
  *
  * The library listens on a Unix socket of sequenced packets. A request is one byte, with an open
  * /dev/userfaultfd as ancillary data where the hypervisor may not call userfaultfd(2) itself. The
- * reply is one struct guestmemory_reply, with the userfaultfd as ancillary data on success. */
+ * reply is one struct guestmemory_reply, with the descriptor asked for as ancillary data on
+ * success. */
 #ifndef CLINUX_PRELOAD_PROTOCOL_H
 #define CLINUX_PRELOAD_PROTOCOL_H
 
@@ -14,6 +15,9 @@
 
 /* Start write tracking of guest RAM; it ends when every copy of the returned descriptor is closed. */
 #define GUESTMEMORY_TRACK 't'
+
+/* Hand out the memory file that guest RAM is mapped from. */
+#define GUESTMEMORY_FILE 'm'
 
 struct guestmemory_reply {
     int32_t failure;  /* 0, or an errno */

@@ -1,0 +1,101 @@
+import GuestMemory
+import Hypervisor
+import Journal
+import LinuxSystem
+import Logging
+import MigrationModel
+import Ownership
+
+/// How a guardian takes over a guest whose guardian has died.
+///
+/// The lock on the record decides between guardians that try at the same time. The hypervisor is
+/// not a child of this process, so its end is seen, but not how it ended.
+extension Guardian {
+    /// A record that is missing is no ground to destroy a guest that runs, nor to let one run.
+    static func requireRecord(of assignment: Assignment) throws(LivemigError) {
+        guard try Journal.peek(assignment.folder.record) != nil else {
+            throw LivemigError(
+                .journal, "the VM's hypervisor runs, and the host has no record of the VM",
+                at: assignment.folder.record)
+        }
+    }
+
+    /// The hypervisor that an adoption is about.
+    /// - Throws: `E-VMSTATE` where a VM is to be started beside its hypervisor, `E-NOTRUNNING`
+    ///   where there is none to take over.
+    static func orphan(of assignment: Assignment) throws(LivemigError) -> HypervisorProcess? {
+        let orphan = OrphanedHypervisor(of: assignment.folder)
+        guard case .adopt = assignment.role else {
+            if let orphan { throw orphan.refusal }
+            return nil
+        }
+        guard let orphan else {
+            throw LivemigError(.notRunning, "the VM has no hypervisor to take over")
+        }
+        return try orphan.claim()
+    }
+
+    /// Guest RAM: new, or that of the hypervisor that is taken over.
+    static func memory(
+        of assignment: Assignment, _ right: Right
+    ) throws(LivemigError) -> GuestMemoryFile {
+        let size = assignment.definition.memory
+        // A copy that is to be destroyed is not asked for anything: it may be stuck.
+        guard case .adopt = assignment.role, !right.isLeftover else {
+            return try GuestMemoryFile.create(size: size)
+        }
+        let memory = try PreloadLibrary.memory(socket: assignment.folder.memorySocket)
+        guard memory.size == size else {
+            throw LivemigError(
+                .memory, "the hypervisor has \(memory.size.bytes) bytes of guest RAM",
+                at: "the definition says \(size.bytes)")
+        }
+        return memory
+    }
+
+    /// Whether a hypervisor is there that is not this guardian's to end: one that could not be
+    /// taken over.
+    var isHypervisorForeign: Bool {
+        guard let orphan, machine == nil else { return false }
+        return orphan.poll() == nil
+    }
+
+    /// Takes the guest over and does what the record says about it.
+    func adopt(keepStill: Bool) throws(LivemigError) {
+        guard let orphan else { return }
+        log.info("taking over process \(orphan.id)", metadata: ["right": "\(ownership.right.word)"])
+        guard !ownership.right.isLeftover else { return try removeCopy(orphan) }
+        let found: MachineStatus
+        do throws(LivemigError) {
+            let machine = try assignment.launcher.attach(
+                assignment.definition, to: orphan, folder: assignment.folder)
+            found = try machine.status()
+            self.machine = machine
+        } catch {
+            if orphan.awaitEnd(.milliseconds(500)) != nil { try handle(.hypervisorEnded) }
+            throw error
+        }
+        // A guest that has powered itself off or failed is let be, as at any other time.
+        let guest: SourceMachine.Guest = found == .paused ? .stopped : .running
+        guard !keepStill else {
+            ownership = GuardianMachine(right: ownership.right, guest: guest)
+            return
+        }
+        do throws(LivemigError) {
+            try handle(.adopted(guest))
+        } catch {
+            // It is guarded all the same; a guest whose disk is held elsewhere is tried again.
+            log.error("after the takeover: \(error)")
+        }
+    }
+
+    /// A copy that will never get the right: the record says so first, then it is ended.
+    private func removeCopy(_ orphan: HypervisorProcess) throws(LivemigError) {
+        try handle(.adopted(.stopped))
+        orphan.kill()
+        guard orphan.poll() != nil else {
+            throw LivemigError(.cleanup, "process \(orphan.id) does not end")
+        }
+        isFinished = true
+    }
+}

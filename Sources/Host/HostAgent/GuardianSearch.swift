@@ -1,0 +1,70 @@
+import Glibc
+import Guardian
+import Hypervisor
+import LinuxSystem
+import MigrationModel
+
+/// Finds the guardian of a VM, and gives a guest whose guardian has died a new one.
+struct GuardianSearch: Sendable {
+    let environment: AgentEnvironment
+
+    /// How long a guardian that is done may take to end.
+    private static let endLimit: Duration = .seconds(10)
+    /// How long another process that takes the same guest over may take to answer.
+    private static let winnerLimit: Duration = .seconds(5)
+
+    /// The VM's guardian, a new one if its own has died.
+    ///
+    /// - Parameters:
+    ///   - name: the VM.
+    ///   - keepStill: leaves a guest as it is found; else one that this host owns runs again.
+    /// - Returns: `nil` when no hypervisor runs for the VM, or none that is worth keeping did.
+    /// - Throws: why the guest cannot be taken over; it goes on as it is then.
+    func guardian(
+        of name: VMName, keepStill: Bool = false
+    ) throws(LivemigError) -> GuardianClient? {
+        let folder = environment.root.machine(name)
+        if let guardian = try? GuardianClient(connecting: folder.guardianSocket) { return guardian }
+        guard OrphanedHypervisor(of: folder) != nil else { return nil }
+        let guardian = try GuardianStarter(environment: environment).start(
+            name, ["--adopt"] + (keepStill ? ["--keep-still"] : []))
+        do throws(LivemigError) {
+            let state = try guardian.receive().decode(GuardianState.self)
+            guard state.record.right.isLeftover else { return guardian }
+        } catch  where error.code == .busy {
+            return try waitForWinner(folder, error)
+        } catch {
+            try Self.waitForEnd(of: guardian, at: folder.path)
+            // It has ended meanwhile, and the record is in order.
+            guard OrphanedHypervisor(of: folder) == nil else { throw error }
+            return nil
+        }
+        try Self.waitForEnd(of: guardian, at: folder.path)
+        return nil
+    }
+
+    /// Waits until a guardian has ended by itself.
+    static func waitForEnd(
+        of guardian: borrowing GuardianClient, at place: String
+    ) throws(LivemigError) {
+        let ended = try Poll.wait([.init(guardian.descriptor)], timeout: endLimit)
+        guard !ended.isEmpty else {
+            throw LivemigError(.cleanup, "the guardian does not end", at: place)
+        }
+    }
+
+    /// Another process holds the record: the guardian that won, which listens a moment later.
+    private func waitForWinner(
+        _ folder: MachineFolder, _ error: LivemigError
+    ) throws(LivemigError) -> GuardianClient? {
+        let deadline = MonotonicTime.now + Self.winnerLimit
+        while true {
+            if let guardian = try? GuardianClient(connecting: folder.guardianSocket) {
+                return guardian
+            }
+            if OrphanedHypervisor(of: folder) == nil { return nil }
+            guard MonotonicTime.now < deadline else { throw error }
+            _ = usleep(10_000)
+        }
+    }
+}

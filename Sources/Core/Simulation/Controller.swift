@@ -112,7 +112,7 @@ class SurveyingController: Controller {
     private func endSurvey(in world: World) {
         isSurveying = false
         let hesitates = world.faults.has(.slowOperators) && !world.isQuiet
-        let delay = hesitates && world.random.chance(300) ? world.random.below(40_000) : 0
+        let delay = hesitates && world.random.chance(500) ? world.random.below(60_000) : 0
         world.set(.step, of: id, after: delay)
     }
 }

@@ -143,7 +143,10 @@ extension World {
 
     /// The guardian ends the hypervisor and waits for its end.
     func destroyGuest(at host: Int) {
-        if hosts[host].hypervisor?.isAlive == true { note(name(host), "guest destroyed") }
+        if hosts[host].hypervisor?.isAlive == true {
+            note(name(host), "guest destroyed")
+            checkEnd(on: host)
+        }
         hosts[host].hypervisor = nil
     }
 }

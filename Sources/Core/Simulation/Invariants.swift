@@ -63,6 +63,14 @@ extension World {
         }
     }
 
+    /// livemig ends a copy: a whole one, which may be the only good one, only after its refusal is
+    /// durable.
+    func checkEnd(on host: Int) {
+        if case .ready = hosts[host].disk.durable?.right, mutant != .noArmedRule {
+            violate("\(name(host)) destroys a ready copy, its record still says so")
+        }
+    }
+
     /// An operator takes a copy for the guest, whatever it is worth.
     func acceptCopy(_ copy: Hypervisor, on host: Int) {
         excuse("the operator lets \(name(host)) take the right")
@@ -117,7 +125,8 @@ extension World {
 extension Right {
     /// The changes that a record may go through.
     fileprivate func mayBecome(_ next: Right) -> Bool {
-        let isForced = next.epoch.number >= epoch.number + GuardianMachine.forcedEpochs
+        // A fenced host may have been some attempts ahead of the one that was given the right.
+        let isForced = next.epoch.number >= epoch.number + GuardianMachine.forcedEpochs / 2
         switch (self, next) {
         case (_, .owner) where isForced: return self.attempt != nil
         case (_, .gone) where isForced: return mayRun

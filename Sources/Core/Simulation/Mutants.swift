@@ -9,7 +9,7 @@ public enum Mutant: String, CaseIterable, Sendable {
     case resumeAfterGo = "resume-after-go"
     /// A destination that is ready runs the guest without the token.
     case destinationAutoStart = "destination-auto-start"
-    /// A ready destination takes the token of any attempt.
+    /// A message of any attempt is taken for one of the attempt that the record speaks of.
     case noEpochCheck = "no-epoch-check"
     /// A destination goes on before its record is on the medium, and after a power loss answers
     /// from what it remembers.
@@ -26,9 +26,7 @@ public enum Mutant: String, CaseIterable, Sendable {
     case givesBackAfterAnyFailure = "give-back-after-any-failure"
     /// A record is acted on that a dead process has left in the page cache.
     case unsyncedRecordIsTrusted = "unsynced-record-trusted"
-    /// The guest is resumed before the record says that this host owns it.
-    case abortResumesFirst = "abort-without-record"
-    /// An agent prepares a destination beyond an attempt that the source may still commit.
+    /// A controller prepares a destination beyond an attempt that the source may still commit.
     case usedUpTooEarly = "epoch-used-up-too-early"
     /// A destination answers for an attempt that is older than its record as if it had refused it.
     case oldAttemptIsRefused = "old-attempt-refused"
@@ -43,11 +41,8 @@ extension World {
         _ event: GuardianMachine.Event, _ machine: inout GuardianMachine, on host: Int
     ) throws(LivemigError) -> [OwnershipEffect] {
         switch (mutant, event, machine.right) {
-        case (
-            .noEpochCheck, .destination(.token(_, _, let resume)), .ready(let attempt, let digest)
-        ):
-            return try machine.handle(
-                .destination(.token(attempt, digest: digest, resume: resume)))
+        case (.noEpochCheck, _, let right):
+            return try machine.handle(event.speaking(of: right))
         case (.digestIsNotCompared, .source(.release(let attempt, _, let own)), _):
             return try machine.handle(.source(.release(attempt, ready: own, own: own)))
         case (.refusalIsNotDurable, .destination(.discard), .ready),
@@ -56,11 +51,6 @@ extension World {
         case (.oldAttemptIsRefused, .destination(.discard(let attempt)), .aborted(let last))
         where attempt.epoch < last.epoch:
             return []
-        case (.abortResumesFirst, .source(.abort), .intent),
-            (.abortResumesFirst, .workerGone, .intent):
-            return try machine.handle(event).filter {
-                if case .record = $0 { false } else { true }
-            }
         case (.destinationAutoStart, .destination(.ready), _):
             return try machine.handle(event) + autoStart(on: host)
         default: return try machine.handle(event)
@@ -96,15 +86,29 @@ extension World {
     func readyTimeouts() {
         guard mutant == .readyTimeout else { return }
         for host in hosts.indices {
-            guard case .ready = hosts[host].disk.right, random.chance(5),
+            guard case .ready = hosts[host].disk.right, random.chance(20),
                 let guardian = hosts[host].guardian
             else { continue }
             note(name(host), "mutant: gives the ready copy up")
-            hosts[host].hypervisor = nil
+            destroyGuest(at: host)
             hosts[host].disk.write(.none, peer: nil)
             hosts[host].disk.sync()
             hosts[host].isDefined = false
             end(guardian)
+        }
+    }
+}
+
+extension GuardianMachine.Event {
+    /// The same event, for the attempt of the record.
+    fileprivate func speaking(of right: Right) -> GuardianMachine.Event {
+        guard let attempt = right.attempt else { return self }
+        return switch (self, right) {
+        case (.destination(.token(_, _, let resume)), .ready(_, let digest)):
+            .destination(.token(attempt, digest: digest, resume: resume))
+        case (.source(.acknowledged), .released): .source(.acknowledged(attempt))
+        case (.source(.refused), .released): .source(.refused(attempt))
+        default: self
         }
     }
 }

@@ -6,14 +6,14 @@ extension World {
     func operate() {
         guard !isQuiet else { return }
         clock.plan(.operation, after: random.number(in: 0...2 * faults.operationInterval))
-        switch random.below(20) {
-        case 0..<8: MoveCommand(to: random.below(hosts.count), in: self).begin(in: self)
-        case 8..<13: RecoverCommand(in: self).begin(in: self)
-        case 13: StatusCommand(in: self).begin(in: self)
-        case 14: command(.cancelMachine, on: random.below(hosts.count))
-        case 15: interruptMove()
-        case 16: if random.chance(100) { command(.stopMachine, on: random.below(hosts.count)) }
-        case 17: startSomewhere()
+        switch random.below(24) {
+        case 0..<9: MoveCommand(to: random.below(hosts.count), in: self).begin(in: self)
+        case 9..<17: RecoverCommand(in: self).begin(in: self)
+        case 17: StatusCommand(in: self).begin(in: self)
+        case 18: command(.cancelMachine, on: random.below(hosts.count))
+        case 19: interruptMove()
+        case 20: if random.chance(100) { command(.stopMachine, on: random.below(hosts.count)) }
+        case 21: startSomewhere()
         default: if faults.has(.force) { force() }
         }
     }

@@ -75,7 +75,7 @@ final class RecoverCommand: SurveyingController {
         awaited = nil
         if case .done = message {} else if !plans.isEmpty { plans.removeFirst() }
         let hesitates = world.faults.has(.slowOperators) && !world.isQuiet
-        let delay = hesitates && world.random.chance(300) ? world.random.below(60_000) : 0
+        let delay = hesitates && world.random.chance(500) ? world.random.below(60_000) : 0
         if plans.isEmpty { return finish("recovered", in: world) }
         guard delay > 0 else { return next(in: world) }
         world.set(.step, of: id, after: delay)

@@ -40,13 +40,10 @@ public enum Simulation {
         world.run(until: trouble)
         world.becomeQuiet()
         world.run(until: trouble + rest)
-        var state = world.state
-        for _ in 0..<recoveries {
-            RecoverCommand(in: world).begin(in: world)
-            world.run(until: world.now + recovery)
-            let next = world.state
-            if next == state { break }
-            state = next
+        recover(world)
+        if world.restartHostsWithFailedDisks() {
+            world.run(until: world.now + rest)
+            recover(world)
         }
         world.checkOutcome()
         world.coldStart()
@@ -54,11 +51,30 @@ public enum Simulation {
             seed: seed, violation: world.violation, events: world.trace.count,
             moves: world.taken.count, trace: world.trace.lines)
     }
+
+    /// Recovers until nothing changes any more.
+    private static func recover(_ world: World) {
+        var state = world.state
+        for _ in 0..<recoveries {
+            RecoverCommand(in: world).begin(in: world)
+            world.run(until: world.now + recovery)
+            let next = world.state
+            if next == state { return }
+            state = next
+        }
+    }
 }
 
 extension World {
     /// What recovery can change.
     fileprivate var state: [HostView] { hosts.indices.map(view) }
+
+    /// A host whose record cannot be written stays as it is until its disk is seen to.
+    fileprivate func restartHostsWithFailedDisks() -> Bool {
+        let failed = hosts.indices.filter { hosts[$0].disk.hasFailed }
+        for host in failed { losePower(host) }
+        return !failed.isEmpty
+    }
 
     /// A guest that a failure took can be started again where it is owned.
     fileprivate func coldStart() {

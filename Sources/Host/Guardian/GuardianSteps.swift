@@ -90,12 +90,13 @@ extension Guardian {
         case let status:
             throw LivemigError(.vmState, "the guest is \(status.rawValue), nothing to move live")
         }
+        let before = ownership
         ownership = GuardianMachine(right: ownership.right, guest: guest)
         worker = client
         do throws(LivemigError) {
             try handle(.source(.begin(request.attempt)), peer: request.peer)
         } catch {
-            worker = nil
+            (worker, ownership) = (nil, before)
             throw error
         }
     }

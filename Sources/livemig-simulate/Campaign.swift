@@ -34,13 +34,15 @@ struct Campaign: Sendable {
         return false
     }
 
+    /// The first seed that breaks a promise.
+    func first() async -> Simulation.Result? { await tally().first }
+
     private func tally() async -> Tally {
         await withTaskGroup(of: Tally.self) { group in
             var next: UInt64? = seeds.lowerBound
             func addShare() {
                 guard let begin = next else { return }
-                let end = min(seeds.upperBound, begin.addingReportingOverflow(Self.share - 1).overflow
-                    ? seeds.upperBound : begin + Self.share - 1)
+                let end = begin + min(Self.share - 1, seeds.upperBound - begin)
                 next = end < seeds.upperBound ? end + 1 : nil
                 group.addTask { run(begin...end) }
             }

@@ -18,9 +18,21 @@ import Simulation
         case .help: print(Request.usage)
         case .listMutants: for mutant in Mutant.allCases { print(mutant.name) }
         case .trace(let seed): return trace(seed, request.mutant)
+        case .allMutants(let seeds): return await findAll(in: seeds)
         case .many(let seeds): return await Campaign(seeds: seeds, mutant: request.mutant).run()
         }
         return true
+    }
+
+    /// Whether each mutant is found, with the first seed that does.
+    private static func findAll(in seeds: ClosedRange<UInt64>) async -> Bool {
+        var isComplete = true
+        for mutant in Mutant.allCases {
+            let found = await Campaign(seeds: seeds, mutant: mutant).first()
+            print(found?.sentence(mutant) ?? "NOT FOUND: \(mutant.name)")
+            if found == nil { isComplete = false }
+        }
+        return isComplete
     }
 
     private static func trace(_ seed: UInt64, _ mutant: Mutant?) -> Bool {

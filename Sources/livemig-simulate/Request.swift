@@ -6,11 +6,13 @@ struct Request {
         case help, listMutants
         case trace(UInt64)
         case many(ClosedRange<UInt64>)
+        case allMutants(ClosedRange<UInt64>)
     }
 
     static let usage = """
         usage: livemig-simulate --seed N [--mutant NAME]     print the trace of one seed
                livemig-simulate --seeds A-B [--mutant NAME]  run many seeds on all processors
+               livemig-simulate --seeds A-B --all-mutants    insist that each mutant is found
                livemig-simulate --list-mutants
         exit code: 0 all promises kept, 1 a promise broken, 2 wrong usage
         """
@@ -21,9 +23,11 @@ struct Request {
     init(_ arguments: [String]) throws(UsageError) {
         var rest = arguments[...]
         guard !rest.isEmpty else { throw UsageError(text: "nothing to do") }
+        var isForAllMutants = false
         while let option = rest.popFirst() {
             switch option {
             case "--help", "-h": work = .help
+            case "--all-mutants": isForAllMutants = true
             case "--list-mutants": work = .listMutants
             case "--seed":
                 work = .trace(try Self.number(try Self.value(of: option, &rest)))
@@ -37,6 +41,11 @@ struct Request {
             default: throw UsageError(text: "unknown option \(option)")
             }
         }
+        guard isForAllMutants else { return }
+        guard case .many(let seeds) = work, mutant == nil else {
+            throw UsageError(text: "--all-mutants goes with --seeds A-B alone")
+        }
+        work = .allMutants(seeds)
     }
 
     private static func value(

@@ -116,7 +116,9 @@ public struct SourceMachine: Hashable, Sendable {
         case .gone(attempt): return [.destroyGuest]
         // An operator gave the VM to another host while this one was fenced.
         case .owner, .intent:
-            guard attempt.epoch.overrules(right.epoch) else { throw notPossible("finish \(attempt)") }
+            guard attempt.epoch.overrules(right.epoch) else {
+                throw notPossible("finish \(attempt)")
+            }
             right = .gone(attempt)
             return [.disarmDeadline, .record(right), .destroyGuest]
         default: throw notPossible("finish \(attempt)")

@@ -87,8 +87,10 @@ public enum Verdict: Hashable, Sendable {
         }
     }
 
-    /// Both own the VM: only an operator's decision can have made one of them the owner, while the
-    /// other was fenced. It overrules what the fenced host remembers.
+    /// Both own the VM.
+    ///
+    /// Only an operator's decision can have made one of them the owner, while the other was fenced.
+    /// It overrules what the fenced host remembers.
     private static func contested(_ source: HostView, _ destination: HostView) -> Verdict {
         if destination.right.epoch.overrules(source.right.epoch) { return .runsOnDestination }
         return source.right.epoch.overrules(destination.right.epoch) ? .runsOnSource : .impossible
@@ -105,7 +107,8 @@ public enum Verdict: Hashable, Sendable {
         case .owner, .intent:
             if destination.right.epoch > attempt.epoch { return .runsOnDestination }
             // What a fenced host remembers says nothing of a hand-over that came after.
-            return attempt.epoch.overrules(destination.right.epoch) ? .sourceMustNotRun : .impossible
+            return attempt.epoch.overrules(destination.right.epoch)
+                ? .sourceMustNotRun : .impossible
         // Only an owner's attempts have later epochs, so the destination was it, or knew it.
         case let right where right.epoch > attempt.epoch: return .movedOn
         case .ready(attempt, _) where destination.isAlive: return .handOverInFlight

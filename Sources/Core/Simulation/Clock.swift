@@ -1,3 +1,5 @@
+import MigrationModel
+
 /// Virtual time and what is to happen, in order of time and then of planning.
 struct Clock {
     /// Milliseconds since the start.
@@ -55,6 +57,8 @@ enum Happening {
     /// A process's timer; of no use when a newer one of its kind was set.
     case timer(process: Int, Timer, number: Int)
     case fault
+    /// A recovery step arrives once more, as somebody sent it who had no answer.
+    case late(RecoveryStep, host: Int)
     case boot(Int)
     case operation
 }

@@ -236,8 +236,10 @@ final class DestinationWorker {
         _ error: LivemigError, _ failure: LivemigError?, in world: World
     ) {
         let isRefused =
-            failure == nil || world.reportWithoutGuardian(on: agent.place)?.view.right
-            == .aborted(attempt) || world.mutant == .refusalIsAssumed
+            failure == nil
+            || world.reportWithoutGuardian(on: agent.place)?.view.right
+                == .aborted(attempt)
+            || world.mutant == .refusalIsAssumed
         tell(isRefused ? .aborted(attempt) : .failure(error), in: world)
         over(error, in: world)
     }

@@ -29,6 +29,8 @@ struct FaultPlan {
         case bitFlip
         /// Operators read, and type much later.
         case slowOperators
+        /// Steps are sent again, much later, by somebody who had no answer.
+        case echo
         /// Operators seize the right of a host that is off.
         case force
         /// For mutants that act by themselves.
@@ -83,7 +85,8 @@ extension World {
         case .lock:
             hosts[host].hypervisor?.isLockedUntil = now + random.number(in: 100...8_000)
             note(name(host), "the disk is held elsewhere")
-        case .badDisk, .badResume, .badLaunch, .bitFlip, .slowOperators, .force, .mutantActs:
+        case .badDisk, .badResume, .badLaunch, .bitFlip, .slowOperators, .echo, .force,
+            .mutantActs:
             break
         }
     }

@@ -65,7 +65,8 @@ extension World {
         checkChange(from: hosts[host].disk.right, to: right, on: host)
         if faults.has(.badDisk), !isQuiet, random.chance(10) {
             let reached = random.chance(400)
-            excuse("the disk of \(name(host)) fails, \(right.brief) \(reached ? "" : "not ")written")
+            let outcome = reached ? "written" : "not written"
+            excuse("the disk of \(name(host)) fails, \(right.brief) \(outcome)")
             hosts[host].disk.fail(right, peer: peer, reached: reached)
             throw LivemigError(.fsync, "the record cannot be written")
         }

@@ -134,7 +134,8 @@ extension Right {
         case (.owner(let epoch, _), .intent(let attempt)): return attempt.epoch == epoch.next
         case (.owner(let epoch, let migration), .aborted(let attempt)):
             return attempt.epoch == epoch && attempt.migration == migration
-        case (.intent(let old), .owner(let epoch, nil)), (.released(let old, _), .owner(let epoch, nil)):
+        case (.intent(let old), .owner(let epoch, nil)),
+            (.released(let old, _), .owner(let epoch, nil)):
             return epoch == old.epoch
         case (.ready(let old, _), .owner(let epoch, let migration)):
             return epoch == old.epoch && migration == old.migration

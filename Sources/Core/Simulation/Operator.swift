@@ -22,6 +22,16 @@ extension World {
         SimpleCommand(message, on: host, in: self).begin(in: self)
     }
 
+    /// A step that was sent may be sent again, when the world is another.
+    func echo(_ step: RecoveryStep, on host: Int) {
+        guard faults.has(.echo), !isQuiet, random.chance(200) else { return }
+        clock.plan(.late(step, host: host), after: random.below(60_000))
+    }
+
+    func repeatStep(_ step: RecoveryStep, on host: Int) {
+        if !isQuiet { command(.recover(step), on: host) }
+    }
+
     private func interruptMove() {
         let moves = processes.keys.sorted().compactMap { processes[$0] as? MoveCommand }
         guard !moves.isEmpty else { return }

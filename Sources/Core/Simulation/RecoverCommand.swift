@@ -64,6 +64,7 @@ final class RecoverCommand: SurveyingController {
                 plans.removeFirst()
                 continue
             }
+            world.echo(task.step, on: task.host)
             awaited = task.host
             return world.set(.patience, of: id, after: Self.stepLimit)
         }

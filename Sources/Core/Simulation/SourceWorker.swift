@@ -221,6 +221,7 @@ final class SourceWorker {
             return reclaim(after: LivemigError(.inTransfer, "no acknowledgement"), in: world)
         }
         tell(.token(attempt, digest: digest), in: world)
+        world.echo(.token(attempt, digest: digest), on: peer)
         world.set(.step, of: agent.id, after: Self.tokenInterval)
     }
 
@@ -292,6 +293,7 @@ final class SourceWorker {
         }
         guard link != nil, !isRefused else { return report(error, in: world) }
         tell(.abort(attempt), in: world)
+        world.echo(.discard(attempt), on: peer)
         stage = .awaitingRefusal(error)
         world.set(.patience, of: agent.id, after: Self.refusalPatience)
     }

@@ -46,8 +46,10 @@ final class World {
         trace = Trace(isKept: keepsTrace)
         hosts[0].isDefined = true
         hosts[0].hypervisor = Hypervisor(state: .running, memory: 1, devices: 1)
-        let guardian = GuardianProcess(number(), on: 0, GuardianMachine(
-            right: hosts[0].disk.right, guest: .running))
+        let guardian = GuardianProcess(
+            number(), on: 0,
+            GuardianMachine(
+                right: hosts[0].disk.right, guest: .running))
         add(guardian)
         hosts[0].guardian = guardian.id
     }
@@ -61,6 +63,7 @@ final class World {
             case .delivery(let connection, let to): deliver(on: connection, to: to)
             case .timer(let process, let timer, let number): fire(timer, number, of: process)
             case .fault: breakSomething()
+            case .late(let step, let host): repeatStep(step, on: host)
             case .boot(let host): boot(host)
             case .operation: operate()
             }

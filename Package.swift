@@ -43,6 +43,9 @@ var core: [Target] {
             path: "Sources/Core/PageCodec"),
         .target(
             name: "Ownership", dependencies: ["MigrationModel"], path: "Sources/Core/Ownership"),
+        .target(
+            name: "Simulation", dependencies: ["MigrationModel", "Ownership"],
+            path: "Sources/Core/Simulation"),
     ]
 }
 
@@ -192,6 +195,9 @@ var programs: [Target] {
         .executableTarget(
             name: "livemig-synthetic-guest", dependencies: ["SyntheticVM"],
             path: "Sources/livemig-synthetic-guest"),
+        .executableTarget(
+            name: "livemig-simulate", dependencies: ["Simulation"],
+            path: "Sources/livemig-simulate"),
     ]
 }
 
@@ -209,6 +215,9 @@ var tests: [Target] {
         unitTests(of: "WireProtocol", resources: ["Golden"]),
         unitTests(of: "PageCodec"),
         unitTests(of: "Ownership"),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation"],
+            path: "Tests/SimulationTests"),
         unitTests(of: "LinuxSystem"),
         unitTests(of: "XMLDocuments"),
         unitTests(of: "SSHTransport"),

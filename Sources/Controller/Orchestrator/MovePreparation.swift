@@ -53,8 +53,8 @@ struct MovePreparation {
                 name: vm, attempt: attempt, secret: secret,
                 peer: Migration.peer(survey.destination.side.host), policy: MigrationPolicy()))
         let failure = try await failure(of: agent)
-        let epoch = try await agent.show(vm).summary.epoch
-        if epoch != attempt.epoch { throw failure }
+        // An attempt that can still commit must not be overtaken on the destination.
+        guard try await agent.show(vm).summary.right.hasPassed(attempt) else { throw failure }
     }
 
     private func failure(of agent: AgentConnection) async throws(LivemigError) -> LivemigError {

@@ -87,8 +87,9 @@ public struct DestinationMachine: Hashable, Sendable {
             right = .aborted(attempt)
             return [.record(right), .destroyGuest]
         case .aborted(attempt): return [.destroyGuest]
-        // An attempt that never came, or came to nothing, can never be taken up again.
-        case .aborted(let last) where attempt.epoch <= last.epoch: return []
+        // Another attempt at the same epoch: this one never came, and never can.
+        case .aborted(let last) where attempt.epoch == last.epoch: return []
+        // This host may have owned the VM by an earlier attempt, and given it away since.
         case .none, .aborted, .gone:
             guard attempt.epoch > right.epoch else { throw notPossible("give up \(attempt)") }
             right = .aborted(attempt)

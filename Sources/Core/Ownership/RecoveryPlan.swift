@@ -15,8 +15,12 @@ extension Verdict {
     /// not answer.
     public func steps(source: HostView?, destination: HostView?) -> [PlannedStep] {
         switch self {
-        case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone:
+        case .runsOnSource, .sourceSafeAlone:
+            return Self.overruled(destination, by: source).map { .destination($0) }
+                + [.source(.settle)] + Self.leftovers(destination)
+        case .sourceOwnsInterrupted:
             return [.source(.settle)] + Self.leftovers(destination)
+                + Self.takeBack(source, destination)
         case .handOverInFlight:
             guard case .released(let attempt, let digest) = source?.right else { return [] }
             return [.destination(.token(attempt, digest: digest)), .source(.finish(attempt))]
@@ -24,7 +28,8 @@ extension Verdict {
             guard case .released(let attempt, _) = source?.right else { return [] }
             return [.destination(.discard(attempt)), .source(.reclaim(attempt))]
         case .runsOnDestination, .committedStarting, .destinationOwnsAlone:
-            return [.destination(.settle)] + Self.staleCopy(source)
+            return Self.overruled(source, by: destination).map { .source($0) }
+                + [.destination(.settle)] + Self.staleCopy(source)
         case .crashedOnDestination, .movedOn: return Self.staleCopy(source)
         case .impossible: return [.source(.freeze), .destination(.freeze)]
         case .nowhere, .sourceMustNotRun, .destinationMustNotRun: return []
@@ -36,6 +41,26 @@ extension Verdict {
         case .armed(let attempt), .ready(let attempt, _): [.destination(.discard(attempt))]
         default: []
         }
+    }
+
+    /// A source that could not write its release does not know whether it is on the medium, and so
+    /// lets the guest run only once the destination has refused it durably.
+    private static func takeBack(
+        _ source: HostView?, _ destination: HostView?
+    ) -> [PlannedStep] {
+        guard case .intent(let attempt) = source?.right else { return [] }
+        switch destination?.right {
+        case .armed(attempt), .ready(attempt, _), .aborted(attempt):
+            return [.source(.reclaim(attempt))]
+        default: return []
+        }
+    }
+
+    /// A host that was fenced, and still says that it owns the VM, gives it up.
+    private static func overruled(_ host: HostView?, by owner: HostView?) -> [RecoveryStep] {
+        guard let host, let owner, host.right.mayRun, owner.right.mayRun else { return [] }
+        let migration = owner.right.attempt?.migration ?? MigrationID(.zero)
+        return [.finish(Attempt(migration: migration, epoch: owner.right.epoch))]
     }
 
     private static func staleCopy(_ source: HostView?) -> [PlannedStep] {

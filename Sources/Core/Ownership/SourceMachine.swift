@@ -114,13 +114,23 @@ public struct SourceMachine: Hashable, Sendable {
             right = .gone(attempt)
             return [.record(right), .destroyGuest]
         case .gone(attempt): return [.destroyGuest]
+        // An operator gave the VM to another host while this one was fenced.
+        case .owner, .intent:
+            guard attempt.epoch.overrules(right.epoch) else {
+                throw notPossible("finish \(attempt)")
+            }
+            right = .gone(attempt)
+            return [.disarmDeadline, .record(right), .destroyGuest]
         default: throw notPossible("finish \(attempt)")
         }
     }
 
     private mutating func reclaim(_ attempt: Attempt) throws(LivemigError) -> [OwnershipEffect] {
-        guard case .released(attempt, _) = right else { throw notPossible("take back \(attempt)") }
-        return takeBack(attempt)
+        switch right {
+        case .released(attempt, _): return takeBack(attempt)
+        case .owner(attempt.epoch, nil): return []
+        default: throw notPossible("take back \(attempt)")
+        }
     }
 
     private mutating func abort() throws(LivemigError) -> [OwnershipEffect] {

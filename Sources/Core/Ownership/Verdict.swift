@@ -77,7 +77,7 @@ public enum Verdict: Hashable, Sendable {
     }
 
     private static func both(_ source: HostView, _ destination: HostView) -> Verdict {
-        if source.right.mayRun, destination.right.mayRun { return .impossible }
+        if source.right.mayRun, destination.right.mayRun { return contested(source, destination) }
         switch source.right {
         case .owner: return .runsOnSource
         case .intent: return .sourceOwnsInterrupted
@@ -86,6 +86,15 @@ public enum Verdict: Hashable, Sendable {
         case .none, .aborted, .armed, .ready:
             return destination.right.mayRun ? .runsOnDestination : .nowhere
         }
+    }
+
+    /// Both own the VM.
+    ///
+    /// Only an operator's decision can have made one of them the owner, while the other was fenced.
+    /// It overrules what the fenced host remembers.
+    private static func contested(_ source: HostView, _ destination: HostView) -> Verdict {
+        if destination.right.epoch.overrules(source.right.epoch) { return .runsOnDestination }
+        return source.right.epoch.overrules(destination.right.epoch) ? .runsOnSource : .impossible
     }
 
     private static func released(_ attempt: Attempt, _ destination: HostView) -> Verdict {
@@ -97,7 +106,10 @@ public enum Verdict: Hashable, Sendable {
             case .stopped: return .crashedOnDestination
             }
         case .owner, .intent:
-            return destination.right.epoch > attempt.epoch ? .runsOnDestination : .impossible
+            if destination.right.epoch > attempt.epoch { return .runsOnDestination }
+            // What a fenced host remembers says nothing of a hand-over that came after.
+            return attempt.epoch.overrules(destination.right.epoch)
+                ? .sourceMustNotRun : .impossible
         // Only an owner's attempts have later epochs, so the destination was it, or knew it.
         case let right where right.epoch > attempt.epoch: return .movedOn
         case .ready(attempt, _) where destination.isAlive: return .handOverInFlight
@@ -108,5 +120,13 @@ public enum Verdict: Hashable, Sendable {
     private static func gone(_ destination: HostView) -> Verdict {
         guard destination.right.mayRun else { return .nowhere }
         return destination.isAlive ? .runsOnDestination : .crashedOnDestination
+    }
+}
+
+extension Epoch {
+    /// Whether an epoch can only have come from an operator's decision after another, or after an
+    /// attempt that came after that; attempts alone do not lead so far.
+    func overrules(_ other: Epoch) -> Bool {
+        self > other && number - other.number >= GuardianMachine.forcedEpochs / 2
     }
 }

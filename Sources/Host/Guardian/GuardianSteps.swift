@@ -91,12 +91,13 @@ extension Guardian {
         case let status:
             throw LivemigError(.vmState, "the guest is \(status.rawValue), nothing to move live")
         }
+        let before = ownership
         ownership = GuardianMachine(right: ownership.right, guest: guest)
         worker = client
         do throws(LivemigError) {
             try handle(.source(.begin(request.attempt)), peer: request.peer)
         } catch {
-            worker = nil
+            (worker, ownership) = (nil, before)
             throw error
         }
     }
@@ -190,12 +191,7 @@ extension Guardian {
         log.info("record", metadata: ["right": "\(ownership.right.word)"])
     }
 
-    /// Writes the record.
-    ///
-    /// A record that cannot be written does not keep a guest paused that this host owns by what is
-    /// written already: an intent, or a release that the destination has refused durably. Nothing
-    /// else happens without its record; a release may have reached the medium all the same, and so
-    /// counts.
+    /// Writes the record; the state machine says what becomes of the event when that fails.
     private func record(
         _ right: Right, peer: String?, before: GuardianMachine
     ) throws(LivemigError) {
@@ -204,10 +200,10 @@ extension Guardian {
             try journal.write(right, peer: peer)
             CrashPoint.reach(.afterRecord(right))
         } catch {
-            switch (before.right.isUnderWay, right) {
-            case (true, .owner): log.error("record not written, the guest runs on: \(error)")
-            case (_, .released): throw error
-            default:
+            switch GuardianMachine.failure(toRecord: right, after: before.right) {
+            case .goesOn: log.error("record not written, the guest runs on: \(error)")
+            case .counts: throw error
+            case .undone:
                 ownership = before
                 throw error
             }
@@ -235,7 +231,9 @@ extension Guardian {
                 .destination(
                     .token(request.attempt, digest: request.digest, resume: request.resume)))
         } catch {
-            if hasNotRun { try handle(.destination(.resumeRefused)) }
+            if GuardianMachine.provesThatNothingRan(error) {
+                try handle(.destination(.resumeRefused))
+            }
             throw error
         }
         let resumed = MonotonicTime.now
@@ -243,14 +241,6 @@ extension Guardian {
             GuardianResumed(at: resumed.nanoseconds, took: resumed - start), to: client)
         machine?.announce()
         CrashPoint.reach(.afterAnnounce)
-    }
-
-    /// Whether this host owns the guest, durably, and its hypervisor refused to let it run.
-    private var hasNotRun: Bool {
-        guard case .owner = journal.record.right, let status = try? machine?.status() else {
-            return false
-        }
-        return status == .paused || status == .failed
     }
 }
 
@@ -267,14 +257,6 @@ extension Right {
     var isIncoming: Bool {
         switch self {
         case .armed, .ready, .aborted: true
-        default: false
-        }
-    }
-
-    /// Whether a worker is needed to go on.
-    var isUnderWay: Bool {
-        switch self {
-        case .intent, .released: true
         default: false
         }
     }

@@ -65,7 +65,9 @@ struct DestinationRole: Sendable {
                 attempt: attempt, uuid: definition.uuid, image: image, place: request.source)
             defer { session.close() }
             try session.gather(listener, guardian, control)
-            try Takeover(attempt: attempt, place: request.source).run(session, guardian)
+            let takeover = Takeover(
+                attempt: attempt, place: request.source, record: folder.record)
+            try takeover.run(session, guardian)
         } catch {
             removeLeftovers(folder)
             throw Self.onDestination(error)

@@ -63,21 +63,9 @@ struct HostRecovery: Sendable {
         // With the record locked nobody starts the VM any more.
         if let orphan = OrphanedHypervisor(of: folder) { throw orphan.refusal }
         var machine = GuardianMachine(right: journal.record.right, guest: .running)
-        for case .record(let right) in try machine.handle(try Self.event(step)) {
+        for case .record(let right) in try machine.handle(try step.eventWithoutGuest()) {
             try journal.write(right)
         }
         if journal.record.right.isDeparted { folder.removeFilesOfDepartedGuest() }
-    }
-
-    private static func event(_ step: RecoveryStep) throws(LivemigError) -> GuardianMachine.Event {
-        switch step {
-        case .settle: return .hypervisorEnded
-        case .discard(let attempt): return .destination(.discard(attempt))
-        case .reclaim(let attempt): return .source(.refused(attempt))
-        case .finish(let attempt): return .source(.acknowledged(attempt))
-        case .token, .seize:
-            throw LivemigError(.vmState, "the copy that would run has gone")
-        case .freeze: return .hypervisorEnded
-        }
     }
 }

@@ -2,9 +2,11 @@ import CrashPoints
 import FrameTransport
 import Glibc
 import Guardian
+import Journal
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
+import Ownership
 import PageCodec
 import WireProtocol
 
@@ -12,6 +14,8 @@ import WireProtocol
 struct Takeover {
     let attempt: Attempt
     let place: String
+    /// The path of this host's record of the VM.
+    let record: String
 
     /// The longest silence of the source before it is given up; it sends probes far more often.
     private static let stallLimit: Duration = .seconds(10)
@@ -189,13 +193,25 @@ struct Takeover {
         _ error: LivemigError, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
         _ progress: Progress
     ) throws(LivemigError) -> Never {
-        let isSourceGone = error.code == .disconnected || error.code == .stall
-        if progress.isOwner || progress.digest != nil && isSourceGone {
+        let farewell = Farewell(
+            after: error, isOwner: progress.isOwner, isReady: progress.digest != nil)
+        guard farewell == .discard, isGivenUp(guardian) else {
             sink.sendIfPossible(FailureMessage(error))
             throw error
         }
-        try? guardian.perform(GuardianDiscard(attempt: attempt))
         sink.sendIfPossible(Aborted(attempt: attempt, reason: error))
         throw error
+    }
+
+    /// Gives the attempt up; `true` when the record says so, which alone the source may hear of.
+    private func isGivenUp(_ guardian: borrowing GuardianClient) -> Bool {
+        do throws(LivemigError) {
+            try guardian.perform(GuardianDiscard(attempt: attempt))
+            return true
+        } catch {
+            // A guardian whose hypervisor ended has given it up by itself.
+            let right = try? Journal.peek(record)?.right
+            return right == .aborted(attempt)
+        }
     }
 }

@@ -156,7 +156,12 @@ public struct Journal: ~Copyable, Sendable {
         try SystemCall.check("fsync", at: folder, as: .journal) { fsync(number) }
     }
 
+    /// What counts of the file, once it is on the medium.
+    ///
+    /// A process that was killed between `pwrite` and `fdatasync` leaves a record that a power loss
+    /// would still take back.
     private static func read(_ file: CInt, path: String) throws(LivemigError) -> JournalSlot? {
+        try SystemCall.check("fdatasync", at: path, as: .fsync) { fdatasync(file) }
         var slots: [JournalSlot] = []
         for index in 0..<2 {
             var bytes = [UInt8](repeating: 0, count: JournalSlot.size)

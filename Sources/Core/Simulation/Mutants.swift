@@ -1,0 +1,114 @@
+import MigrationModel
+import Ownership
+
+/// A rule of the protocol left out, to see that the simulator notices.
+///
+/// Mutants change what surrounds the production machines, never the machines themselves.
+public enum Mutant: String, CaseIterable, Sendable {
+    /// A source whose token is not acknowledged takes the right back.
+    case resumeAfterGo = "resume-after-go"
+    /// A destination that is ready runs the guest without the token.
+    case destinationAutoStart = "destination-auto-start"
+    /// A message of any attempt is taken for one of the attempt that the record speaks of.
+    case noEpochCheck = "no-epoch-check"
+    /// A destination goes on before its record is on the medium, and after a power loss answers
+    /// from what it remembers.
+    case noArmedRule = "no-armed-rule"
+    /// A ready destination discards its copy when no token comes, without a word.
+    case readyTimeout = "ready-timeout"
+    /// A destination says that it has refused and keeps its record.
+    case refusalIsNotDurable = "refusal-not-durable"
+    /// A destination's worker says that it has refused, whether its guardian could or not.
+    case refusalIsAssumed = "refusal-assumed"
+    /// Nobody compares digests.
+    case digestIsNotCompared = "digest-not-compared"
+    /// A destination gives the right back after any failure to let the guest run.
+    case givesBackAfterAnyFailure = "give-back-after-any-failure"
+    /// A record is acted on that a dead process has left in the page cache.
+    case unsyncedRecordIsTrusted = "unsynced-record-trusted"
+    /// A controller prepares a destination beyond an attempt that the source may still commit.
+    case usedUpTooEarly = "epoch-used-up-too-early"
+    /// A destination answers for an attempt that is older than its record as if it had refused it.
+    case oldAttemptIsRefused = "old-attempt-refused"
+
+    /// The name on the command line and in a failure.
+    public var name: String { rawValue }
+}
+
+extension World {
+    /// What the production machine decides, unless a mutant has its way.
+    func decide(
+        _ event: GuardianMachine.Event, _ machine: inout GuardianMachine, on host: Int
+    ) throws(LivemigError) -> [OwnershipEffect] {
+        switch (mutant, event, machine.right) {
+        case (.noEpochCheck, _, let right):
+            return try machine.handle(event.speaking(of: right))
+        case (.digestIsNotCompared, .source(.release(let attempt, _, let own)), _):
+            return try machine.handle(.source(.release(attempt, ready: own, own: own)))
+        case (.refusalIsNotDurable, .destination(.discard), .ready),
+            (.refusalIsNotDurable, .destination(.discard), .armed):
+            return []
+        case (.oldAttemptIsRefused, .destination(.discard(let attempt)), .aborted(let last))
+        where attempt.epoch < last.epoch:
+            return []
+        case (.destinationAutoStart, .destination(.ready), _):
+            return try machine.handle(event) + autoStart(on: host)
+        default: return try machine.handle(event)
+        }
+    }
+
+    private func autoStart(on host: Int) -> [OwnershipEffect] {
+        if faults.has(.mutantActs) || random.chance(300) {
+            note(name(host), "mutant: runs without the token")
+            try? resumeGuest(at: host)
+        }
+        return []
+    }
+
+    /// Whether the mutant takes the right back now.
+    func resumesAfterGo(_ attempt: Attempt, at host: Int) -> Bool { mutant == .resumeAfterGo }
+
+    /// Whether two digests count as equal.
+    func agree(_ one: Bits128, _ other: Bits128) -> Bool {
+        one == other || mutant == .digestIsNotCompared
+    }
+
+    /// Whether an owner whose guest was not resumed may give the right back.
+    func provesThatNothingRan(_ error: LivemigError, on host: Int) -> Bool {
+        if mutant == .givesBackAfterAnyFailure {
+            guard case .owner = hosts[host].disk.right else { return false }
+            return hosts[host].hypervisor?.state != .running
+        }
+        return GuardianMachine.provesThatNothingRan(error)
+    }
+
+    /// The mutant's timer on a copy that is ready.
+    func readyTimeouts() {
+        guard mutant == .readyTimeout else { return }
+        for host in hosts.indices {
+            guard case .ready = hosts[host].disk.right, random.chance(20),
+                let guardian = hosts[host].guardian
+            else { continue }
+            note(name(host), "mutant: gives the ready copy up")
+            destroyGuest(at: host)
+            hosts[host].disk.write(.none, peer: nil)
+            hosts[host].disk.sync()
+            hosts[host].isDefined = false
+            end(guardian)
+        }
+    }
+}
+
+extension GuardianMachine.Event {
+    /// The same event, for the attempt of the record.
+    fileprivate func speaking(of right: Right) -> GuardianMachine.Event {
+        guard let attempt = right.attempt else { return self }
+        return switch (self, right) {
+        case (.destination(.token(_, _, let resume)), .ready(_, let digest)):
+            .destination(.token(attempt, digest: digest, resume: resume))
+        case (.source(.acknowledged), .released): .source(.acknowledged(attempt))
+        case (.source(.refused), .released): .source(.refused(attempt))
+        default: self
+        }
+    }
+}

@@ -155,6 +155,10 @@ var host: [Target] {
                 systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
+        .target(
+            name: "AgentCommands",
+            dependencies: ["Guardian", "HostAgent", "MigrationModel", argumentParser],
+            path: "Sources/Host/AgentCommands"),
     ]
 }
 
@@ -189,8 +193,7 @@ var programs: [Target] {
     [
         .executableTarget(name: "livemig", dependencies: ["Commands"], path: "Sources/livemig"),
         .executableTarget(
-            name: "livemig-agent",
-            dependencies: ["Guardian", "HostAgent", "MigrationModel", argumentParser],
+            name: "livemig-agent", dependencies: ["AgentCommands", argumentParser],
             path: "Sources/livemig-agent"),
         .executableTarget(
             name: "livemig-synthetic-guest", dependencies: ["SyntheticVM"],
@@ -208,9 +211,25 @@ var tests: [Target] {
         .target(
             name: "TestSupport",
             dependencies: [
-                "FrameTransport", "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
+                "CLinux", "FrameTransport", "LinuxSystem", "MigrationModel", "WireProtocol",
+                systemPackage,
             ],
             path: "Tests/Support"),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "AgentCommands", "FrameTransport", "GuestMemory", "Guardian", "Inventory",
+                "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership",
+                "PageCodec", "QEMU", "TestSupport", "VMDefinitions", "WireProtocol", argumentParser,
+            ],
+            path: "Tests/Fuzz/Targets"),
+        .testTarget(
+            name: "FuzzSeedTests",
+            dependencies: [
+                "FrameTransport", "FuzzTargets", "Journal", "LinuxSystem", "MigrationModel",
+                "Ownership", "PageCodec", "TestSupport", "WireProtocol",
+            ],
+            path: "Tests/FuzzSeedTests"),
         unitTests(of: "MigrationModel"),
         unitTests(of: "WireProtocol", resources: ["Golden"]),
         unitTests(of: "PageCodec"),

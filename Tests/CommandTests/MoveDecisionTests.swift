@@ -229,6 +229,17 @@ struct MoveConversationTests {
         #expect(relay.failure == .authentication)
     }
 
+    // Breaks when a move that failed by itself is reported as cancelled because the source told the
+    // destination to give up.
+    @Test("giving up on the source's word is no cause")
+    func toldToGiveUp() throws {
+        var talk = try Talk()
+        talk.tell(
+            .message(.source, .failed(LivemigError(.stall, "nothing accepted"))),
+            .message(.destination, .failed(LivemigError(.cancelled, "the source gave up"))))
+        #expect(talk.failure == .stall)
+    }
+
     // Breaks when an error that both hosts' names explain leaves the operator to guess.
     @Test("what to do names both hosts")
     func advice() throws {

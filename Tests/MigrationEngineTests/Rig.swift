@@ -67,14 +67,16 @@ final class Rig: Sendable {
         }
     }
 
-    /// The receiving end of a lane.
-    func receiver(_ lane: Int, _ socket: consuming OwnedDescriptor) -> WorkerThread<Void> {
+    /// The receiving end of a lane, which gives up after some silence.
+    func receiver(
+        _ lane: Int, _ socket: consuming OwnedDescriptor, stall: Duration = .seconds(10)
+    ) -> WorkerThread<Void> {
         let number = socket.release()
         return WorkerThread("place \(lane)") {
             do throws(LivemigError) {
                 let socket = OwnedDescriptor(owning: number)
                 var channel = FrameChannel(
-                    try DescriptorChannel(socket: socket, stall: .seconds(10)), at: "source")
+                    try DescriptorChannel(socket: socket, stall: stall), at: "source")
                 var receiver = try LaneReceiver(
                     lane: lane, board: self.placement, image: self.destination)
                 try receiver.run(on: &channel)

@@ -49,12 +49,17 @@ public final class TestHost {
     }
 
     /// Lets a peer's agent open lanes to this host.
-    public func trust(_ other: TestHost) throws(LivemigError) {
+    ///
+    /// - Parameters:
+    ///   - other: the peer.
+    ///   - program: what its key may run; `nil` for the built agent.
+    public func trust(_ other: TestHost, agent program: String? = nil) throws(LivemigError) {
         let key = try other.agent().request(CreateKey(), for: PublicKeyMessage.self).line
+        let built = try BuildProducts.program("livemig-agent")
         _ = try agent().request(
             AuthorizePeer(
                 peer: other.name, key: key, file: ssh.folder.path("authorized_keys"),
-                agent: try BuildProducts.program("livemig-agent")), for: DoneMessage.self)
+                agent: program ?? built), for: DoneMessage.self)
     }
 
     /// Types a line at a guest's console and returns the first line of output that starts with a

@@ -182,17 +182,13 @@ struct MoveConversation {
     /// only noticed that a connection broke and somebody else knows why.
     private var conclusion: Effect {
         let others = [destinationError, relayError].compactMap { $0 }
-        // A destination cancels nothing by itself: it has heard that the source gave up.
-        let cause =
-            others.first { !Self.isConsequence($0) && $0.code != .cancelled } ?? others.first
         guard let own = sourceError else {
-            return .end(.failed(cause ?? silence))
+            return .end(
+                .failed(others.first { !Self.isConsequence($0) } ?? others.first ?? silence))
         }
-        guard Self.isConsequence(own), var cause, !Self.isConsequence(cause),
-            cause.code != .cancelled
-        else {
-            return .end(.failed(own))
-        }
+        // A destination that was told to give up has no reason of its own.
+        let cause = others.first { !Self.isConsequence($0) && $0.code != .cancelled }
+        guard Self.isConsequence(own), var cause else { return .end(.failed(own)) }
         cause.guest = own.guest ?? cause.guest
         return .end(.failed(cause))
     }

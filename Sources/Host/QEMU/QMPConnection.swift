@@ -1,15 +1,15 @@
 import FoundationEssentials
 import Glibc
-import LinuxSystem
+package import LinuxSystem
 import MigrationModel
 
 /// A connection to QEMU's monitor, used by one thread.
 ///
 /// QEMU carries out commands in the order in which they were sent, also those whose answer nobody
 /// waits for any more.
-final class QMPConnection {
+package final class QMPConnection {
     /// How long a command may take.
-    static let replyTimeout = Duration.seconds(5)
+    package static let replyTimeout = Duration.seconds(5)
     /// How many events are kept for `takeMigrationEvents`; older ones go.
     private static let eventLimit = 64
 
@@ -21,7 +21,7 @@ final class QMPConnection {
     private let encoder = JSONEncoder()
     private let decoder = JSONDecoder()
     /// QEMU's release, from its greeting.
-    private(set) var version = QEMUVersion(0, 0, 0)
+    package private(set) var version = QEMUVersion(0, 0, 0)
 
     /// Takes over a connected stream socket and negotiates.
     ///
@@ -29,7 +29,7 @@ final class QMPConnection {
     ///   - socket: connected to a monitor in control mode.
     ///   - place: named in errors.
     ///   - deadline: how long QEMU may take to greet.
-    init(
+    package init(
         _ socket: consuming OwnedDescriptor, at place: String, deadline: MonotonicTime
     ) throws(QMPError) {
         self.socket = socket
@@ -49,7 +49,7 @@ final class QMPConnection {
     ///   - descriptor: passed along with the command (SCM_RIGHTS), stays the caller's.
     ///   - timeout: how long to wait.
     @discardableResult
-    func execute<Command: QMPCommand>(
+    package func execute<Command: QMPCommand>(
         _ command: Command, passing descriptor: CInt? = nil,
         timeout: Duration = QMPConnection.replyTimeout
     ) throws(QMPError) -> Command.Reply {
@@ -81,7 +81,7 @@ final class QMPConnection {
     }
 
     /// Waits for the next `MIGRATION` event, at most until a deadline.
-    func awaitMigrationEvent(until deadline: MonotonicTime) throws(QMPError) {
+    package func awaitMigrationEvent(until deadline: MonotonicTime) throws(QMPError) {
         while migrationEvents.isEmpty {
             let line: [UInt8]
             do {
@@ -94,7 +94,7 @@ final class QMPConnection {
     }
 
     /// The states of migration that QEMU told since the last call.
-    func takeMigrationEvents() -> [String] {
+    package func takeMigrationEvents() -> [String] {
         defer { migrationEvents.removeAll() }
         return migrationEvents
     }

@@ -1,7 +1,7 @@
-import MigrationModel
+package import MigrationModel
 
 /// How a command of QEMU's monitor can fail.
-enum QMPError: Error, Hashable, Sendable {
+package enum QMPError: Error, Hashable, Sendable {
     /// QEMU understood the command and says why it was not done.
     case refused(command: String, QMPRefusal)
     /// QEMU did not answer in time; the command may still be carried out.
@@ -12,7 +12,7 @@ enum QMPError: Error, Hashable, Sendable {
     case malformed(String)
 
     /// The error as a user sees it.
-    var livemigError: LivemigError {
+    package var livemigError: LivemigError {
         switch self {
         case .refused(let command, let refusal):
             LivemigError(.qmp, "QEMU refused \(command): \(refusal.desc.escaped())")

@@ -17,11 +17,13 @@ struct ContinueCommand: QMPCommand {
 }
 
 /// `query-status`: the run state (qapi/run-state.json, `RunState`).
-struct QueryStatus: QMPCommand {
-    struct Reply: Decodable, Sendable {
-        let status: String
+package struct QueryStatus: QMPCommand {
+    package struct Reply: Decodable, Sendable {
+        package let status: String
     }
-    static let name = "query-status"
+    package static let name = "query-status"
+
+    package init() {}
 }
 
 /// `announce-self`: gratuitous RARP and the virtio announcement, in rounds (qapi/net.json).

@@ -1,7 +1,7 @@
 /// A command of the QEMU Machine Protocol; the value encodes as the command's arguments.
 ///
 /// Source: docs/interop/qmp-spec.txt; the commands are in qapi/*.json.
-protocol QMPCommand: Encodable, Sendable {
+package protocol QMPCommand: Encodable, Sendable {
     /// What QEMU answers; unknown members are ignored.
     associatedtype Reply: Decodable & Sendable
     /// The command's name.
@@ -9,7 +9,7 @@ protocol QMPCommand: Encodable, Sendable {
 }
 
 /// The answer of commands that answer nothing.
-struct QMPNothing: Codable, Sendable {}
+package struct QMPNothing: Codable, Sendable {}
 
 /// A command on its way to QEMU.
 struct QMPRequest<Command: QMPCommand>: Encodable {
@@ -61,9 +61,9 @@ struct QMPGreeting: Decodable, Sendable {
 }
 
 /// Why QEMU refused a command.
-struct QMPRefusal: Decodable, Hashable, Sendable {
-    let `class`: String
-    let desc: String
+package struct QMPRefusal: Decodable, Hashable, Sendable {
+    package let `class`: String
+    package let desc: String
 }
 
 /// A successful answer.

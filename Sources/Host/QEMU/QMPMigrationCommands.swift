@@ -11,12 +11,14 @@ enum MigrationCapability: String, Codable, Sendable, CaseIterable {
 }
 
 /// `query-migrate-capabilities`: what this QEMU knows.
-struct QueryMigrateCapabilities: QMPCommand {
-    struct Status: Decodable, Sendable {
-        let capability: String
+package struct QueryMigrateCapabilities: QMPCommand {
+    package struct Status: Decodable, Sendable {
+        package let capability: String
     }
-    typealias Reply = [Status]
-    static let name = "query-migrate-capabilities"
+    package typealias Reply = [Status]
+    package static let name = "query-migrate-capabilities"
+
+    package init() {}
 }
 
 /// `migrate-set-capabilities`.
@@ -88,15 +90,17 @@ struct CancelMigration: QMPCommand {
 }
 
 /// `query-migrate`: how far saving or loading has come; empty before the first.
-struct QueryMigrate: QMPCommand {
-    struct Reply: Decodable, Sendable {
-        let status: String?
-        let errorDescription: String?
+package struct QueryMigrate: QMPCommand {
+    package struct Reply: Decodable, Sendable {
+        package let status: String?
+        package let errorDescription: String?
 
         private enum CodingKeys: String, CodingKey {
             case status
             case errorDescription = "error-desc"
         }
     }
-    static let name = "query-migrate"
+    package static let name = "query-migrate"
+
+    package init() {}
 }

@@ -39,12 +39,18 @@ struct Lane: ParsableCommand {
     func run() throws {
         try AgentProgram.run { () throws(LivemigError) in
             let door = LaneDoor(root: try HostRoot(location.root))
-            guard let attach else { return try door.serve() }
-            guard let bits = Bits128(hexadecimal: attach) else {
-                throw LivemigError(.usage, "not a migration: \(attach.escaped())")
-            }
-            try door.attach(to: MigrationID(bits))
+            guard let migration = try migration() else { return try door.serve() }
+            try door.attach(to: migration)
         }
+    }
+
+    /// The migration to join; `nil` for a peer's lane.
+    func migration() throws(LivemigError) -> MigrationID? {
+        guard let attach else { return nil }
+        guard let bits = Bits128(hexadecimal: attach) else {
+            throw LivemigError(.usage, "not a migration: \(attach.escaped())")
+        }
+        return MigrationID(bits)
     }
 }
 
@@ -64,11 +70,15 @@ struct Guard: ParsableCommand {
     func run() throws {
         try AgentProgram.run { () throws(LivemigError) in
             let environment = try AgentEnvironment(root: try HostRoot(location.root))
-            try GuardProgram.run(environment, try VMName(vm), try role())
+            try GuardProgram.run(environment, try name(), try role())
         }
     }
 
-    private func role() throws(LivemigError) -> Guardian.Role {
+    /// The VM to guard.
+    func name() throws(LivemigError) -> VMName { try VMName(vm) }
+
+    /// How the VM comes to this host.
+    func role() throws(LivemigError) -> Guardian.Role {
         guard let incoming else { return adopt ? .adopt(keepStill: keepStill) : .powerOn }
         guard let bits = Bits128(hexadecimal: incoming) else {
             throw LivemigError(.usage, "not a migration: \(incoming.escaped())")

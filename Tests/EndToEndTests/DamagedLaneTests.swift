@@ -1,0 +1,114 @@
+import MigrationModel
+import TestSupport
+import Testing
+
+/// Bytes that are damaged between SSH and the destination's agent, where no SSH sees it: only
+/// livemig's own checksums can.
+@Suite(.serialized) struct DamagedLaneTests {
+    private static let workload =
+        "fill=12MiB ws=512KiB rate=1MiB/s content=random zero=0 writers=2 state=1MiB"
+
+    private struct Case {
+        let name: String
+        let connection: LaneFilter.Connection
+        let offset: Int
+        let damage: LaneFilter.Damage
+    }
+
+    private static let cases = [
+        Case(name: "introduction", connection: .link, offset: 60, damage: .flip),
+        Case(name: "introduction of a lane", connection: .lane, offset: 60, damage: .flip),
+        Case(name: "round 0", connection: .lane, offset: 3 << 20, damage: .flip),
+        Case(name: "round 0 again", connection: .lane, offset: 3 << 20, damage: .replay),
+        Case(name: "device state", connection: .link, offset: 500_000, damage: .flip),
+        Case(name: "less device state", connection: .link, offset: 500_000, damage: .lose),
+    ]
+
+    // Breaks when a flipped, repeated or lost byte on the link or on a lane is not noticed before
+    // the guest is given away, or costs more than the move.
+    @Test(.timeLimit(.minutes(4))) func isNoticed() throws {
+        let filter = try LaneFilter()
+        let hosts = try TwoHosts(trusting: false)
+        try hosts.beta.trust(hosts.alpha, agent: filter.program)
+        try hosts.alpha.trust(hosts.beta, agent: filter.program)
+        let faulty = try FaultyHosts(hosts, workload: Self.workload)
+        for this in Self.cases {
+            try filter.damage(this.connection, after: this.offset, this.damage)
+            let run = try faulty.begin().finish()
+            try filter.passEverything()
+            try faulty.expectFailure(run, this.name, [.wire, .disconnected])
+            try faulty.moveCleanly()
+        }
+    }
+}
+
+/// A program in the place of a peer's forced command, which damages what comes in before the agent
+/// reads it.
+final class LaneFilter {
+    enum Connection: String {
+        /// The first of a move.
+        case link
+        /// All others.
+        case lane
+    }
+
+    enum Damage {
+        /// The highest bit of one byte.
+        case flip
+        /// The last 4096 bytes come again.
+        case replay
+        /// 100 bytes are missing.
+        case lose
+
+        /// Run by bash, reading the connection after the bytes that pass, which are in `$passed`.
+        fileprivate var commands: String {
+            switch self {
+            case .flip: #"head -c 1 | LC_ALL=C tr '\000-\377' '\200-\377\000-\177'"#
+            case .replay: #"tail -c 4096 "$passed""#
+            case .lose: "head -c 100 >/dev/null"
+            }
+        }
+    }
+
+    private let folder: ScratchFolder
+    private let agent: String
+    private var moves = 0
+
+    /// The program to authorize.
+    var program: String { folder.path("lane") }
+
+    init() throws {
+        folder = try ScratchFolder()
+        agent = try BuildProducts.program("livemig-agent")
+        try passEverything()
+    }
+
+    /// Lets the next moves through.
+    func passEverything() throws {
+        try folder.write("#!/bin/bash\nexec '\(agent)' \"$@\"\n", to: "lane", mode: 0o755)
+    }
+
+    /// Damages the next move.
+    ///
+    /// - Parameters:
+    ///   - connection: which connection.
+    ///   - count: how many bytes pass whole.
+    ///   - damage: what happens then.
+    func damage(_ connection: Connection, after count: Int, _ damage: Damage) throws {
+        moves += 1
+        // What writes into the agent's input must hold nothing else of the session, or sshd would
+        // wait for it; and it must pass bytes on as they come.
+        try folder.write(
+            """
+            #!/bin/bash
+            passed=$(mktemp '\(folder.path)/passed.XXXXXX')
+            damaged() { stdbuf -o0 head -c \(count) | tee "$passed"; \(damage.commands); exec cat; }
+            if mkdir '\(folder.path("link-\(moves)"))' 2>/dev/null; then this=link; else this=lane; fi
+            if [ "$this" = \(connection.rawValue) ]; then
+                exec '\(agent)' "$@" < <(damaged 2>/dev/null)
+            fi
+            exec '\(agent)' "$@"
+
+            """, to: "lane", mode: 0o755)
+    }
+}

@@ -37,8 +37,11 @@ struct Lane: ParsableCommand {
     var attach: String?
 
     func run() throws {
+        let request = LaneGate.originalCommand
         try AgentProgram.run { () throws(LivemigError) in
-            let door = LaneDoor(root: try HostRoot(location.root))
+            let root = try HostRoot(location.root)
+            if let peer { try LaneGate(root: root, peer: peer).admit(request) }
+            let door = LaneDoor(root: root)
             guard let attach else { return try door.serve() }
             guard let bits = Bits128(hexadecimal: attach) else {
                 throw LivemigError(.usage, "not a migration: \(attach.escaped())")
@@ -60,7 +63,8 @@ struct Guard: ParsableCommand {
     @Option var peer = ""
 
     func run() throws {
-        try AgentProgram.run { () throws(LivemigError) in
+        try AgentProgram.run(inheriting: GuardProgram.inheritedDescriptors) {
+            () throws(LivemigError) in
             let environment = try AgentEnvironment(root: try HostRoot(location.root))
             try GuardProgram.run(environment, try VMName(vm), try role())
         }

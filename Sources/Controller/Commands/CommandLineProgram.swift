@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LinuxSystem
 import MigrationModel
 
 /// The program `livemig`, from its arguments to its exit code.
@@ -11,6 +12,8 @@ public enum CommandLineProgram {
     public static func run(_ arguments: [String]) async -> Int32 {
         // A reader of standard output that goes away must not end a move.
         _ = signal(SIGPIPE, SIG_IGN)
+        // Guest memory passes through when moves are relayed.
+        PrivateProcess.keepMemoryPrivate()
         fillStandardStreams()
         do {
             let command = try LivemigCommand.parseAsRoot(arguments)

@@ -52,8 +52,10 @@ struct DestinationRole: Sendable {
             guard let descriptor = armed.takeDescriptor() else {
                 throw LivemigError(.internal, "the guardian sent no guest memory")
             }
-            let memory = try GuestMemoryFile(adopting: descriptor)
-            let image = try DestinationImage(memory, key: PageHashKey(secret: request.secret))
+            let memory = try GuestMemoryFile(
+                adopting: descriptor, expecting: definition.memory)
+            let image = try DestinationImage(
+                memory, key: PageHashKey(secret: request.secret.exposed))
             try events.send(Prepared())
             let session = DestinationSession(
                 attempt: attempt, uuid: definition.uuid, image: image, place: request.source)

@@ -1,8 +1,10 @@
+import FrameTransport
 import Glibc
 import LinuxSystem
 import MigrationModel
 import TestSupport
 import Testing
+import WireProtocol
 
 /// What a peer's key can do at a host, asked for by OpenSSH's own client.
 @Suite(.serialized) struct GateTests {
@@ -49,6 +51,31 @@ import Testing
         #expect(unsafe access(mark, F_OK) != 0)
         #expect(hosts.beta.log.contains("asked for a shell"))
         #expect(hosts.beta.log.contains(#"asked for "id""#))
+    }
+
+    // Breaks when a lane gets further without knowing a migration that is under way.
+    @Test(.timeLimit(.minutes(1))) func lanesNameAMigration() throws {
+        let host = try TestHost("alpha")
+        let (mine, theirs) = try UnixSocket.pair(.stream).release()
+        let far = OwnedDescriptor(owning: theirs)
+        var channel = FrameChannel(
+            try DescriptorChannel(
+                socket: OwnedDescriptor(owning: mine), stall: .seconds(20), at: "lane"),
+            at: "lane")
+        let lane = try ChildProcess(
+            .init(
+                BuildProducts.program("livemig-agent"),
+                ["lane", "--root", host.root, "--peer", "beta"],
+                environment: ["SSH_ORIGINAL_COMMAND": "livemig-agent lane"],
+                descriptors: [0: far.number, 1: far.number]))
+        defer { lane.end(grace: .zero) }
+        try channel.sendBanner(.agent)
+        _ = try channel.receiveBanner()
+        let attempt = Attempt(migration: .random(), epoch: Epoch(1))
+        try channel.send(LaneHello(attempt: attempt, uuid: .random(), lane: 1, lanes: 1))
+        let answer = try #require(try channel.receive())
+        #expect(answer.type == .failure)
+        #expect(try answer.decode(FailureMessage.self).error.code == .migrationID)
     }
 
     // Breaks when a peer's key forwards ports or gets a terminal.

@@ -127,7 +127,7 @@ import Testing
     }
 }
 
-@Suite struct AdoptionTests {
+@Suite struct MemoryAdoptionTests {
     /// Breaks when memory is taken over whose holder can cut it short, or whose size is not the one
     /// that was agreed on: reading beyond its end would raise SIGBUS.
     @Test func onlySealedMemoryOfTheRightSizeIsAdopted() throws {

@@ -30,7 +30,7 @@ import Testing
     /// What happens to a part while pages travel.
     private static let ends: [(word: String, onSource: Bool, signal: CInt)] = [
         (" serve ", true, SIGKILL), (" serve ", false, SIGKILL), (" lane ", false, SIGKILL),
-        (" serve ", true, SIGSEGV), (" serve ", false, SIGABRT),
+        (" serve ", true, SIGBUS), (" serve ", false, SIGABRT),
     ]
 
     /// Moves a guest with every part dying once, then to its end, and looks for its memory.

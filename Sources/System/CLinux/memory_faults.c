@@ -41,8 +41,11 @@ static int replace(uintptr_t address) {
 static void bus_error(int number, siginfo_t *info, void *context) {
     (void)context;
     int before = errno;
-    /* Somebody else's: the access is repeated, and ends the process. */
-    if (!replace((uintptr_t)info->si_addr)) signal(number, SIG_DFL);
+    /* Only the kernel says where; one that was sent, or is about other memory, ends the process. */
+    if (info->si_code <= 0 || !replace((uintptr_t)info->si_addr)) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
     errno = before;
 }
 

@@ -29,7 +29,7 @@ struct FramingTests {
             try feeder.join()
             #expect(frames.map(\.type) == [.clockProbe, .done, .consoleInput])
             #expect(try frames[0].decode(ClockProbe.self).sent == 1)
-            #expect(try frames[2].decode(ConsoleInput.self).bytes == Array(0..<50))
+            #expect(try frames[2].decode(ConsoleInput.self).bytes.exposed == Array(0..<50))
         }
     }
 

@@ -3,6 +3,7 @@ import Glibc
 import GuestMemory
 import LinuxSystem
 import MigrationModel
+import TestSupport
 import Testing
 
 @Suite struct GuestMemoryFileTests {
@@ -123,5 +124,40 @@ import Testing
             _ = try GuestMemoryFile(adopting: OwnedDescriptor(owning: descriptor))
         }
         #expect(error?.code == .permission)
+    }
+}
+
+@Suite struct MemoryAdoptionTests {
+    /// Breaks when memory is taken over whose holder can cut it short, or whose size is not the one
+    /// that was agreed on: reading beyond its end would raise SIGBUS.
+    @Test func onlySealedMemoryOfTheRightSizeIsAdopted() throws {
+        let folder = try ScratchFolder()
+        let plain = try OwnedDescriptor.open(folder.path("ram"), O_RDWR | O_CREAT)
+        #expect(ftruncate(plain.number, 1 << 20) == 0)
+        #expect(refusal { _ = try GuestMemoryFile(adopting: plain.duplicate()) } == .permission)
+
+        let sealed = try GuestMemoryFile.create(size: .mebibytes(1))
+        let adopted = try GuestMemoryFile(
+            adopting: sealed.descriptor.duplicate(), expecting: .mebibytes(1))
+        #expect(adopted.pageCount == 256)
+        for size in [ByteCount(4096), .mebibytes(2), ByteCount(0)] {
+            #expect(
+                refusal {
+                    _ = try GuestMemoryFile(
+                        adopting: sealed.descriptor.duplicate(), expecting: size)
+                } == .permission, "\(size)")
+        }
+        let socket = try UnixSocket.pair(.stream)
+        #expect(
+            refusal { _ = try GuestMemoryFile(adopting: socket.first.duplicate()) } == .permission)
+    }
+
+    private func refusal(_ body: () throws -> Void) -> ErrorCode? {
+        do {
+            try body()
+            return nil
+        } catch {
+            return (error as? LivemigError)?.code
+        }
     }
 }

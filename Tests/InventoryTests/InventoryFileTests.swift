@@ -41,6 +41,37 @@ struct InventoryFileTests {
         _ = unsafe rmdir(folder)
     }
 
+    // Breaks when a file that somebody else can change says which host keys are trusted. Needs root to
+    // give files away.
+    @Test(
+        "only its owner may write an inventory",
+        arguments: [
+            (0o600, nil, nil), (0o644, nil, nil), (0o444, nil, nil),
+            (0o664, nil, "mode 0664"), (0o646, nil, "mode 0646"), (0o666, nil, "mode 0666"),
+            (0o600, 65534, "belongs to user 65534"),
+        ] as [(mode_t, uid_t?, String?)])
+    func writers(mode: mode_t, owner: uid_t?, words: String?) throws {
+        let folder = try temporaryFolder()
+        let file = InventoryFile(path: "\(folder)/hosts.xml")
+        defer {
+            for path in [file.path, file.path + ".lock"] { _ = unsafe unlink(path) }
+            _ = unsafe rmdir(folder)
+        }
+        let host = HostRecord(name: try HostName("a"), address: "x", hostKeys: [])
+        try file.update { $0.append(host) }
+        try #require(unsafe chmod(file.path, mode) == 0)
+        if let owner { try #require(unsafe chown(file.path, owner, owner) == 0) }
+        var refusal: LivemigError?
+        do throws(LivemigError) { _ = try file.load() } catch { refusal = error }
+        guard let words else {
+            #expect(refusal == nil)
+            return
+        }
+        #expect(refusal?.code == .inventoryMode)
+        #expect(refusal?.code.exitCode == .trust)
+        #expect(refusal?.what.contains(words) == true, "\(refusal as Any)")
+    }
+
     // Breaks when writers overlap: an update that read the same state as another loses one host.
     @Test("updates at once lose nothing")
     func concurrentUpdates() async throws {

@@ -30,6 +30,29 @@ struct JournalTests {
         }
     }
 
+    // Broken by: a right to run that somebody else can write, or has prepared under another name.
+    @Test("a record that is not ours alone is refused", arguments: [0o640, 0o602, 0] as [mode_t])
+    func exposed(mode: mode_t) throws {
+        let folder = try ScratchFolder()
+        let path = folder.path("ownership")
+        do { _ = try Journal(openingOrCreating: path, uuid: Samples.uuid) }
+        if mode == 0 {
+            try #require(unsafe link(path, folder.path("second")) == 0)
+        } else {
+            try #require(unsafe chmod(path, mode) == 0)
+        }
+        for open in [true, false] {
+            let error = #expect(throws: LivemigError.self) {
+                if open {
+                    _ = try Journal(openingOrCreating: path, uuid: Samples.uuid)
+                } else {
+                    _ = try Journal.peek(path)
+                }
+            }
+            #expect(error?.code == .journal)
+        }
+    }
+
     // Broken by: a new record that claims the VM, or a file that others can read.
     @Test func aNewRecordIsNoneAndPrivate() throws {
         let folder = try ScratchFolder()

@@ -19,8 +19,8 @@ struct ErrorTests {
         (
             .trust,
             [
-                .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .algorithm, .gate,
-                .key,
+                .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .inventoryMode,
+                .algorithm, .gate, .key,
             ]
         ),
         (
@@ -28,7 +28,7 @@ struct ErrorTests {
             [
                 .connect, .connectDropped, .qmpProtocol, .wire, .wireRange, .migrationID, .stall,
                 .blackout, .destinationQEMU, .lock, .fsync, .resource, .disconnected, .qmp,
-                .deviceState, .timeout, .io,
+                .deviceState, .timeout, .poison, .io,
             ]
         ),
         (.committed, [.tooLate, .cleanup]),

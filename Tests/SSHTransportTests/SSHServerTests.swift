@@ -189,10 +189,34 @@ extension SSHServerTests {
             #expect(start.elapsed < .seconds(3))
         }
 
-        @Test("No algorithm in common; breaks when another one is added to the offer")
-        func algorithmMismatch() throws {
-            let server = try SSHServerFixture(options: ["Ciphers aes192-ctr"])
+        /// Servers that offer nothing but what is not allowed; towards the first two a bulk session
+        /// would have to receive what only it may send.
+        static let weakServers = [
+            ["Ciphers aes128-gcm@openssh.com,aes256-gcm@openssh.com"],
+            ["Ciphers aes192-ctr"], ["Ciphers aes128-cbc"],
+            ["KexAlgorithms diffie-hellman-group14-sha256,ecdh-sha2-nistp256"],
+            ["Ciphers aes256-ctr", "MACs hmac-sha2-256,umac-128@openssh.com,hmac-sha1"],
+        ]
+
+        @Test(
+            "No algorithm in common; breaks when another one is added to the offer",
+            arguments: weakServers)
+        func algorithmMismatch(options: [String]) throws {
+            let server = try SSHServerFixture(options: options)
             #expect(code(server.endpoint())?.code == .algorithm)
+            let bulk = failure {
+                _ = try SSHSession(connecting: server.endpoint(), profile: .bulkToServer)
+            }
+            #expect(bulk?.code == .algorithm)
+        }
+
+        private func failure(_ body: () throws -> Void) -> LivemigError? {
+            do {
+                try body()
+                return nil
+            } catch {
+                return error as? LivemigError
+            }
         }
     }
 }

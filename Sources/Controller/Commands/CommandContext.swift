@@ -56,7 +56,7 @@ struct CommandContext: Sendable {
     /// Prints an error: a line on standard error, and in JSON an event on standard output as well.
     func report(_ error: LivemigError) {
         console.message(
-            ErrorText.line(error, style: console.errorStyle))
+            ErrorText.line(error, style: console.errorStyle), isStyled: true)
         if isJSON { console.result(JSONText.line(ErrorEvent(error))) }
         if let guest = error.guest, !isJSON { console.result(guest.description) }
     }

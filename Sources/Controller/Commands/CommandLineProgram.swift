@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import LinuxSystem
 import MigrationModel
 
 #if CrashPoints
@@ -15,6 +16,8 @@ public enum CommandLineProgram {
     public static func run(_ arguments: [String]) async -> Int32 {
         // A reader of standard output that goes away must not end a move.
         _ = signal(SIGPIPE, SIG_IGN)
+        // Guest memory passes through when moves are relayed.
+        PrivateProcess.keepMemoryPrivate()
         fillStandardStreams()
         #if CrashPoints
         if let folder = unsafe getenv("LIVEMIG_CRASH_POINTS") {

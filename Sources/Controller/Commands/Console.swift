@@ -40,10 +40,19 @@ final class Console: Sendable {
     }
 
     /// Prints a line of the result, on standard output.
-    func result(_ line: String) { add(.bytes(Array((line + "\n").utf8), STDOUT_FILENO)) }
+    func result(_ line: String) {
+        add(.bytes(Array((line.harmless() + "\n").utf8), STDOUT_FILENO))
+    }
 
     /// Prints a message, on standard error.
-    func message(_ line: String) { add(.bytes(Array((line + "\n").utf8), STDERR_FILENO)) }
+    ///
+    /// - Parameters:
+    ///   - line: the message; what a terminal would obey in it is shown, not obeyed.
+    ///   - isStyled: whether the line has colours of our own, and nothing else that is obeyed.
+    func message(_ line: String, isStyled: Bool = false) {
+        let text = isStyled ? line : line.harmless()
+        add(.bytes(Array((text + "\n").utf8), STDERR_FILENO))
+    }
 
     /// Writes bytes as they are to standard output.
     func raw(_ bytes: [UInt8]) { add(.bytes(bytes, STDOUT_FILENO)) }
@@ -51,6 +60,7 @@ final class Console: Sendable {
     /// Draws the live line, unless it was drawn a moment ago or there can be none.
     func live(_ line: String) {
         guard hasLiveLine else { return }
+        let line = line.onOneLine()
         queue.withLock { queue in
             if let last = queue.lastLive, last.elapsed < Self.livePause { return }
             queue.lastLive = .now

@@ -132,7 +132,8 @@ struct MoveCommand: LivemigAction {
 
     private func show(_ outcome: MoveOutcome, _ context: CommandContext) {
         if let error = outcome.error {
-            context.console.message(ErrorText.line(error, style: context.console.errorStyle))
+            context.console.message(
+                ErrorText.line(error, style: context.console.errorStyle), isStyled: true)
             if context.isJSON {
                 context.console.result(
                     JSONText.line(ErrorEvent(error, vm: outcome.vm.name.text)))

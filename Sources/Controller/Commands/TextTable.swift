@@ -1,7 +1,10 @@
+import MigrationModel
+
 /// Columns that line up.
 enum TextTable {
     /// Lays rows out in columns two spaces apart, without spaces at the ends of lines.
     static func lines(_ rows: [[String]]) -> [String] {
+        let rows = rows.map { $0.map { $0.onOneLine() } }
         var widths: [Int] = []
         for row in rows {
             for (index, cell) in row.enumerated() {

@@ -14,9 +14,13 @@ public struct InventoryFile: Hashable, Sendable {
     public init(path: String) { self.path = path }
 
     /// Reads the hosts.
-    /// - Throws: as `InventoryDocument.decode`, and `E-FILE`, `E-FILETYPE`, `E-PERMISSION`.
+    ///
+    /// The inventory says which host keys are trusted, and which key logs in where.
+    /// - Throws: as `InventoryDocument.decode`, and `E-FILE`, `E-FILETYPE`, `E-PERMISSION`,
+    ///   `E-INVENTORYMODE` for a file that others may write.
     public func load() throws(LivemigError) -> [HostRecord] {
-        try InventoryDocument.decode(bytes: DocumentFile.read(path: path), name: path)
+        try InventoryDocument.decode(
+            bytes: DocumentFile.read(path: path, writers: .owner(.inventoryMode)), name: path)
     }
 
     /// Reads the hosts, changes them and writes them back, with no other writer in between.

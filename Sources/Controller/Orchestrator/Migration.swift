@@ -21,7 +21,7 @@ public final class Migration: Sendable {
         let survey: MoveSurvey
         let plan: MovePlan
         let attempt: Attempt
-        let secret: UInt64
+        let secret: Secret<UInt64>
     }
 
     /// What happens, in order; ends with the move.
@@ -134,7 +134,7 @@ public final class Migration: Sendable {
                 moving: request.vm.name, from: survey.source.side, to: survey.destination.side,
                 policy: request.policy)
             show.yield(.planned(plan))
-            let secret = UInt64.random(in: .min ... .max)
+            let secret = Secret(UInt64.random(in: .min ... .max))
             let attempt =
                 request.isDryRun
                 ? Attempt(migration: .random(), epoch: plan.epoch)
@@ -163,7 +163,7 @@ public final class Migration: Sendable {
         if policy.path == .relay { policy.lanes = policy.lanes ?? 1 }
         source.agent.send(
             StartOutgoing(
-                name: request.vm.name, attempt: move.attempt, secret: move.secret,
+                name: request.vm.name, attempt: move.attempt, secret: move.secret.exposed,
                 peer: Self.peer(destination.side.host), policy: policy))
         CrashPoint.reach(.controllerStarted)
         var relay: RelayLanes?

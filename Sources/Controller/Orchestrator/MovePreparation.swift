@@ -5,7 +5,7 @@ import WireProtocol
 struct MovePreparation {
     let survey: MoveSurvey
     let vm: VMName
-    let secret: UInt64
+    let secret: Secret<UInt64>
 
     /// How many epochs may be used up on the destination alone.
     private static let epochLimit = 8
@@ -38,7 +38,7 @@ struct MovePreparation {
         _ attempt: Attempt, _ definition: String
     ) async throws(LivemigError) {
         let message = PrepareIncoming(
-            attempt: attempt, definition: definition, secret: secret,
+            attempt: attempt, definition: definition, secret: secret.exposed,
             source: survey.source.side.host.name)
         _ = try await survey.destination.agent.request(
             message, for: Prepared.self, within: AgentConnection.startLimit)
@@ -50,7 +50,7 @@ struct MovePreparation {
         let agent = survey.source.agent
         agent.send(
             StartOutgoing(
-                name: vm, attempt: attempt, secret: secret,
+                name: vm, attempt: attempt, secret: secret.exposed,
                 peer: Migration.peer(survey.destination.side.host), policy: MigrationPolicy()))
         let failure = try await failure(of: agent)
         // An attempt that can still commit must not be overtaken on the destination.

@@ -20,6 +20,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case hostKeyChanged = "E-HOSTKEY-CHANGED"
     case authentication = "E-AUTH"
     case keyMode = "E-KEYMODE"
+    case inventoryMode = "E-INVENTORYMODE"
     case key = "E-KEY"
     case algorithm = "E-ALGO"
     case gate = "E-GATE"
@@ -70,6 +71,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case converge = "E-CONVERGE"
     case timeout = "E-TIMEOUT"
     case cancelled = "E-CANCELLED"
+    case poison = "E-POISON"
     case guestDown = "E-GUESTDOWN"
     case migrationID = "E-TXID"
     case fsync = "E-FSYNC"
@@ -84,11 +86,12 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     public var exitCode: ExitCode {
         switch self {
         case .usage, .hostName, .vmName, .port, .size, .range: .usage
-        case .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .key, .algorithm, .gate:
+        case .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .inventoryMode, .key,
+            .algorithm, .gate:
             .trust
         case .connect, .connectDropped, .wire, .wireRange, .stall, .disconnected, .qmp,
             .qmpProtocol, .destinationQEMU, .deviceState, .lock, .blackout, .timeout,
-            .migrationID, .fsync, .resource, .io:
+            .poison, .migrationID, .fsync, .resource, .io:
             .failedOnSource
         case .inTransfer: .inTransfer
         case .tooLate, .cleanup: .committed

@@ -183,6 +183,41 @@ extension String {
     }
 }
 
+extension String {
+    /// The text on one line, with what a terminal obeys shown as `\u{…}`: control characters, line
+    /// separators, and marks that change the direction of writing (Unicode Technical Report 36).
+    ///
+    /// For sentences, which `escaped` would make hard to read.
+    public func onOneLine() -> String { obeyed { _ in false } }
+
+    /// As `onOneLine`, keeping line feeds and tabs.
+    public func harmless() -> String { obeyed { $0 == "\n" || $0 == "\t" } }
+
+    private func obeyed(except isKept: (Unicode.Scalar) -> Bool) -> String {
+        guard unicodeScalars.contains(where: { $0.isObeyedByTerminals && !isKept($0) }) else {
+            return self
+        }
+        var result = ""
+        for scalar in unicodeScalars {
+            if scalar.isObeyedByTerminals, !isKept(scalar) {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate var isObeyedByTerminals: Bool {
+        switch value {
+        case 0..<0x20, 0x7F..<0xA0, 0x2028...0x202E, 0x2066...0x2069, 0x200E, 0x200F, 0xFEFF: true
+        default: false
+        }
+    }
+}
+
 extension UInt8 {
     var isLetterOrDigit: Bool {
         switch self {

@@ -46,9 +46,9 @@ public struct LivemigError: Error, Hashable, Sendable, CustomStringConvertible {
         return copy
     }
 
-    /// `what; where; what to do`, without the code.
+    /// `what; where; what to do`, without the code, on one line whatever a peer has put into it.
     public var explanation: String {
-        [what, place, fix].filter { !$0.isEmpty }.joined(separator: "; ")
+        [what, place, fix].filter { !$0.isEmpty }.joined(separator: "; ").onOneLine()
     }
 
     /// `error[E-CODE]: what; where; what to do`.
@@ -92,9 +92,11 @@ public struct GuestLocation: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         switch state {
         case .running, .paused, .stopped:
-            "VM \(vm) is \(state.rawValue.uppercased()) on \(host) (epoch \(epoch))"
-        case .inTransfer: "VM \(vm) is IN TRANSFER: run livemig recover \(vm)"
-        case .unknown: "VM \(vm): nobody could be asked where it runs; run livemig status \(vm)"
+            "VM \(vm) is \(state.rawValue.uppercased()) on \(host) (epoch \(epoch))".onOneLine()
+        case .inTransfer:
+            "VM \(vm) is IN TRANSFER: run livemig recover \(vm)".onOneLine()
+        case .unknown:
+            "VM \(vm): nobody could be asked where it runs; run livemig status \(vm)".onOneLine()
         }
     }
 }

@@ -60,6 +60,18 @@ public struct PageHashKey: Hashable, Sendable {
     private func nonZero(_ hash: UInt64) -> UInt64 { hash == 0 ? 1 : hash }
 }
 
+/// The key does not show its secret.
+extension PageHashKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// `<redacted>`.
+    public var description: String { "<redacted>" }
+
+    /// `<redacted>`.
+    public var debugDescription: String { description }
+
+    /// Without children.
+    public var customMirror: Mirror { Mirror(self, children: EmptyCollection()) }
+}
+
 /// A bijection of 64-bit words in which every input bit changes about half of the output bits
 /// (the finaliser of SplitMix64, Steele, Lea and Flood, OOPSLA 2014).
 @inline(__always)

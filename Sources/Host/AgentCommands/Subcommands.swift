@@ -37,8 +37,11 @@ struct Lane: ParsableCommand {
     var attach: String?
 
     func run() throws {
+        let request = LaneGate.originalCommand
         try AgentProgram.run { () throws(LivemigError) in
-            let door = LaneDoor(root: try HostRoot(location.root))
+            let root = try HostRoot(location.root)
+            if let peer { try LaneGate(root: root, peer: peer).admit(request) }
+            let door = LaneDoor(root: root)
             guard let migration = try migration() else { return try door.serve() }
             try door.attach(to: migration)
         }
@@ -68,7 +71,8 @@ struct Guard: ParsableCommand {
     @Flag var keepStill = false
 
     func run() throws {
-        try AgentProgram.run { () throws(LivemigError) in
+        try AgentProgram.run(inheriting: GuardProgram.inheritedDescriptors) {
+            () throws(LivemigError) in
             let environment = try AgentEnvironment(root: try HostRoot(location.root))
             try GuardProgram.run(environment, try name(), try role())
         }

@@ -77,7 +77,7 @@ public final class AgentServer {
             _ = try store.definition(of: name)
             console = try ConsoleRelay(
                 socket: environment.root.machine(name).consoleSocket, to: sink)
-        case .consoleInput: try console?.type(try frame.decode(ConsoleInput.self).bytes)
+        case .consoleInput: try console?.type(try frame.decode(ConsoleInput.self).bytes.exposed)
         case .createKey:
             let keys = PeerKeys(root: environment.root)
             try sink.send(PublicKeyMessage(line: try keys.publicLine()))

@@ -56,8 +56,10 @@ struct DestinationRole: Sendable {
             guard let descriptor = armed.takeDescriptor() else {
                 throw LivemigError(.internal, "the guardian sent no guest memory")
             }
-            let memory = try GuestMemoryFile(adopting: descriptor)
-            let image = try DestinationImage(memory, key: PageHashKey(secret: request.secret))
+            let memory = try GuestMemoryFile(
+                adopting: descriptor, expecting: definition.memory)
+            let image = try DestinationImage(
+                memory, key: PageHashKey(secret: request.secret.exposed))
             CrashPoint.reach(.destinationArmed)
             try events.send(Prepared())
             CrashPoint.reach(.destinationPrepared)

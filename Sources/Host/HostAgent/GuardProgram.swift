@@ -7,6 +7,9 @@ import WireProtocol
 
 /// `livemig-agent guard`: the guardian of one VM, as a program.
 public enum GuardProgram {
+    /// How many descriptors a guardian is started with: the standard ones and its starter's.
+    public static let inheritedDescriptors = GuardianStarter.starterDescriptor + 1
+
     /// Guards a VM until it has gone from this host.
     ///
     /// - Parameters:
@@ -22,7 +25,7 @@ public enum GuardProgram {
         let guardian: Guardian
         do throws(LivemigError) {
             let definition = try VMDefinitionDocument.read(
-                path: folder.definition, generatedUUID: .random())
+                path: folder.definition, generatedUUID: .random(), isOwn: true)
             guardian = try Guardian(
                 Guardian.Assignment(
                     definition: definition, folder: folder,

@@ -19,8 +19,8 @@ struct GuardianStarter: Sendable {
         let ends = try UnixSocket.pair(.packets).release()
         let mine = OwnedDescriptor(owning: ends.first)
         let theirs = OwnedDescriptor(owning: ends.second)
-        let log = try OwnedDescriptor.open(
-            environment.root.log, O_WRONLY | O_CREAT | O_APPEND, as: .root)
+        let log = try PrivateFile.open(
+            environment.root.log, O_WRONLY | O_CREAT | O_APPEND, exposure: .readable, as: .root)
         var command = ChildProcess.Command(
             environment.program,
             ["guard", "--root", environment.root.path, "--vm", name.text] + arguments)
@@ -31,7 +31,7 @@ struct GuardianStarter: Sendable {
     }
 }
 
-/// Rules for the agent's own process and those it starts.
+/// Rules for the processes that an agent starts.
 enum AgentProcess {
     /// A small, fixed environment; Swift's crash handler would print guest memory.
     static var childEnvironment: [String: String] {

@@ -10,7 +10,7 @@ struct HostFactsProbe: Sendable {
 
     /// Asks the system.
     func facts() -> HostFacts {
-        let tracking = TrackingSupport.probe()
+        let tracking = TrackingSupport.ofThisProcess
         let memory = Self.memory()
         var system = utsname()
         _ = unsafe uname(&system)

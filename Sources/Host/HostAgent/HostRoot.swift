@@ -25,7 +25,7 @@ public struct HostRoot: Hashable, Sendable {
                 at: path.escaped())
         }
         _ = umask(0o077)
-        try Self.makeFolder(path)
+        try Self.makeFolder(path, sharing: 0o055)
         // One name for one folder, however it was written: lanes and identities depend on it.
         self.path = try Self.resolve(path)
         for folder in [self.path + "/vms", self.path + "/keys"] {
@@ -70,17 +70,26 @@ public struct HostRoot: Hashable, Sendable {
     public var log: String { path + "/agent.log" }
 
     /// Makes a folder of mode 0700 if it is not there.
-    static func makeFolder(_ path: String) throws(LivemigError) {
+    ///
+    /// - Parameters:
+    ///   - path: the folder.
+    ///   - sharing: what others may do with one that was there before; the root may be listed, and
+    ///     may be a symbolic link.
+    static func makeFolder(_ path: String, sharing: UInt32 = 0) throws(LivemigError) {
         if unsafe mkdir(path, 0o700) != 0, errno != EEXIST {
             throw SystemCall.failure("mkdir", .init(rawValue: errno), at: path, as: .root)
         }
         var status = stat()
-        try SystemCall.check("stat", at: path, as: .root) { unsafe stat(path, &status) }
+        try SystemCall.check("stat", at: path, as: .root) {
+            sharing == 0 ? unsafe lstat(path, &status) : unsafe stat(path, &status)
+        }
         guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
-            status.st_mode & 0o022 == 0
+            status.st_mode & 0o077 & ~sharing == 0
         else {
+            let verb = sharing == 0 ? "enter" : "write"
             throw LivemigError(
-                .root, "not a folder that only user \(geteuid()) may write", at: path)
+                .root, "not a folder that only user \(geteuid()) may \(verb)", at: path,
+                fix: "check who owns it, then chmod 700 it")
         }
     }
 }

@@ -34,7 +34,7 @@ struct MachineStore: Sendable {
         guard unsafe access(path, F_OK) == 0 else {
             throw LivemigError(.noVM, "no VM \(name)", at: known())
         }
-        return try VMDefinitionDocument.read(path: path, generatedUUID: .random())
+        return try VMDefinitionDocument.read(path: path, generatedUUID: .random(), isOwn: true)
     }
 
     /// What the host knows of a VM.

@@ -18,13 +18,18 @@ struct PeerKeys: Sendable {
                 // Another agent of this host was first; its key is as good.
             }
         }
+        _ = try PrivateFile.open(root.key, O_RDONLY, as: .keyMode)
         return try SSHKeyPair.read(root.key).publicLine(comment: "livemig")
     }
 
     /// Insists on a key to log in to a peer with.
-    /// - Throws: `E-AUTH` when there is none, since then no peer can know it.
+    /// - Throws: `E-AUTH` when there is none, since then no peer can know it; `E-KEYMODE` for one
+    ///   that is not this user's alone.
     func requireKey(for peer: String) throws(LivemigError) {
-        guard unsafe access(root.key, F_OK) != 0 else { return }
+        guard unsafe access(root.key, F_OK) != 0 else {
+            _ = try PrivateFile.open(root.key, O_RDONLY, as: .keyMode)
+            return
+        }
         throw LivemigError(
             .authentication, "the agent has no key to open data lanes to \(peer) with",
             at: root.key, fix: "run livemig host trust for the two hosts")
@@ -69,7 +74,7 @@ struct PeerKeys: Sendable {
     private func replaceLine(
         marked mark: String, with line: String, in path: String
     ) throws(LivemigError) {
-        let lock = try OwnedDescriptor.open(root.path + "/keys/lock", O_RDWR | O_CREAT)
+        let lock = try PrivateFile.open(root.path + "/keys/lock", O_RDWR | O_CREAT, as: .root)
         let locked = lock.number
         try SystemCall.check("flock") { flock(locked, LOCK_EX) }
         var lines = SmallFile.read(path).split(separator: "\n").map(String.init)

@@ -11,7 +11,7 @@ enum PreloadProof {
     static func check(
         _ folder: MachineFolder, _ guardian: borrowing GuardianClient
     ) throws(LivemigError) {
-        guard TrackingSupport.probe().isComplete else { return }
+        guard TrackingSupport.ofThisProcess.isComplete else { return }
         let memory = try GuestMemoryFile(adopting: try guardian.memory())
         var tracker = try DirtyTracker(
             try PreloadLibrary.startTracking(socket: folder.memorySocket),

@@ -42,11 +42,12 @@ struct SourceRole: Sendable {
         CrashPoint.reach(.sourceBegun)
         do throws(LivemigError) {
             try checkRules(definition)
-            let memory = try GuestMemoryFile(adopting: try guardian.memory())
+            let memory = try GuestMemoryFile(
+                adopting: try guardian.memory(), expecting: definition.memory)
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
             CrashPoint.reach(.sourceTracking)
-            let image = try SourceImage(memory, key: PageHashKey(secret: request.secret))
+            let image = try SourceImage(memory, key: PageHashKey(secret: request.secret.exposed))
             let session = try SourceSession(
                 self, definition, image, pageCount: memory.pageCount,
                 guardian: guardian.descriptor)
@@ -81,7 +82,7 @@ struct SourceRole: Sendable {
     /// Asked with the attempt begun, so that a refusal uses up the epoch here as the destination,
     /// which is prepared already, does there: else the next attempt would come with an old one.
     private func checkRules(_ definition: VMDefinition) throws(LivemigError) {
-        try TrackingSupport.probe().require(kernel: HostFactsProbe.kernelRelease())
+        try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.kernelRelease())
         try MoveRules.check(definition)
         guard request.policy.path == .direct else { return }
         try PeerKeys(root: environment.root).requireKey(for: request.peer.name)

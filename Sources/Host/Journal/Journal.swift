@@ -22,10 +22,10 @@ public struct Journal: ~Copyable, Sendable {
     /// - Parameters:
     ///   - path: the file.
     ///   - uuid: the VM of a record that is created.
-    /// - Throws: `E-BUSY` when another process is the writer, `E-JOURNAL-CORRUPT` when neither slot
-    ///   is valid or the record is another VM's.
+    /// - Throws: `E-BUSY` when another process is the writer, `E-JOURNAL` for a file that is not this
+    ///   user's alone, `E-JOURNAL-CORRUPT` when neither slot is valid or the record is another VM's.
     public init(openingOrCreating path: String, uuid: VMUUID) throws(LivemigError) {
-        let file = try OwnedDescriptor.open(path, O_RDWR | O_CREAT, as: .journal)
+        let file = try PrivateFile.open(path, O_RDWR | O_CREAT, as: .journal)
         let number = file.number
         if flock(number, LOCK_EX | LOCK_NB) != 0 {
             throw LivemigError(
@@ -41,7 +41,7 @@ public struct Journal: ~Copyable, Sendable {
     /// - Throws: `E-JOURNAL-CORRUPT` when neither slot is valid.
     public static func peek(_ path: String) throws(LivemigError) -> OwnershipRecord? {
         guard unsafe access(path, F_OK) == 0 else { return nil }
-        let file = try OwnedDescriptor.open(path, O_RDONLY, as: .journal)
+        let file = try PrivateFile.open(path, O_RDONLY, as: .journal)
         let slot = try read(file.number, path: path)
         if try isUnfinished(file.number, slot, path: path) { return nil }
         guard let slot else {

@@ -12,11 +12,15 @@ public final class SourceImage: Sendable {
 
     /// Maps guest RAM for reading.
     public init(_ memory: borrowing GuestMemoryFile, key: PageHashKey) throws(LivemigError) {
-        mapping = try GuestMapping(memory, .read)
+        mapping = try GuestMapping(memory, .read, survivesFaults: true)
         file = try GuestMemoryFile(adopting: try memory.descriptor.duplicate())
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
     }
+
+    /// Insists that what was read until now was guest RAM.
+    /// - Throws: `E-POISON` for memory that cannot be read.
+    func requireIntact() throws(LivemigError) { try mapping.requireIntact() }
 
     /// Guest RAM from page 0 on, while the guest writes it.
     @unsafe var bytes: UnsafeRawBufferPointer {
@@ -33,11 +37,15 @@ public final class DestinationImage: Sendable {
 
     /// Maps guest RAM for writing; it must be all zeros.
     public init(_ memory: borrowing GuestMemoryFile, key: PageHashKey) throws(LivemigError) {
-        mapping = try GuestMapping(memory, .write)
+        mapping = try GuestMapping(memory, .write, survivesFaults: true)
         file = try GuestMemoryFile(adopting: try memory.descriptor.duplicate())
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
     }
+
+    /// Insists that what was placed until now is in guest RAM.
+    /// - Throws: `E-POISON` for memory that cannot be written.
+    func requireIntact() throws(LivemigError) { try mapping.requireIntact() }
 
     /// Fills pages from a page on.
     @unsafe func write(_ content: UnsafeRawBufferPointer, _ page: UInt64) throws(BatchError) {

@@ -71,6 +71,7 @@ public struct LaneReceiver: ~Copyable {
                 "lane \(lane) ended round \(end.round) with \(end.batches) batches, "
                     + "\(batches) of round \(round) came")
         }
+        try image.requireIntact()
         try board.laneEnded(lane, round: round, digest: digest)
         round += 1
         batches = 0

@@ -88,14 +88,16 @@ public struct LaneSender: ~Copyable {
     private mutating func encode(_ round: UInt32) throws(LivemigError) -> EncodedBatch {
         let (image, pages) = (image, pages)
         var digest = digest
+        let batch: EncodedBatch
         do throws(BatchError) {
-            let batch = try unsafe encoder.encode(
+            batch = try unsafe encoder.encode(
                 pages.span, round: round, memory: image.bytes, table: image.table,
                 digest: &digest, codec: chooser.codec)
-            self.digest = digest
-            return batch
         } catch {
             throw error.livemigError
         }
+        try image.requireIntact()
+        self.digest = digest
+        return batch
     }
 }

@@ -24,7 +24,8 @@ final class QEMUProcess {
     ///   - folder: where sockets and logs go.
     /// - Throws: `E-QEMU` when the program cannot be started.
     init(_ command: ChildProcess.Command, folder: MachineFolder) throws(LivemigError) {
-        log = try .open(folder.hypervisorLog, O_RDWR | O_CREAT | O_APPEND, as: .io)
+        log = try PrivateFile.open(
+            folder.hypervisorLog, O_RDWR | O_CREAT | O_APPEND, exposure: .readable, as: .io)
         let number = log.number
         logStart = try SystemCall.check("lseek", at: folder.hypervisorLog) {
             lseek(number, 0, SEEK_END)

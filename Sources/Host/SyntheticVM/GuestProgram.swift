@@ -16,6 +16,7 @@ public enum GuestProgram {
     ///   line on standard error.
     public static func run(_ arguments: [String]) -> Int32 {
         _ = signal(SIGPIPE, SIG_IGN)
+        PrivateProcess.keepMemoryOutOfDumps()
         do {
             let options = try Options(arguments)
             let control = try start(options)

@@ -28,12 +28,18 @@ public enum VMDefinitionDocument {
     }
 
     /// Reads a definition from a regular file; a symbolic link is refused.
+    ///
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - generatedUUID: as for `decode`.
+    ///   - isOwn: whether livemig wrote it: nobody else may be able to write it then.
     /// - Throws: as `decode(bytes:name:generatedUUID:)`, and `E-FILE`, `E-FILETYPE`,
     ///   `E-PERMISSION`.
     public static func read(
-        path: String, generatedUUID: VMUUID? = nil
+        path: String, generatedUUID: VMUUID? = nil, isOwn: Bool = false
     ) throws(LivemigError) -> VMDefinition {
-        let bytes = try DocumentFile.read(path: path)
+        let bytes = try DocumentFile.read(
+            path: path, writers: isOwn ? .owner(.permission) : .group)
         return try decode(bytes: bytes, name: path, generatedUUID: generatedUUID)
     }
 

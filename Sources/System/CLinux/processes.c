@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -26,6 +27,28 @@ int clinux_pidfd_signal(int pidfd, int signal) {
 int clinux_forbid_core_dumps(void) {
     struct rlimit none = {0, 0};
     return setrlimit(RLIMIT_CORE, &none) < 0 ? -errno : 0;
+}
+
+int clinux_hide_memory(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0; }
+
+int clinux_forbid_new_privileges(void) {
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+void clinux_crash_silently(void) {
+    static const int crashes[] = {SIGQUIT, SIGABRT, SIGBUS, SIGFPE,
+                                  SIGILL,  SIGSEGV, SIGTRAP, SIGSYS};
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) signal(crashes[i], SIG_DFL);
+}
+
+int clinux_reset_environment(void) {
+    if (clearenv() != 0) return -ENOMEM;
+    if (setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1) < 0) return -errno;
+    return setenv("LANG", "C.UTF-8", 1) < 0 ? -errno : 0;
+}
+
+int clinux_close_from(int first) {
+    return syscall(SYS_close_range, first, ~0u, 0) < 0 ? -errno : 0;
 }
 
 int clinux_own_program(void *path, size_t capacity) {

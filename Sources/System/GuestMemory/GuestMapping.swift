@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import LinuxSystem
 public import MigrationModel
@@ -13,6 +14,8 @@ public struct GuestMapping: ~Copyable, @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     /// The number of bytes mapped.
     public let byteCount: Int
+    /// By which faults in the mapping are asked for; negative when they are not watched.
+    private let watch: CInt
 
     /// Whether the mapping may write.
     public enum Access: Sendable {
@@ -24,8 +27,16 @@ public struct GuestMapping: ~Copyable, @unchecked Sendable {
     }
 
     /// Maps the whole of a guest's RAM.
+    ///
+    /// - Parameters:
+    ///   - file: guest RAM.
+    ///   - access: whether pages may be placed.
+    ///   - survivesFaults: whether a page that cannot be read, such as one in poisoned memory, reads
+    ///     as zeros instead of ending the process; `requireIntact` tells.
     /// - Throws: `E-RESOURCE` when there is no room for the mapping.
-    public init(_ file: borrowing GuestMemoryFile, _ access: Access) throws(LivemigError) {
+    public init(
+        _ file: borrowing GuestMemoryFile, _ access: Access, survivesFaults: Bool = false
+    ) throws(LivemigError) {
         let number = file.descriptor.number
         let size = Int(file.size.bytes)
         let protection = access == .read ? PROT_READ : PROT_READ | PROT_WRITE
@@ -37,9 +48,23 @@ public struct GuestMapping: ~Copyable, @unchecked Sendable {
         _ = unsafe madvise(address, size, MADV_DONTDUMP)
         unsafe base = address
         byteCount = size
+        watch = survivesFaults ? unsafe clinux_faults_watch(address, size) : -1
     }
 
-    deinit { _ = unsafe munmap(base, byteCount) }
+    deinit {
+        clinux_faults_ignore(watch)
+        _ = unsafe munmap(base, byteCount)
+    }
+
+    /// Insists that every page that was used until now was there to be used.
+    /// - Throws: `E-POISON` with the number of the first page that was not.
+    public borrowing func requireIntact() throws(LivemigError) {
+        let offset = clinux_faults_first(watch)
+        guard offset >= 0 else { return }
+        throw LivemigError(
+            .poison, "page \(offset / Int64(GuestMemoryFile.pageSize)) of guest RAM cannot be used",
+            fix: "see the kernel's log for memory failures, or for huge pages that ran out")
+    }
 
     /// The address of the first byte; valid while the mapping lives.
     @unsafe

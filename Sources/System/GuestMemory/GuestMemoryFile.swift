@@ -32,17 +32,33 @@ public struct GuestMemoryFile: ~Copyable, Sendable {
     }
 
     /// Takes over a memory file that came from another process.
-    /// - Throws: `E-PERMISSION` unless it is sealed and of a size that can be guest RAM.
-    public init(adopting descriptor: consuming OwnedDescriptor) throws(LivemigError) {
+    ///
+    /// The seals are what makes reading a mapping of it safe: whoever holds the file could shrink
+    /// it otherwise.
+    ///
+    /// - Parameters:
+    ///   - descriptor: the file.
+    ///   - expected: the size that guest RAM must have; `nil` takes what it has.
+    /// - Throws: `E-PERMISSION` unless it is sealed and of that size, or of one that can be guest
+    ///   RAM.
+    public init(
+        adopting descriptor: consuming OwnedDescriptor, expecting expected: ByteCount? = nil
+    ) throws(LivemigError) {
         let number = descriptor.number
         guard clinux_memory_is_sealed(number) == 1 else {
             throw LivemigError(.permission, "guest RAM is not a sealed memory file")
         }
-        let end = try SystemCall.check("lseek") { lseek(number, 0, SEEK_END) }
-        guard end > 0, UInt64(end) % Self.pageSize == 0, UInt64(end) <= Self.sizeLimit.bytes else {
-            throw LivemigError(.permission, "guest RAM of \(end) bytes is not acceptable")
+        var status = stat()
+        try SystemCall.check("fstat") { unsafe fstat(number, &status) }
+        guard status.st_mode & S_IFMT == S_IFREG, let bytes = UInt64(exactly: status.st_size),
+            bytes > 0, bytes % Self.pageSize == 0, bytes <= Self.sizeLimit.bytes,
+            expected == nil || expected == ByteCount(bytes)
+        else {
+            let wanted = expected.map { ", \($0.bytes) are expected" } ?? ""
+            throw LivemigError(
+                .permission, "guest RAM of \(status.st_size) bytes is not acceptable\(wanted)")
         }
-        self.init(descriptor: descriptor, size: ByteCount(UInt64(end)))
+        self.init(descriptor: descriptor, size: ByteCount(bytes))
     }
 
     init(descriptor: consuming OwnedDescriptor, size: ByteCount) {

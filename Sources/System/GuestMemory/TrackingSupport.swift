@@ -12,6 +12,9 @@ public struct TrackingSupport: Hashable, Sendable, CustomStringConvertible {
     /// Whether `PAGEMAP_SCAN` is there, from Linux 6.7.
     public let pageScan: Bool
 
+    /// What this process found when it first asked.
+    public static let ofThisProcess = probe()
+
     /// Asks the kernel.
     public static func probe() -> TrackingSupport {
         let bits = UInt32(clinux_tracking_probe())

@@ -47,6 +47,9 @@ public enum UnixSocket {
     }
 
     /// Connects to a listening socket.
+    ///
+    /// An abstract name is in no folder that would keep others from listening there, so whoever
+    /// listens must be of this process's user, or root.
     public static func connect(
         _ path: String, _ kind: Kind, as code: ErrorCode = .io
     ) throws(LivemigError) -> OwnedDescriptor {
@@ -57,6 +60,7 @@ public enum UnixSocket {
                 unsafe Glibc.connect(number, address, length)
             }
         }
+        if path.hasPrefix(abstractMark) { try requireOwnUser(at: socket) }
         return socket
     }
 
@@ -67,15 +71,22 @@ public enum UnixSocket {
         let listening = listener.number
         let socket = OwnedDescriptor(
             owning: try SystemCall.checkNegated("accept4") { clinux_accept(listening) })
+        try requireOwnUser(at: socket)
+        return socket
+    }
+
+    /// Insists that the other end was made by this process's user, or root (unix(7), `SO_PEERCRED`).
+    private static func requireOwnUser(
+        at socket: borrowing OwnedDescriptor
+    ) throws(LivemigError) {
         let number = socket.number
         var user: UInt32 = .max
         try SystemCall.checkNegated("getsockopt(SO_PEERCRED)") {
             unsafe clinux_peer_user(number, &user)
         }
         guard user == 0 || user == geteuid() else {
-            throw LivemigError(.permission, "connection by user \(user) refused")
+            throw LivemigError(.permission, "connection with user \(user) refused")
         }
-        return socket
     }
 
     /// Two sockets connected to each other.

@@ -3,19 +3,29 @@ public import MigrationModel
 
 /// Files that hold documents: read only when regular, replaced only as a whole.
 public enum DocumentFile {
+    /// Who may be able to write a file that is read.
+    public enum Writers: Hashable, Sendable {
+        /// A group, but not everybody: a document that somebody hands in.
+        case group
+        /// Its owner alone, who is this user or root: a document that decides whom to trust, or
+        /// that this program has written itself. Another file is an error of the code given.
+        case owner(ErrorCode)
+    }
+
     /// Reads a regular file of at most `limit` bytes.
     ///
     /// The file is opened with `O_NOFOLLOW` and judged by `fstat` on the open descriptor, so
     /// nothing can be exchanged in between; `O_NONBLOCK` keeps a FIFO from blocking the open
     /// (open(2)).
     /// - Throws: `E-FILE` when it cannot be opened or read, `E-FILETYPE` for a symbolic link,
-    ///   folder, FIFO, socket or device, `E-XML-LIMIT` when longer than `limit`.
+    ///   folder, FIFO, socket or device, `E-PERMISSION` or the code in `writers` when others may
+    ///   write it, `E-XML-LIMIT` when longer than `limit`.
     public static func read(
-        path: String, limit: Int = ParserLimits.standard.bytes
+        path: String, limit: Int = ParserLimits.standard.bytes, writers: Writers = .group
     ) throws(LivemigError) -> [UInt8] {
         let file = try OwnedDescriptor(
             path: path, flags: O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        let length = try file.regularFileLength(path: path)
+        let length = try file.regularFileLength(path: path, writers: writers)
         guard length <= limit else { throw tooLong(path, limit) }
         // One byte more than allowed: a file that grows while it is read is noticed.
         let bytes = try file.read(atMost: limit + 1, path: path)

@@ -21,8 +21,11 @@ package struct OwnedDescriptor: ~Copyable {
     deinit { close(number) }
 
     /// The length of a file that must be regular.
-    /// - Throws: `E-FILETYPE` for anything else, `E-PERMISSION` when everybody may write it.
-    package func regularFileLength(path: String) throws(LivemigError) -> Int {
+    /// - Throws: `E-FILETYPE` for anything else, `E-PERMISSION` when everybody may write it, the
+    ///   code in `writers` when more may write it than stated there.
+    package func regularFileLength(
+        path: String, writers: DocumentFile.Writers
+    ) throws(LivemigError) -> Int {
         var status = stat()
         guard unsafe fstat(number, &status) == 0 else {
             throw Self.failure("cannot examine the file", path, errno)
@@ -30,9 +33,24 @@ package struct OwnedDescriptor: ~Copyable {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw LivemigError(.fileType, "not a regular file", at: path)
         }
-        guard status.st_mode & S_IWOTH == 0 else {
-            throw LivemigError(
-                .permission, "everybody may write the file", at: path, fix: "chmod o-w \(path)")
+        switch writers {
+        case .owner(let code):
+            guard status.st_uid == geteuid() || status.st_uid == 0 else {
+                throw LivemigError(
+                    code, "the file belongs to user \(status.st_uid), who could change it",
+                    at: path, fix: "chown it to the user who runs livemig, or to root")
+            }
+            guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
+                let mode = String(status.st_mode & 0o7777, radix: 8)
+                throw LivemigError(
+                    code, "others may write the file (mode 0\(mode))", at: path,
+                    fix: "chmod go-w \(path)")
+            }
+        case .group:
+            guard status.st_mode & S_IWOTH == 0 else {
+                throw LivemigError(
+                    .permission, "everybody may write the file", at: path, fix: "chmod o-w \(path)")
+            }
         }
         return Int(status.st_size)
     }

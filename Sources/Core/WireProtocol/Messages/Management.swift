@@ -120,16 +120,16 @@ public struct AttachConsole: MachineRequest, Hashable {
 /// One field: data, 64 KiB.
 public struct ConsoleInput: WireMessage, Hashable {
     public static let type = FrameType.consoleInput
-    /// The bytes.
-    public let bytes: [UInt8]
+    /// The bytes, which may be a password.
+    public let bytes: Secret<[UInt8]>
 
     /// Wraps bytes.
-    public init(bytes: [UInt8]) { self.bytes = bytes }
+    public init(bytes: [UInt8]) { self.bytes = Secret(bytes) }
 
-    public func encode(into writer: inout WireWriter) { writer.data(bytes) }
+    public func encode(into writer: inout WireWriter) { writer.data(bytes.exposed) }
 
     public init(from reader: inout WireReader) throws(WireError) {
-        bytes = try reader.data(limit: WireLimits.consoleChunk)
+        bytes = Secret(try reader.data(limit: WireLimits.consoleChunk))
     }
 }
 

@@ -15,7 +15,7 @@ public struct PrepareIncoming: WireMessage, Hashable {
     /// The VM's XML document.
     public let definition: String
     /// The key of the page hashes.
-    public let secret: UInt64
+    public let secret: Secret<UInt64>
     /// The source host's name, for messages.
     public let source: String
 
@@ -23,21 +23,21 @@ public struct PrepareIncoming: WireMessage, Hashable {
     public init(attempt: Attempt, definition: String, secret: UInt64, source: HostName) {
         self.attempt = attempt
         self.definition = definition
-        self.secret = secret
+        self.secret = Secret(secret)
         self.source = source.text
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.attempt(attempt)
         writer.text(definition, limit: WireLimits.definition)
-        writer.integer(secret)
+        writer.integer(secret.exposed)
         writer.text(source)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         attempt = try reader.attempt()
         definition = try reader.text(limit: WireLimits.definition)
-        secret = try reader.integer()
+        secret = Secret(try reader.integer())
         source = try reader.text(limit: 64)
     }
 }
@@ -69,7 +69,7 @@ public struct StartOutgoing: WireMessage, Hashable {
     /// The attempt.
     public let attempt: Attempt
     /// The key of the page hashes.
-    public let secret: UInt64
+    public let secret: Secret<UInt64>
     /// The destination, as this host reaches it.
     public let peer: Peer
     /// How the move shall behave.
@@ -106,7 +106,7 @@ public struct StartOutgoing: WireMessage, Hashable {
     ) {
         self.name = name
         self.attempt = attempt
-        self.secret = secret
+        self.secret = Secret(secret)
         self.peer = peer
         self.policy = policy
     }
@@ -114,7 +114,7 @@ public struct StartOutgoing: WireMessage, Hashable {
     public func encode(into writer: inout WireWriter) {
         writer.text(name.text)
         writer.attempt(attempt)
-        writer.integer(secret)
+        writer.integer(secret.exposed)
         writer.text(peer.name)
         writer.text(peer.address)
         writer.integer(peer.port)
@@ -134,7 +134,7 @@ public struct StartOutgoing: WireMessage, Hashable {
     public init(from reader: inout WireReader) throws(WireError) {
         name = try reader.vmName()
         attempt = try reader.attempt()
-        secret = try reader.integer()
+        secret = Secret(try reader.integer())
         peer = Peer(
             name: try reader.text(limit: 64), address: try reader.text(limit: 255),
             port: try reader.integer(), user: try reader.text(limit: 64),

@@ -7,6 +7,7 @@
 #include "descriptors.h"
 #include "dirty_tracking.h"
 #include "guest_memory.h"
+#include "memory_faults.h"
 #include "network.h"
 #include "preload_protocol.h"
 #include "processes.h"

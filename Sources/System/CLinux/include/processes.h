@@ -12,9 +12,28 @@
 int clinux_pidfd_open(pid_t process);
 int clinux_pidfd_signal(int pidfd, int signal);
 
-/* No core dump of this process and those it starts (setrlimit(2)). The process stays dumpable, or
- * /proc/PID/pagemap of a hypervisor it starts would belong to root alone. */
+/* No core dump of this process and those it starts (setrlimit(2), RLIMIT_CORE). A handler that
+ * core_pattern pipes to is not bound by it (core(5)). */
 int clinux_forbid_core_dumps(void);
+
+/* No core dump of this process by any handler, and no look at its memory by others of its user
+ * (prctl(2), PR_SET_DUMPABLE). A program that it starts is as others again (execve(2)): the page
+ * tables of a hypervisor stay readable for its user. */
+int clinux_hide_memory(void);
+
+/* No program that is started from here on gains privileges by its file (prctl(2),
+ * PR_SET_NO_NEW_PRIVS). */
+int clinux_forbid_new_privileges(void);
+
+/* Gives the signals of a crash their default action: Swift's runtime has its handlers installed
+ * before main, whose report shows registers and stacks. */
+void clinux_crash_silently(void);
+
+/* Empties the environment but for a fixed PATH and LANG; before other threads start. */
+int clinux_reset_environment(void);
+
+/* Closes every descriptor from a number on (close_range(2)). */
+int clinux_close_from(int first);
 
 /* The path of the running program (proc(5), /proc/self/exe), without a terminating zero. */
 int clinux_own_program(void *_Nullable path, size_t capacity);

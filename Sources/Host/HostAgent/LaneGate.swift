@@ -1,0 +1,69 @@
+import Glibc
+import LinuxSystem
+public import MigrationModel
+
+/// What the key of a peer may run: a lane, and nothing else.
+///
+/// The key's line in authorized_keys forces `livemig-agent lane --peer NAME`; what the peer asked
+/// for comes in a variable (sshd(8), "AUTHORIZED_KEYS FILE FORMAT") and is compared, never run.
+public struct LaneGate: Sendable {
+    private let root: HostRoot
+    private let peer: String
+
+    /// The one request that is admitted.
+    static let request = "livemig-agent lane"
+    /// How much of a request that is refused is shown, in bytes.
+    static let requestLimit = 256
+    /// The length at which the log takes no more refusals, so that a peer cannot fill the disk.
+    static let logLimit: off_t = 16 << 20
+
+    /// The gate of a peer's key.
+    public init(root: HostRoot, peer: String) {
+        self.root = root
+        self.peer = peer
+    }
+
+    /// What the peer asked sshd for; `nil` when it asked for a shell, or sshd is not involved.
+    ///
+    /// Read before the environment is left behind.
+    public static var originalCommand: String? {
+        unsafe getenv("SSH_ORIGINAL_COMMAND").map { unsafe String(cString: $0) }
+    }
+
+    /// Insists on a request for a lane.
+    /// - Throws: `E-GATE`; the refusal is one line of the host's log, too.
+    public func admit(_ request: String?) throws(LivemigError) {
+        guard request != Self.request else { return }
+        let asked = request.map { Self.shown($0) } ?? "a shell"
+        let refusal = LivemigError(
+            .gate, "the key of \(peer.escaped()) opens lanes and nothing else",
+            at: "asked for \(asked)")
+        log("\(refusal)")
+        throw refusal
+    }
+
+    private static func shown(_ request: String) -> String {
+        String(decoding: request.utf8.prefix(requestLimit), as: UTF8.self).escaped()
+    }
+
+    /// The refusal stands, whether or not it can be logged.
+    private func log(_ line: String) {
+        guard
+            let file = try? PrivateFile.open(
+                root.log, O_WRONLY | O_CREAT | O_APPEND, exposure: .readable, as: .root),
+            lseek(file.number, 0, SEEK_END) < Self.logLimit
+        else { return }
+        let entry = "\(Self.now) warning lane : \(line)\n"
+        try? DescriptorIO.write(Array(entry.utf8), to: file.number)
+    }
+
+    /// Such as `2026-11-23T22:05:09+0000`, as guardians write it.
+    private static var now: String {
+        var seconds = time(nil)
+        var parts = unsafe tm()
+        unsafe localtime_r(&seconds, &parts)
+        var text = [CChar](repeating: 0, count: 64)
+        let count = unsafe strftime(&text, text.count, "%Y-%m-%dT%H:%M:%S%z", &parts)
+        return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

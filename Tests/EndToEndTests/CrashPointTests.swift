@@ -44,13 +44,13 @@ import Testing
         /// Mostly waiting: a case takes seconds and little of a processor.
         static let benches = Repository.number("LIVEMIG_CRASH_BENCHES") ?? 6
 
-        /// All cases, or every n-th of them, so that a sample spreads over points and victims.
+        /// `LIVEMIG_CRASHES` of those whose name has `LIVEMIG_CRASH` in it, spread over points and
+        /// victims; Scripts/crash-points runs all.
         static func of(_ all: [CrashCase]) -> [CrashCase] {
-            let count = Repository.number("LIVEMIG_CRASHES") ?? all.count
-            guard count < all.count else { return all.reversed() }
-            let chosen = Repository.text("LIVEMIG_CRASH")
-            let wanted = all.filter { chosen == nil || "\($0)".contains(chosen ?? "") }
-            return (0..<min(count, wanted.count)).map { wanted[$0 * wanted.count / count] }
+            let wanted = Repository.text("LIVEMIG_CRASH")
+            let chosen = all.filter { crash in wanted.map { "\(crash)".contains($0) } ?? true }
+            let count = min(chosen.count, Repository.number("LIVEMIG_CRASHES") ?? 48)
+            return (0..<count).map { chosen[$0 * chosen.count / count] }.reversed()
         }
     }
     #else

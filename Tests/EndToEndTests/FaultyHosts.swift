@@ -114,7 +114,7 @@ final class FaultyHosts {
         let (here, there) = (source, destination)
         let summary = try hosts.summary(on: here)
         #expect(summary.state == .running, "\(name)", sourceLocation: location)
-        #expect(summary.right == "OWN", "\(name)", sourceLocation: location)
+        #expect(summary.right.word == "OWN", "\(name)", sourceLocation: location)
         try expectSoon(within: .seconds(15), { there.leftovers.isEmpty }, location)
         try expectSoon(within: .seconds(15), { there.processes.isEmpty }, location)
         // The guardian and the guest, and no agent.

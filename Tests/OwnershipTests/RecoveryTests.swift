@@ -1,6 +1,7 @@
 import MigrationModel
-import Ownership
 import Testing
+
+@testable import Ownership
 
 @Suite("What recovery plans, and what a failure leaves")
 struct RecoveryTests {

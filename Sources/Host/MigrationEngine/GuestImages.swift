@@ -13,7 +13,7 @@ public final class SourceImage: Sendable {
     /// Maps guest RAM for reading.
     public init(_ memory: borrowing GuestMemoryFile, key: PageHashKey) throws(LivemigError) {
         mapping = try GuestMapping(memory, .read, survivesFaults: true)
-        file = try GuestMemoryFile(adopting: try memory.descriptor.duplicate())
+        file = try memory.duplicate()
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
     }
@@ -38,7 +38,7 @@ public final class DestinationImage: Sendable {
     /// Maps guest RAM for writing; it must be all zeros.
     public init(_ memory: borrowing GuestMemoryFile, key: PageHashKey) throws(LivemigError) {
         mapping = try GuestMapping(memory, .write, survivesFaults: true)
-        file = try GuestMemoryFile(adopting: try memory.descriptor.duplicate())
+        file = try memory.duplicate()
         table = try PageHashTable(pageCount: memory.pageCount)
         self.key = key
     }

@@ -61,6 +61,11 @@ public struct GuestMemoryFile: ~Copyable, Sendable {
         self.init(descriptor: descriptor, size: ByteCount(bytes))
     }
 
+    /// Another descriptor of the same memory.
+    public borrowing func duplicate() throws(LivemigError) -> GuestMemoryFile {
+        GuestMemoryFile(descriptor: try descriptor.duplicate(), size: size)
+    }
+
     init(descriptor: consuming OwnedDescriptor, size: ByteCount) {
         self.descriptor = descriptor
         self.size = size

@@ -23,6 +23,14 @@ enum FrameMessages {
         case .consoleInput: try again(ConsoleInput.self, frame)
         case .createKey: try again(CreateKey.self, frame)
         case .authorizePeer: try again(AuthorizePeer.self, frame)
+        case .showRecord: try again(ShowRecord.self, frame)
+        case .recoverMachine: try again(RecoverMachine.self, frame)
+        case .cancelMachine: try again(CancelMachine.self, frame)
+        case .record: try again(RecordMessage.self, frame)
+        case .imageHashed: try again(ImageHashed.self, frame)
+        case .hashesWanted: try again(HashesWanted.self, frame)
+        case .pageHashes: try again(PageHashes.self, frame)
+        case .imageCompared: try again(ImageCompared.self, frame)
         case .prepareIncoming: try again(PrepareIncoming.self, frame)
         case .startOutgoing: try again(StartOutgoing.self, frame)
         case .cancel: try again(Cancel.self, frame)
@@ -63,6 +71,10 @@ enum FrameMessages {
             .guardianOwn,
             .guardianDiscard,
             .guardianPowerOff,
+            .guardianSettle,
+            .guardianCancel,
+            .guardianFreeze,
+            .guardianSeize,
             .guardianState,
             .guardianResumed:
             try guardian(frame)
@@ -84,6 +96,10 @@ enum FrameMessages {
         case .guardianOwn: try again(GuardianOwn.self, frame)
         case .guardianDiscard: try again(GuardianDiscard.self, frame)
         case .guardianPowerOff: try again(GuardianPowerOff.self, frame)
+        case .guardianSettle: try again(GuardianSettle.self, frame)
+        case .guardianCancel: try again(GuardianCancel.self, frame)
+        case .guardianFreeze: try again(GuardianFreeze.self, frame)
+        case .guardianSeize: try again(GuardianSeize.self, frame)
         case .guardianState: try again(GuardianState.self, frame)
         case .guardianResumed: try again(GuardianResumed.self, frame)
         default: nil

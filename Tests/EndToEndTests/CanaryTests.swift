@@ -49,7 +49,8 @@ import Testing
             #expect(try move.finish().status == 5)
             expectNothing(of: canaries, hosts, someone, after: "\(end)")
             try expectSoon(within: .seconds(20)) {
-                try hosts.beta.leftovers.isEmpty && hosts.summary(on: hosts.alpha).right.word == "OWN"
+                try hosts.beta.leftovers.isEmpty
+                    && hosts.summary(on: hosts.alpha).right.word == "OWN"
             }
         }
         try someone.succeed("move", "guest", "--to", "beta")

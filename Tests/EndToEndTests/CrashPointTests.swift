@@ -25,7 +25,7 @@ import Testing
     private static func work(
         _ queue: Monitor<[CrashCase]>, _ failures: Monitor<[String]>
     ) throws {
-        var bench = try CrashBench()
+        var bench = try makeBench()
         while let next = queue.withLock({ $0.popLast() }) {
             do {
                 let faults = try bench.run(next)
@@ -35,9 +35,16 @@ import Testing
                 failures.withLock { $0.append("\(next): \(error)") }
             }
             // What a failed case has left behind is not the next one's.
-            bench = try CrashBench()
+            bench = try makeBench()
         }
     }
+
+    /// Hosts are made one after the other: each asks the system for a free port.
+    private static func makeBench() throws -> CrashBench {
+        try making.withLock { _ in try CrashBench() }
+    }
+
+    private static let making = Monitor(())
 
     /// Which cases are run, and how many at once.
     private enum Sample {

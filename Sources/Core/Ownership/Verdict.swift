@@ -126,7 +126,7 @@ public enum Verdict: Hashable, Sendable {
 extension Epoch {
     /// Whether an epoch can only have come from an operator's decision after another, or after an
     /// attempt that came after that; attempts alone do not lead so far.
-    func overrules(_ other: Epoch) -> Bool {
+    public func overrules(_ other: Epoch) -> Bool {
         self > other && number - other.number >= GuardianMachine.forcedEpochs / 2
     }
 }

@@ -90,10 +90,9 @@ final class MoveCommand: SurveyingController {
         guard case .view(let report) = message, let next = attempt.epoch.next else {
             return finish("failed", in: world)
         }
-        let isPast =
-            world.mutant == .usedUpTooEarly
-            ? report.view.right.epoch == attempt.epoch : report.view.right.hasPassed(attempt)
-        guard isPast else { return finish("epoch not used up", in: world) }
+        guard report.view.right.hasPassed(attempt) else {
+            return finish("epoch not used up", in: world)
+        }
         prepare(Attempt(migration: world.newMigration(), epoch: next), in: world)
     }
 

@@ -26,10 +26,6 @@ public enum Mutant: String, CaseIterable, Sendable {
     case givesBackAfterAnyFailure = "give-back-after-any-failure"
     /// A record is acted on that a dead process has left in the page cache.
     case unsyncedRecordIsTrusted = "unsynced-record-trusted"
-    /// A controller prepares a destination beyond an attempt that the source may still commit.
-    case usedUpTooEarly = "epoch-used-up-too-early"
-    /// A destination answers for an attempt that is older than its record as if it had refused it.
-    case oldAttemptIsRefused = "old-attempt-refused"
 
     /// The name on the command line and in a failure.
     public var name: String { rawValue }
@@ -47,9 +43,6 @@ extension World {
             return try machine.handle(.source(.release(attempt, ready: own, own: own)))
         case (.refusalIsNotDurable, .destination(.discard), .ready),
             (.refusalIsNotDurable, .destination(.discard), .armed):
-            return []
-        case (.oldAttemptIsRefused, .destination(.discard(let attempt)), .aborted(let last))
-        where attempt.epoch < last.epoch:
             return []
         case (.destinationAutoStart, .destination(.ready), _):
             return try machine.handle(event) + autoStart(on: host)

@@ -119,7 +119,7 @@ public final class Guardian {
             // It runs on, and whoever tries next needs its sockets.
             _ = unsafe unlink(assignment.folder.guardianSocket)
         } else {
-            removeSockets()
+            assignment.folder.removeSockets()
             if journal.record.right.isDeparted {
                 assignment.folder.removeFilesOfDepartedGuest()
             }
@@ -255,15 +255,6 @@ public final class Guardian {
         return GuardianState(
             guest: guest, isIncoming: ownership.right.isIncoming, record: journal.record,
             memory: memory.size)
-    }
-
-    private func removeSockets() {
-        let folder = assignment.folder
-        for path in [
-            folder.guardianSocket, folder.monitorSocket, folder.memorySocket, folder.consoleSocket,
-        ] {
-            _ = unsafe unlink(path)
-        }
     }
 }
 

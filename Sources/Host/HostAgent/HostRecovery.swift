@@ -66,6 +66,7 @@ struct HostRecovery: Sendable {
         for case .record(let right) in try machine.handle(try step.eventWithoutGuest()) {
             try journal.write(right)
         }
+        folder.removeSockets()
         if journal.record.right.isDeparted { folder.removeFilesOfDepartedGuest() }
     }
 }

@@ -76,4 +76,11 @@ public struct MachineFolder: Hashable, Sendable {
     public func removeFilesOfDepartedGuest() {
         for path in [definition, consoleLog, hypervisorLog] { _ = unsafe unlink(path) }
     }
+
+    /// Removes the sockets of a guardian and a hypervisor that have ended.
+    public func removeSockets() {
+        for path in [guardianSocket, monitorSocket, memorySocket, consoleSocket] {
+            _ = unsafe unlink(path)
+        }
+    }
 }

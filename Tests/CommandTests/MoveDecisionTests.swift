@@ -390,6 +390,10 @@ struct WhereaboutsTests {
             ("gamma", Self.view("OWN", epoch: 8)))
         #expect(third.guest.host == "gamma")
         #expect(steps(third).contains("alpha removed the copy"))
+        let orphan = try Self.judge(
+            ("alpha", Self.view("GONE", .unknown, peer: "beta")), ("beta", Self.view("OWN")))
+        #expect(
+            steps(orphan) == ["beta made sure that the guest runs", "alpha removed the copy"])
         let twice = try Self.judge(("alpha", Self.view("OWN")), ("beta", Self.view("OWN")))
         #expect(steps(twice) == ["alpha stopped the guest", "beta stopped the guest"])
     }

@@ -32,7 +32,6 @@ import Testing
             ("in round 0, by a reset", .init(.reset, after: round, on: lanes)),
             ("in the switchover", .init(.cut, after: switchover, on: link)),
             ("in the switchover, by a reset", .init(.reset, after: switchover, on: link)),
-            ("late in the switchover", .init(.cut, after: switchover / 5 * 9, on: link)),
         ]
         for (name, plan) in plans {
             try faulty.expectRefused([plan], "cut \(name)", Self.broken)

@@ -18,20 +18,39 @@ public struct Parties: Hashable, Sendable {
     /// Who may run the VM.
     public let verdict: Verdict
 
+    private let leftovers: [Leftover]
+
+    /// What has lost the right for good and is there all the same.
+    private struct Leftover: Hashable, Sendable {
+        let host: HostName
+        let step: RecoveryStep
+    }
+
     /// Chooses the parties and decides.
     public init(_ entries: [Whereabouts.Entry]) {
+        leftovers = entries.compactMap { entry in
+            guard case .record(let record, let state) = entry.view,
+                state != .stopped || entry.machine != nil
+            else { return nil }
+            return switch record.right {
+            case .gone(let attempt): Leftover(host: entry.host, step: .finish(attempt))
+            case .aborted(let attempt): Leftover(host: entry.host, step: .discard(attempt))
+            default: nil
+            }
+        }
         (source, destination) = Choice(entries: entries).pair
         verdict = Verdict.decide(source: source?.view, destination: destination?.view)
     }
 
     /// What remains to be done, in order, and by whom.
     public var steps: [(host: HostName, step: RecoveryStep)] {
-        verdict.steps(source: source?.view, destination: destination?.view).compactMap { planned in
+        let steps = verdict.steps(source: source?.view, destination: destination?.view)
+        return steps.compactMap { planned in
             switch planned {
             case .source(let step): source?.host.map { ($0, step) }
             case .destination(let step): destination?.host.map { ($0, step) }
             }
-        }
+        } + leftovers.map { ($0.host, $0.step) }
     }
 }
 

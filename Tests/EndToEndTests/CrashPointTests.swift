@@ -56,7 +56,7 @@ import Testing
         static func of(_ all: [CrashCase]) -> [CrashCase] {
             let wanted = Repository.text("LIVEMIG_CRASH")
             let chosen = all.filter { crash in wanted.map { "\(crash)".contains($0) } ?? true }
-            let count = min(chosen.count, Repository.number("LIVEMIG_CRASHES") ?? 48)
+            let count = min(chosen.count, Repository.number("LIVEMIG_CRASHES") ?? 24)
             return (0..<count).map { chosen[$0 * chosen.count / count] }.reversed()
         }
     }

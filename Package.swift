@@ -108,7 +108,7 @@ var host: [Target] {
         .target(
             name: "Journal",
             dependencies: [
-                "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
+                "CLinux", "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
             ],
             path: "Sources/Host/Journal"),
         .target(

@@ -248,7 +248,7 @@ public final class Guardian {
     }
 
     func state() -> GuardianState {
-        return GuardianState(
+        GuardianState(
             guest: guest, isIncoming: ownership.right.isIncoming, record: journal.record,
             memory: memory.size)
     }

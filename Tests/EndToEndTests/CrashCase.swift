@@ -7,12 +7,6 @@ struct CrashCase: Hashable, Sendable, CustomStringConvertible {
     /// Whose program reaches the point.
     enum Side: Hashable, Sendable { case controller, source, destination }
 
-    /// Who is hit.
-    enum Victim: String, CaseIterable, Sendable {
-        case controller, sourceAgent, sourceGuardian, sourceGuest
-        case destinationAgent, destinationGuardian, destinationGuest
-    }
-
     /// How.
     enum Fault: String, CaseIterable, Sendable {
         /// `kill -9`.
@@ -23,7 +17,8 @@ struct CrashCase: Hashable, Sendable, CustomStringConvertible {
 
     let point: CrashPoint
     let side: Side
-    let victim: Victim
+    /// Who is hit.
+    let victim: MoveParty
     let fault: Fault
 
     var description: String { "\(side) at \(point): \(victim) \(fault)" }
@@ -31,7 +26,7 @@ struct CrashCase: Hashable, Sendable, CustomStringConvertible {
     /// Every point that a move which goes well passes, with every victim and fault.
     static let all: [CrashCase] = CrashPoint.allCases.flatMap { point in
         sides(of: point).flatMap { side in
-            Victim.allCases.flatMap { victim in
+            MoveParty.allCases.flatMap { victim in
                 Fault.allCases.map {
                     CrashCase(point: point, side: side, victim: victim, fault: $0)
                 }

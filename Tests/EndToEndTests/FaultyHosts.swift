@@ -89,6 +89,45 @@ final class FaultyHosts {
         try moveCleanly(location)
     }
 
+    /// Moves the guest and lets a fault happen in the middle of round 0.
+    ///
+    /// - Parameters:
+    ///   - fault: what happens.
+    ///   - direction: to which bytes.
+    ///   - connections: on which connections.
+    ///   - host: to which host they lead; `nil` for the destination.
+    func move(
+        striking fault: Fault, _ direction: FaultProxy.Direction, on connections: Range<Int>,
+        at host: TestHost? = nil
+    ) throws -> CommandResult {
+        for proxy in proxies { proxy.restart() }
+        // Slow enough for the fault to come in time.
+        proxy.plan(.init(.throttle(Bandwidth(bytesPerSecond: 4 << 20)), on: dataLanes))
+        let (lane, half) = (link.upperBound, laneBytes / 2)
+        let move = try begin()
+        try proxy.wait { $0.count > lane && $0[lane].toServer > half }
+        let place = host === source ? self.place : 1 - self.place
+        try proxies[place].strike(fault, [direction], on: connections)
+        return try move.finish()
+    }
+
+    /// Insists that a move has brought the guest to the other host, and ended with one of some
+    /// codes.
+    func expectMoved(
+        _ run: CommandResult, _ codes: Set<ExitCode>, _ name: String,
+        _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        let code = ExitCode(rawValue: run.status)
+        #expect(code.map(codes.contains) ?? false, "\(name): \(run)", sourceLocation: location)
+        let result = try run.moveLines(location).last
+        #expect(
+            result?.vmIs?.state == "running" && result?.vmIs?.host == destination.name.text,
+            "\(name): \(run)", sourceLocation: location)
+        for proxy in proxies { proxy.restart() }
+        place = 1 - place
+        try expectIntact(name, location)
+    }
+
     /// Insists that a move has failed before the commit.
     func expectFailure(
         _ run: CommandResult, _ name: String, _ codes: Set<ErrorCode>,

@@ -1,0 +1,72 @@
+import Glibc
+import LinuxSystem
+import MigrationModel
+import TestSupport
+
+/// A reference guest that is moved to and fro between two hosts, whatever happens to its moves;
+/// what must hold after each is in `Shuttle+Checks.swift`.
+final class Shuttle {
+    let hosts: TwoHosts
+    let someone: Operator
+    /// The host that the guest is on.
+    private(set) var source: TestHost
+    /// The other.
+    private(set) var destination: TestHost
+
+    /// Few pages, written all the time.
+    static let workload = "fill=4MiB ws=1MiB rate=4MiB/s"
+
+    convenience init(_ workload: String = workload, memory: Int = 16) throws {
+        let hosts = try TwoHosts()
+        try self.init(hosts, try Operator(hosts), workload, memory: memory)
+    }
+
+    /// A guest between hosts that somebody reaches in a way of their own.
+    init(
+        _ hosts: TwoHosts, _ someone: Operator, _ workload: String = workload, memory: Int = 16
+    ) throws {
+        self.hosts = hosts
+        self.someone = someone
+        source = hosts.alpha
+        destination = hosts.beta
+        try hosts.start(workload, memory: memory)
+    }
+
+    /// Begins a move of the guest to the other host.
+    func begin(
+        _ options: [String] = ["--lanes", "1"], environment: [String: String] = [:]
+    ) throws -> CommandInProgress {
+        try someone.begin(
+            ["move", "guest", "--to", destination.name.text] + options, environment: environment)
+    }
+
+    /// Notes on which host the guest is now.
+    func settle(on owner: TestHost) {
+        source = owner
+        destination = owner === hosts.alpha ? hosts.beta : hosts.alpha
+    }
+
+    /// Recovers until nothing is busy any more: agents that were hit may take time to go.
+    func recover() throws -> CommandResult {
+        let deadline = MonotonicTime.now + .seconds(30)
+        while true {
+            let result = try someone.run("recover", "guest")
+            let isBusy = result.status == ExitCode.busy.rawValue
+            guard isBusy, MonotonicTime.now < deadline else { return result }
+            usleep(100_000)
+        }
+    }
+
+    /// The host whose record gives it the right to run the guest; `nil` unless it is exactly one.
+    func owner() throws -> TestHost? {
+        let owners = [hosts.alpha, hosts.beta].filter { host in
+            (try? hosts.summary(on: host).right.mayRun) ?? false
+        }
+        return owners.count == 1 ? owners[0] : nil
+    }
+
+    /// What the guest does on the host that owns it.
+    func state() throws -> GuestLocation.State? {
+        try owner().flatMap { try? hosts.summary(on: $0).state }
+    }
+}

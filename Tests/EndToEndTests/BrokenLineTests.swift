@@ -10,7 +10,8 @@ import Testing
     // behind, keeps the command waiting, makes it say what is not true, or stands in the way of
     // the next move.
     @Test(.timeLimit(.minutes(60))) func everyBreakEndsWell() throws {
-        let cases = Benches.sample(of: BrokenLineCase.all, 36, unless: "LIVEMIG_BROKEN_LINES")
+        // A number without a common factor with the table picks other connections at each half-step.
+        let cases = Benches.sample(of: BrokenLineCase.all, 31, unless: "LIVEMIG_BROKEN_LINES")
         let failures = try Benches.run(cases, { try BrokenLineBench() }) { try $0.run($1) }
         for failure in failures { Issue.record("\(failure)") }
     }

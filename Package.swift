@@ -108,7 +108,7 @@ var host: [Target] {
         .target(
             name: "Journal",
             dependencies: [
-                "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
+                "CLinux", "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
             ],
             path: "Sources/Host/Journal"),
         .target(
@@ -242,7 +242,7 @@ var tests: [Target] {
         unitTests(of: "SSHTransport"),
         unitTests(of: "GuestMemory", "CLinux"),
         unitTests(of: "VMDefinitions"),
-        unitTests(of: "Journal"),
+        unitTests(of: "Journal", "CLinux"),
         unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
         unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
         unitTests(of: "FrameTransport", "WireProtocol"),

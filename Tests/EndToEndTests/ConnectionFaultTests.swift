@@ -69,6 +69,31 @@ import Testing
             "a stall in the switchover", silence)
     }
 
+    // Breaks when answers that do not arrive are waited for without limit, or the guest is given to
+    // a destination that cannot be heard.
+    @Test(.timeLimit(.minutes(3))) func answersThatVanish() throws {
+        let faulty = try FaultyHosts(try TwoHosts(), workload: Self.workload)
+        let run = try faulty.move(striking: .vanish, .toClient, on: faulty.link)
+        try faulty.expectFailure(run, "answers of the link", [.stall])
+        try faulty.moveCleanly()
+    }
+
+    // Breaks when a move needs the answers of its destination to the controller, or the controller
+    // waits without limit for a source that it cannot hear, or says of it what is not true.
+    @Test(.timeLimit(.minutes(3))) func controllerThatHearsNothing() throws {
+        let faulty = try FaultyHosts(try TwoHosts(), workload: Self.workload)
+        for direction in FaultProxy.Direction.allCases {
+            let run = try faulty.move(striking: .vanish, direction, on: 0..<faulty.link.lowerBound)
+            try faulty.expectMoved(run, [.success], "destination, \(direction)")
+        }
+        for direction in FaultProxy.Direction.allCases {
+            let run = try faulty.move(striking: .vanish, direction, on: 0..<1, at: faulty.source)
+            // The hosts finish; the source's last word does not arrive.
+            try faulty.expectMoved(
+                run, direction == .toClient ? [.committed] : [.success], "source, \(direction)")
+        }
+    }
+
     // Breaks when a connection that is only slow or far is given up.
     @Test(.timeLimit(.minutes(2))) func slowButWhole() throws {
         let faulty = try FaultyHosts(try TwoHosts(), workload: Self.workload)

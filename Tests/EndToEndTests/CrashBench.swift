@@ -10,9 +10,6 @@ import TestSupport
 final class CrashBench {
     private let shuttle: Shuttle
 
-    /// How long a move, or a recovery, may take with programs stopped for 5 s.
-    private static let limit: Duration = .seconds(60)
-
     init() throws { shuttle = try Shuttle() }
 
     /// Tries one crash.
@@ -26,32 +23,15 @@ final class CrashBench {
             case .source: shuttle.source.root
             case .destination: shuttle.destination.root
             }
-        try write(crash.point.rawValue, to: folder + "/crash-point")
+        let flag = CrashFlag(folder: folder)
+        try flag.raise(crash.point)
         let move = try shuttle.begin(environment: ["LIVEMIG_CRASH_POINTS": flags])
-        guard let waiting = try waitForPoint(folder, move) else {
-            _ = unsafe unlink(folder + "/crash-point")
+        guard let waiting = flag.wait(move) else {
             return ["the point was not reached: \(try move.finish())"]
         }
         hit(crash, move, waiting)
         let result = try move.finish()
         return try check(crash, result)
-    }
-
-    /// Waits until a program waits at the point; `nil` when the move ends without that.
-    private func waitForPoint(
-        _ folder: String, _ move: CommandInProgress
-    ) throws -> Int32? {
-        let path = folder + "/crash-point.reached"
-        let deadline = MonotonicTime.now + Self.limit
-        while MonotonicTime.now < deadline {
-            if let id = Int32(ProcessFiles.text(path).filter(\.isNumber)) {
-                _ = unsafe unlink(path)
-                return id
-            }
-            if move.hasEnded { return nil }
-            usleep(2000)
-        }
-        return nil
     }
 
     private func hit(_ crash: CrashCase, _ move: CommandInProgress, _ waiting: Int32) {
@@ -67,11 +47,6 @@ final class CrashBench {
             for id in victims { kill(id, SIGCONT) }
         }
         kill(waiting, SIGCONT)
-    }
-
-    private func write(_ text: String, to path: String) throws {
-        let file = try OwnedDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC)
-        try DescriptorIO.write(Array(text.utf8), to: file.number)
     }
 }
 

@@ -2,8 +2,8 @@ import MigrationModel
 import TestSupport
 import Testing
 
-/// Bytes that are damaged between SSH and the destination's agent, where no SSH sees it: only
-/// livemig's own checksums can.
+/// Bytes that are damaged between SSH and the destination's agent, on their way to it or back, where
+/// no SSH sees it: only livemig's own checksums can.
 @Suite(.serialized) struct DamagedLaneTests {
     private static let workload =
         "fill=12MiB ws=512KiB rate=1MiB/s content=random zero=0 writers=2 state=1MiB"
@@ -13,6 +13,7 @@ import Testing
         let connection: LaneFilter.Connection
         let offset: Int
         let damage: LaneFilter.Damage
+        var side = LaneFilter.Side.input
     }
 
     private static let cases = [
@@ -22,6 +23,16 @@ import Testing
         Case(name: "round 0 again", connection: .lane, offset: 3 << 20, damage: .replay),
         Case(name: "device state", connection: .link, offset: 500_000, damage: .flip),
         Case(name: "less device state", connection: .link, offset: 500_000, damage: .lose),
+        Case(
+            name: "acceptance of the link", connection: .link, offset: 40, damage: .flip,
+            side: .answers),
+        Case(
+            name: "acceptance of a lane", connection: .lane, offset: 50, damage: .flip,
+            side: .answers),
+        Case(name: "answers", connection: .link, offset: 120, damage: .flip, side: .answers),
+        Case(name: "less answers", connection: .link, offset: 120, damage: .lose, side: .answers),
+        Case(
+            name: "answers again", connection: .link, offset: 160, damage: .replay, side: .answers),
     ]
 
     // Breaks when a flipped, repeated or lost byte on the link or on a lane is not noticed before
@@ -33,7 +44,7 @@ import Testing
         try hosts.alpha.trust(hosts.beta, agent: filter.program)
         let faulty = try FaultyHosts(hosts, workload: Self.workload)
         for this in Self.cases {
-            try filter.damage(this.connection, after: this.offset, this.damage)
+            try filter.damage(this.connection, this.side, after: this.offset, this.damage)
             let run = try faulty.begin().finish()
             try filter.passEverything()
             try faulty.expectFailure(run, this.name, [.wire, .disconnected])
@@ -42,14 +53,28 @@ import Testing
     }
 }
 
-/// A program in the place of a peer's forced command, which damages what comes in before the agent
-/// reads it.
+/// A program in the place of a peer's forced command, which damages what the agent reads or writes.
 final class LaneFilter {
     enum Connection: String {
         /// The first of a move.
         case link
         /// All others.
         case lane
+    }
+
+    enum Side {
+        /// What comes from the source.
+        case input
+        /// What goes back to it.
+        case answers
+
+        /// How bash lets the bytes pass through `damaged`.
+        fileprivate var redirection: String {
+            switch self {
+            case .input: "< <(damaged 2>/dev/null)"
+            case .answers: "> >(damaged 2>/dev/null)"
+            }
+        }
     }
 
     enum Damage {
@@ -92,9 +117,12 @@ final class LaneFilter {
     ///
     /// - Parameters:
     ///   - connection: which connection.
+    ///   - side: which way the bytes go.
     ///   - count: how many bytes pass whole.
     ///   - damage: what happens then.
-    func damage(_ connection: Connection, after count: Int, _ damage: Damage) throws {
+    func damage(
+        _ connection: Connection, _ side: Side, after count: Int, _ damage: Damage
+    ) throws {
         moves += 1
         // What writes into the agent's input must hold nothing else of the session, or sshd would
         // wait for it; and it must pass bytes on as they come.
@@ -105,7 +133,7 @@ final class LaneFilter {
             damaged() { stdbuf -o0 head -c \(count) | tee "$passed"; \(damage.commands); exec cat; }
             if mkdir '\(folder.path("link-\(moves)"))' 2>/dev/null; then this=link; else this=lane; fi
             if [ "$this" = \(connection.rawValue) ]; then
-                exec '\(agent)' "$@" < <(damaged 2>/dev/null)
+                exec '\(agent)' "$@" \(side.redirection)
             fi
             exec '\(agent)' "$@"
 

@@ -26,10 +26,8 @@ final class FaultyHosts {
             try someone.add(host, Operator.Entry(port: proxy.port))
         }
         try hosts.start(workload)
-        let destination = proxies[1]
         try moveCleanly()
-        traffic = destination.traffic
-        #expect(traffic.count > 1 + Self.lanes, "\(traffic)")
+        #expect(traffic.count == 2 + Self.lanes, "\(traffic)")
     }
 
     private var all: [TestHost] { [hosts.alpha, hosts.beta] }
@@ -73,6 +71,8 @@ final class FaultyHosts {
     func moveAsPlanned(_ location: SourceLocation = #_sourceLocation) throws {
         let run = try begin().finish()
         try #require(run.status == 0, "\(run)", sourceLocation: location)
+        // Before anybody else connects.
+        if traffic.isEmpty { traffic = proxy.traffic }
         place = 1 - place
         try expectIntact("a move that works", location)
     }
@@ -87,6 +87,51 @@ final class FaultyHosts {
         let run = try begin().finish()
         try expectFailure(run, name, codes, location)
         try moveCleanly(location)
+    }
+
+    /// Moves the guest and lets a fault happen in the middle of round 0.
+    ///
+    /// - Parameters:
+    ///   - fault: what happens.
+    ///   - direction: to which bytes.
+    ///   - connections: on which connections.
+    ///   - host: to which host they lead; `nil` for the destination.
+    func move(
+        striking fault: Fault, _ direction: FaultProxy.Direction, on connections: Range<Int>,
+        at host: TestHost? = nil
+    ) throws -> CommandResult {
+        for proxy in proxies { proxy.restart() }
+        // Slow enough for the fault to come in time.
+        let first = link.upperBound
+        proxy.plan(
+            .init(.throttle(Bandwidth(bytesPerSecond: 4 << 20)), on: first..<first + Self.lanes))
+        // Lanes take pages as they can; together they carry the same each time.
+        let sum = { (all: [FaultProxy.Traffic]) in
+            all.dropFirst(first).reduce(0) { $0 + $1.toServer }
+        }
+        let half = sum(traffic) / 2
+        let move = try begin()
+        try proxy.wait { sum($0) > half }
+        let place = host === source ? self.place : 1 - self.place
+        try proxies[place].strike(fault, [direction], on: connections)
+        return try move.finish()
+    }
+
+    /// Insists that a move has brought the guest to the other host, and ended with one of some
+    /// codes.
+    func expectMoved(
+        _ run: CommandResult, _ codes: Set<ExitCode>, _ name: String,
+        _ location: SourceLocation = #_sourceLocation
+    ) throws {
+        let code = ExitCode(rawValue: run.status)
+        #expect(code.map(codes.contains) ?? false, "\(name): \(run)", sourceLocation: location)
+        let result = try run.moveLines(location).last
+        #expect(
+            result?.vmIs?.state == "running" && result?.vmIs?.host == destination.name.text,
+            "\(name): \(run)", sourceLocation: location)
+        for proxy in proxies { proxy.restart() }
+        place = 1 - place
+        try expectIntact(name, location)
     }
 
     /// Insists that a move has failed before the commit.

@@ -16,9 +16,17 @@ final class Shuttle {
     /// Few pages, written all the time.
     static let workload = "fill=4MiB ws=1MiB rate=4MiB/s"
 
-    init(_ workload: String = workload, memory: Int = 16) throws {
-        hosts = try TwoHosts()
-        someone = try Operator(hosts)
+    convenience init(_ workload: String = workload, memory: Int = 16) throws {
+        let hosts = try TwoHosts()
+        try self.init(hosts, try Operator(hosts), workload, memory: memory)
+    }
+
+    /// A guest between hosts that somebody reaches in a way of their own.
+    init(
+        _ hosts: TwoHosts, _ someone: Operator, _ workload: String = workload, memory: Int = 16
+    ) throws {
+        self.hosts = hosts
+        self.someone = someone
         source = hosts.alpha
         destination = hosts.beta
         try hosts.start(workload, memory: memory)

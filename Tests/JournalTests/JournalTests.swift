@@ -188,6 +188,19 @@ struct JournalTests {
         #expect(unsafe access(folder.path("elsewhere"), F_OK) != 0)
     }
 
+    // Broken by: a record on a file system that forgets it, or a file left there by the refusal.
+    @Test func aVolatileFileSystemIsRefused() throws {
+        // tmpfs on every Linux (shm_open(3)).
+        let folder = "/dev/shm/livemig-\(UInt64.random(in: .min ... .max).hexadecimal)"
+        #expect(unsafe mkdir(folder, 0o700) == 0)
+        defer { _ = unsafe rmdir(folder) }
+        let path = folder + "/ownership"
+        expect(.journal) { _ = try Journal(openingOrCreating: path, uuid: Samples.uuid) }
+        #expect(unsafe access(path, F_OK) != 0)
+        do { _ = try Journal(openingOrCreating: path, uuid: Samples.uuid, on: .any) }
+        #expect(unsafe unlink(path) == 0)
+    }
+
     // Broken by: a folder that cannot be synced because its path was put together wrongly.
     @Test func aRelativePath() throws {
         let folder = try ScratchFolder()

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Journal
 import LinuxSystem
@@ -24,7 +25,7 @@ private final class SmallDisk {
         }
     }
 
-    deinit { _ = umount2(path, CInt(MNT_DETACH.rawValue)) }
+    deinit { _ = unsafe umount2(path, CInt(MNT_DETACH)) }
 
     /// Uses up what is left of it.
     func fill() throws {
@@ -48,7 +49,7 @@ struct MediumTests {
     @Test func aWriteThatFailsIsFinal() throws {
         let disk = try SmallDisk(pages: 4)
         let path = disk.path + "/ownership"
-        var journal = try Journal(openingOrCreating: path, uuid: Samples.uuid)
+        var journal = try Journal(openingOrCreating: path, uuid: Samples.uuid, on: .any)
         try journal.write(JournalTests.first)
         try freeNextSlot(of: path, sequence: 2)
         try disk.fill()
@@ -62,7 +63,7 @@ struct MediumTests {
             #expect(try Journal.peek(path)?.right == JournalTests.first)
         }
         journal.unlock()
-        var next = try Journal(openingOrCreating: path, uuid: Samples.uuid)
+        var next = try Journal(openingOrCreating: path, uuid: Samples.uuid, on: .any)
         try next.write(JournalTests.second)
         #expect(try Journal.peek(path)?.right == JournalTests.second)
     }
@@ -86,9 +87,8 @@ struct MediumTests {
     private func freeNextSlot(of path: String, sequence: Int) throws {
         let file = try OwnedDescriptor.open(path, O_RDWR)
         let number = file.number
-        let mode = CInt(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
-        try SystemCall.check("fallocate", at: path) {
-            fallocate(number, mode, off_t(sequence % 2 * 4096), 4096)
+        try SystemCall.checkNegated("fallocate", at: path) {
+            clinux_memory_punch(number, UInt64(sequence % 2 * 4096), 4096)
         }
     }
 }

@@ -13,9 +13,8 @@ public final class AgentClient {
     ///
     /// - Parameters:
     ///   - root: the host's root.
-    ///   - namespace: where the agent and all that it starts have their network; `nil` shares the
-    ///     test's.
-    public init(root: String, in namespace: NetworkNamespace? = nil) throws(LivemigError) {
+    ///   - surroundings: where the agent runs, with all that it starts; `nil` for beside the test.
+    public init(root: String, in surroundings: (any Surroundings)? = nil) throws(LivemigError) {
         _ = signal(SIGPIPE, SIG_IGN)
         let ends = try UnixSocket.pair(.stream).release()
         let mine = OwnedDescriptor(owning: ends.first)
@@ -24,7 +23,7 @@ public final class AgentClient {
             try BuildProducts.program("livemig-agent"), ["serve", "--root", root],
             environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
             descriptors: [0: theirs.number, 1: theirs.number, 2: 2])
-        namespace?.enter(&command)
+        surroundings?.enter(&command)
         process = try ChildProcess(command)
         channel = FrameChannel(
             try DescriptorChannel(socket: mine, stall: .seconds(60), at: "agent"), at: "agent")

@@ -2,11 +2,17 @@ import Glibc
 public import LinuxSystem
 public import MigrationModel
 
+/// Where a test runs programs, other than beside itself.
+public protocol Surroundings: Sendable {
+    /// Makes a command run in here, with all that it starts.
+    func enter(_ command: inout ChildProcess.Command)
+}
+
 /// A network of its own, such as a host has, deleted with the object (ip-netns(8)).
 ///
 /// Needs root. The name carries the test's process id, so that what a crashed test left behind can
 /// be told from what a running one uses.
-public final class NetworkNamespace: Sendable {
+public final class NetworkNamespace: Surroundings {
     /// The name that `ip netns` knows it by.
     public let name: String
 

@@ -31,16 +31,15 @@ public final class SSHServerFixture: Sendable {
     /// - Parameters:
     ///   - options: lines for its sshd_config, in place of the fixture's own of the same keyword.
     ///   - keyOptions: what stands before the client's key in authorized_keys.
-    ///   - namespace: where it listens, with all that its sessions run; `nil` for the test's own
-    ///     network.
+    ///   - surroundings: where it runs, with all that its sessions run; `nil` for beside the test.
     ///   - address: the IPv4 address to listen on.
     /// - Throws: when openssh-server is not installed or the server does not answer within 10 s.
     public init(
-        options: [String] = [], keyOptions: String = "", in namespace: NetworkNamespace? = nil,
+        options: [String] = [], keyOptions: String = "", in surroundings: (any Surroundings)? = nil,
         address: String = "127.0.0.1"
     ) throws(LivemigError) {
         self.address = address
-        self.namespace = namespace
+        namespace = surroundings as? NetworkNamespace
         for file in [Self.program, Self.keygen] where unsafe access(file, X_OK) != 0 {
             throw LivemigError(
                 .file, "\(file) is missing", fix: "apt-get install openssh-server openssh-client")
@@ -57,7 +56,7 @@ public final class SSHServerFixture: Sendable {
             Self.configuration(folder, address, port: port, options), to: "sshd_config")
         // sshd refuses to start without its privilege separation folder.
         _ = unsafe mkdir("/run/sshd", 0o755)
-        process = try Self.start(folder, namespace)
+        process = try Self.start(folder, surroundings)
         try waitUntilReady()
     }
 
@@ -174,13 +173,13 @@ public final class SSHServerFixture: Sendable {
     }
 
     private static func start(
-        _ folder: ScratchFolder, _ namespace: NetworkNamespace?
+        _ folder: ScratchFolder, _ surroundings: (any Surroundings)?
     ) throws(LivemigError) -> ChildProcess {
         let log = try OwnedDescriptor.open(folder.path("log"), O_WRONLY | O_CREAT | O_APPEND)
         var command = ChildProcess.Command(
             program, ["-D", "-e", "-f", folder.path("sshd_config")],
             environment: ["PATH": "/usr/bin:/bin"], descriptors: [2: log.number])
-        namespace?.enter(&command)
+        surroundings?.enter(&command)
         return try ChildProcess(command)
     }
 

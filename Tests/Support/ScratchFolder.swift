@@ -7,10 +7,10 @@ public final class ScratchFolder: Sendable {
     /// The folder, without a trailing slash.
     public let path: String
 
-    /// Makes a new folder in `$TMPDIR`, else `/tmp`.
+    /// Makes a new folder in `$TMPDIR`, else in `/var/tmp`, which is on a disk where `/tmp` is not.
     /// - Throws: `E-IO` when it cannot be made.
     public init() throws(LivemigError) {
-        let base = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/tmp"
+        let base = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/var/tmp"
         path = "\(base)/livemig-\(UInt64.random(in: .min ... .max).hexadecimal)"
         try SystemCall.check("mkdir", at: path) { unsafe mkdir(path, 0o700) }
     }

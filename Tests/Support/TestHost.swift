@@ -11,24 +11,29 @@ public final class TestHost {
     public let root: String
     /// Its sshd.
     public let ssh: SSHServerFixture
-    /// Where its agents, guests and sshd have their network; `nil` shares the test's.
-    public let namespace: NetworkNamespace?
+    /// Where its agents, guests and sshd run; `nil` for beside the test.
+    public let surroundings: (any Surroundings)?
     private let scratch: ScratchFolder
 
     /// Makes a host.
     ///
     /// - Parameters:
     ///   - name: the host's name.
-    ///   - namespace: its network; `nil` shares the test's.
+    ///   - surroundings: where its programs run; `nil` for beside the test.
     ///   - address: where its sshd listens.
     public init(
-        _ name: String, in namespace: NetworkNamespace? = nil, address: String = "127.0.0.1"
+        _ name: String, in surroundings: (any Surroundings)? = nil, address: String = "127.0.0.1"
     ) throws(LivemigError) {
         self.name = try HostName(name)
-        self.namespace = namespace
+        self.surroundings = surroundings
         scratch = try ScratchFolder()
         root = scratch.path("r")
-        ssh = try SSHServerFixture(in: namespace, address: address)
+        // A machine that runs the tests may have a systemd, which is not theirs to use.
+        if !(surroundings is SystemdHost) {
+            _ = unsafe mkdir(root, 0o700)
+            try scratch.write("", to: "r/guardians-without-units")
+        }
+        ssh = try SSHServerFixture(in: surroundings, address: address)
     }
 
     deinit {
@@ -38,7 +43,7 @@ public final class TestHost {
 
     /// A controller's connection to the host's agent.
     public func agent() throws(LivemigError) -> AgentClient {
-        try AgentClient(root: root, in: namespace)
+        try AgentClient(root: root, in: surroundings)
     }
 
     /// Where a peer's agent finds this host.
@@ -88,7 +93,8 @@ public final class TestHost {
     /// The files below the host's root, but for keys and logs that stay on purpose.
     public var leftovers: [String] {
         TreeListing.files(below: root).filter {
-            !$0.hasPrefix("keys/") && $0 != "agent.log" && !$0.hasSuffix("/ownership")
+            !$0.hasPrefix("keys/") && !$0.hasSuffix("/ownership")
+                && !["agent.log", "guardians-without-units"].contains($0)
         }
     }
 
@@ -119,10 +125,7 @@ public enum ProcessListing {
     private static func all(containing text: String) -> [(id: Int32, command: String)] {
         TreeListing.names(in: "/proc").compactMap { name in
             guard let id = Int32(name), id != getpid() else { return nil }
-            guard let file = try? OwnedDescriptor.open("/proc/\(name)/cmdline", O_RDONLY),
-                let bytes = try? DescriptorIO.readFully(upTo: 64 << 10, from: file.number)
-            else { return nil }
-            let command = String(decoding: bytes.map { $0 == 0 ? 32 : $0 }, as: UTF8.self)
+            let command = ProcessFiles.text("/proc/\(name)/cmdline")
             return command.contains(text) ? (id, command) : nil
         }
     }

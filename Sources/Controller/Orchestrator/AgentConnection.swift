@@ -90,6 +90,16 @@ public final class AgentConnection: Sendable {
         }
     }
 
+    /// Takes the next frame, which must come within a limit if there is one.
+    /// - Throws: as without a limit; `E-STALL` when the limit is over.
+    func receive(within limit: Duration?) async throws(LivemigError) -> Frame {
+        guard let limit else { return try await receive() }
+        let late = LivemigError(.stall, "nothing came for \(limit.brief)", at: host.name.text)
+        return try await withDeadline(limit, late: late) { () async throws(LivemigError) in
+            try await self.receive()
+        }
+    }
+
     /// Sends a request and waits for its answer.
     ///
     /// - Parameters:

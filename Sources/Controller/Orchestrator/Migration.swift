@@ -220,11 +220,18 @@ public final class Migration: Sendable {
         return .failed(LivemigError(.internal, "the move was left without an observer"))
     }
 
+    /// The longest silence of a source that copies: it says five times a second how far it is,
+    /// until its own limits on a silent link and on the blackout have ended the move.
+    private static let silenceLimit = Duration.seconds(20)
+
     /// Passes on what an agent says, until its last word.
     private func listen(to agent: AgentConnection, as side: MoveConversation.Side) async {
+        var limit: Duration?
         do throws(LivemigError) {
             while true {
-                let message = try Self.message(try await agent.receive(), agent.host.name)
+                let frame = try await agent.receive(within: limit)
+                let message = try Self.message(frame, agent.host.name)
+                if side == .source, case .phase(.preCopy)? = message { limit = Self.silenceLimit }
                 guard let message else { continue }
                 supply.yield(.message(side, message))
                 switch message {
@@ -238,30 +245,6 @@ public final class Migration: Sendable {
             }
         } catch {
             supply.yield(.lost(side, error))
-        }
-    }
-
-    /// What a frame of an agent says about a move; `nil` for what says nothing.
-    static func message(
-        _ frame: Frame, _ host: HostName
-    ) throws(LivemigError) -> MoveConversation.Message? {
-        do throws(LivemigError) {
-            switch frame.type {
-            case .phase: return .phase(try frame.decode(PhaseMessage.self).phase)
-            case .round: return .round(try frame.decode(RoundMessage.self).round)
-            case .progress: return .progress(try frame.decode(ProgressMessage.self))
-            case .moved: return .moved(try frame.decode(Moved.self).report)
-            case .failure:
-                var error = try frame.decode(FailureMessage.self).error.named(host)
-                // An agent does not know its name.
-                if error.guest?.host == "" { error.guest?.host = host.text }
-                return .failed(error)
-            case .done: return nil
-            default:
-                throw LivemigError(.wire, "frame type \(frame.type) is not expected here")
-            }
-        } catch {
-            throw error.named(host)
         }
     }
 

@@ -111,13 +111,19 @@ final class DestinationWorker {
         switch timer {
         case .patience where stage == .gathering:
             over(LivemigError(.stall, "the source has not come"), in: world)
-        case .silence where !isOver && link != nil && digest == nil:
-            guard world.now - lastHeard > Self.stallLimit, question == nil else {
-                return world.set(.silence, of: agent.id, after: Self.silenceInterval)
-            }
+        case .silence where !isOver && link != nil:
+            guard world.now - lastHeard > Self.stallLimit, question == nil, !isUndecided(in: world)
+            else { return world.set(.silence, of: agent.id, after: Self.silenceInterval) }
+            guard !isOwner else { return over(nil, in: world) }
             fail(LivemigError(.stall, "nothing from the source"), in: world)
         default: break
         }
+    }
+
+    /// A ready copy waits without limit, unless the right or the refusal came in another way.
+    private func isUndecided(in world: World) -> Bool {
+        guard let digest, !isOwner else { return false }
+        return world.hosts[agent.place].disk.right == .ready(attempt, digest: digest)
     }
 
     private func heard(_ message: Message, in world: World) {

@@ -67,14 +67,16 @@ struct Guard: ParsableCommand {
     @Option var incoming: String?
     @Option var epoch: UInt64 = 0
     @Option var peer = ""
+    @Option var starter: String?
     @Flag var adopt = false
     @Flag var keepStill = false
 
     func run() throws {
-        try AgentProgram.run(inheriting: GuardProgram.inheritedDescriptors) {
+        let starter = starter.map(GuardProgram.Starter.listening) ?? .inherited
+        try AgentProgram.run(inheriting: starter.inheritedDescriptors) {
             () throws(LivemigError) in
             let environment = try AgentEnvironment(root: try HostRoot(location.root))
-            try GuardProgram.run(environment, try name(), try role())
+            try GuardProgram.run(environment, try name(), try role(), starter)
         }
     }
 

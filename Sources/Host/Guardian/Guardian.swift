@@ -80,7 +80,8 @@ public final class Guardian {
         self.log = log
         if case .adopt = assignment.role { try Self.requireRecord(of: assignment) }
         journal = try Journal(
-            openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid)
+            openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid,
+            on: assignment.medium)
         ownership = GuardianMachine(right: journal.record.right, guest: .running)
         // Before anything of the folder is touched: its sockets are the orphan's.
         orphan = try Self.orphan(of: assignment)
@@ -146,7 +147,9 @@ public final class Guardian {
             mode = .incoming
         case .adopt(let keepStill):
             try adopt(keepStill: keepStill)
-            return try GuardianChannel.send(state(), to: starter)
+            // Whoever asked for it may have gone; the guest is guarded all the same.
+            try? GuardianChannel.send(state(), to: starter)
+            return
         }
         do throws(LivemigError) {
             CrashPoint.reach(.beforeLaunch)
@@ -245,16 +248,20 @@ public final class Guardian {
     }
 
     func state() -> GuardianState {
-        let status = machine.flatMap { machine -> MachineStatus? in try? machine.status() }
-        let guest: GuestLocation.State =
-            switch status {
-            case .running: .running
-            case .paused, .incoming: .paused
-            case .shutdown, .failed, nil: .stopped
-            }
-        return GuardianState(
+        GuardianState(
             guest: guest, isIncoming: ownership.right.isIncoming, record: journal.record,
             memory: memory.size)
+    }
+
+    /// What the guest does; a hypervisor that does not say may well run it.
+    private var guest: GuestLocation.State {
+        guard let machine else { return .stopped }
+        switch try? machine.status() {
+        case .running: return .running
+        case .paused, .incoming: return .paused
+        case .shutdown, .failed: return .stopped
+        case nil: return .unknown
+        }
     }
 }
 

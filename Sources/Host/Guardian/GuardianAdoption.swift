@@ -10,6 +10,14 @@ import Ownership
 ///
 /// The lock on the record decides between guardians that try at the same time. The hypervisor is
 /// not a child of this process, so its end is seen, but not how it ended.
+extension Guardian.Assignment {
+    /// What the record may be on; one that exists is used where it is.
+    var medium: RecordMedium {
+        if case .adopt = role { return .any }
+        return folder.allowsVolatileRecord ? .any : .durable
+    }
+}
+
 extension Guardian {
     /// A record that is missing is no ground to destroy a guest that runs, nor to let one run.
     static func requireRecord(of assignment: Assignment) throws(LivemigError) {

@@ -60,6 +60,13 @@ public struct DoctorReport {
             "hypervisor  \(facts.hypervisor)",
             "KVM         \(facts.hasKVM ? "/dev/kvm can be opened" : "not usable here")",
             "memory      \(facts.memoryAvailable) available of \(facts.memoryTotal)",
+            "guardians   \(Self.guardians(in: environment.root))",
         ]
+    }
+
+    private static func guardians(in root: HostRoot) -> String {
+        ServiceManager.of(root) == nil
+            ? "processes of their own; livemig-agent recover replaces one that died"
+            : "units of systemd, which starts one again that died"
     }
 }

@@ -1,3 +1,4 @@
+import Glibc
 public import Guardian
 import Hypervisor
 import LinuxSystem
@@ -7,19 +8,54 @@ import WireProtocol
 
 /// `livemig-agent guard`: the guardian of one VM, as a program.
 public enum GuardProgram {
-    /// How many descriptors a guardian is started with: the standard ones and its starter's.
-    public static let inheritedDescriptors = GuardianStarter.starterDescriptor + 1
+    /// Where a guardian finds the agent that started it.
+    public enum Starter: Hashable, Sendable {
+        /// At the descriptor beside the standard ones.
+        case inherited
+        /// Where it listens; an agent that listens no more has started an earlier guardian.
+        case listening(String)
+
+        /// How many descriptors the guardian is started with.
+        public var inheritedDescriptors: CInt {
+            switch self {
+            case .inherited: GuardianStarter.starterDescriptor + 1
+            case .listening: GuardianStarter.starterDescriptor
+            }
+        }
+
+        /// The connection; `nil` for a guardian that was started again, by a service manager.
+        func connect() -> OwnedDescriptor? {
+            switch self {
+            case .inherited: OwnedDescriptor(owning: GuardianStarter.starterDescriptor)
+            case .listening(let door): try? UnixSocket.connect(door, .packets)
+            }
+        }
+    }
 
     /// Guards a VM until it has gone from this host.
     ///
     /// - Parameters:
     ///   - environment: the host.
     ///   - name: the VM, whose definition is in its folder.
-    ///   - role: how the VM comes to this host.
+    ///   - role: how the VM comes to this host; a guardian that was started again takes its guest
+    ///     over whatever it says.
+    ///   - starter: the agent that started it.
     public static func run(
-        _ environment: AgentEnvironment, _ name: VMName, _ role: Guardian.Role
+        _ environment: AgentEnvironment, _ name: VMName, _ role: Guardian.Role, _ starter: Starter
     ) throws(LivemigError) {
-        let starter = OwnedDescriptor(owning: GuardianStarter.starterDescriptor)
+        guard let connection = starter.connect() else {
+            let nobody = try UnixSocket.pair(.packets).release()
+            _ = close(nobody.second)
+            return try run(
+                environment, name, .adopt(keepStill: false), OwnedDescriptor(owning: nobody.first))
+        }
+        try run(environment, name, role, connection)
+    }
+
+    private static func run(
+        _ environment: AgentEnvironment, _ name: VMName, _ role: Guardian.Role,
+        _ starter: consuming OwnedDescriptor
+    ) throws(LivemigError) {
         let report = try starter.duplicate()
         let folder = environment.root.machine(name)
         let guardian: Guardian

@@ -110,7 +110,9 @@ struct HandOver {
         let reading = OwnedDescriptorBox(OwnedDescriptor(owning: ends.first))
         let link = link
         let reader = WorkerThread("device state") {
-            try Self.forward(from: reading.descriptor.number, to: link.sink)
+            // The hypervisor must not wait for a link that has gone.
+            defer { _ = shutdown(reading.descriptor.number, CInt(SHUT_RDWR)) }
+            return try Self.forward(from: reading.descriptor.number, to: link.sink)
         }
         do throws(LivemigError) {
             let writing = OwnedDescriptor(owning: ends.second)
@@ -119,9 +121,14 @@ struct HandOver {
             // A hypervisor that still writes is let go, and the reader ends too, also when the
             // guardian, which would see to it, has died.
             _ = shutdown(reading.descriptor.number, CInt(SHUT_RDWR))
-            _ = try? reader.join()
+            // Where the reader has failed, that is why.
+            _ = try result(of: reader)
             throw error
         }
+        return try result(of: reader)
+    }
+
+    private func result(of reader: WorkerThread<UInt64>) throws(LivemigError) -> UInt64 {
         do {
             return try reader.join()
         } catch let error as LivemigError {

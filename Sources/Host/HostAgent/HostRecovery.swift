@@ -59,7 +59,7 @@ struct HostRecovery: Sendable {
         guard let record = try Journal.peek(folder.record) else {
             throw LivemigError(.noVM, "this host has no record of the VM", at: folder.path)
         }
-        var journal = try Journal(openingOrCreating: folder.record, uuid: record.uuid)
+        var journal = try Journal(openingOrCreating: folder.record, uuid: record.uuid, on: .any)
         // With the record locked nobody starts the VM any more.
         if let orphan = OrphanedHypervisor(of: folder) { throw orphan.refusal }
         var machine = GuardianMachine(right: journal.record.right, guest: .running)

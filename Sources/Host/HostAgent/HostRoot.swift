@@ -49,8 +49,16 @@ public struct HostRoot: Hashable, Sendable {
 
     /// The folder of a VM.
     public func machine(_ name: VMName) -> MachineFolder {
-        MachineFolder(path: "\(path)/vms/\(name)")
+        MachineFolder(
+            path: "\(path)/vms/\(name)",
+            allowsVolatileRecord: unsafe access(allowanceOfVolatileRecords, F_OK) == 0)
     }
+
+    /// A file of the operator's: records may be on a file system that can lose them.
+    private var allowanceOfVolatileRecords: String { path + "/allow-volatile-records" }
+
+    /// A file of the operator's: guardians are no units of systemd.
+    var refusalOfUnits: String { path + "/guardians-without-units" }
 
     /// The folder that has a folder for each VM.
     public var machines: String { path + "/vms" }

@@ -40,7 +40,7 @@ final class LaneConnection: Sendable {
     /// Given up at the end, for a pipe ends only with its last writer.
     private let output: Mutex<OwnedDescriptor?>
     /// The door's process, which waits for the end; closing it ends the SSH session.
-    private let door: OwnedDescriptor?
+    private let door: Mutex<OwnedDescriptor?>
 
     init(
         hello: [UInt8] = [], input: consuming OwnedDescriptor,
@@ -49,7 +49,7 @@ final class LaneConnection: Sendable {
         self.hello = hello
         self.input = input
         self.output = Mutex(output)
-        self.door = door
+        self.door = Mutex(door)
     }
 
     /// Takes over a stream socket.
@@ -91,7 +91,10 @@ final class LaneConnection: Sendable {
     var descriptor: CInt { input.number }
 
     /// Ends both directions for everyone who uses the connection.
+    ///
+    /// The pipes of an SSH session end when its door does, also where nothing comes from the peer.
     func end() {
+        door.withLock { $0 = nil }
         _ = shutdown(input.number, CInt(SHUT_RDWR))
         output.withLock { output in
             if case .some(let output) = output { _ = shutdown(output.number, CInt(SHUT_RDWR)) }

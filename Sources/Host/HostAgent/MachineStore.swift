@@ -89,7 +89,9 @@ struct MachineStore: Sendable {
             try replaceTombstone(record, of: definition)
         }
         try HostRoot.makeFolder(folder.path)
-        var journal = try Journal(openingOrCreating: folder.record, uuid: definition.uuid)
+        var journal = try Journal(
+            openingOrCreating: folder.record, uuid: definition.uuid,
+            on: folder.allowsVolatileRecord ? .any : .durable)
         try journal.write(.owner(journal.record.right.epoch, nil))
         try write(definition, to: folder)
         return definition.name

@@ -76,10 +76,12 @@ final class PeerLink: Sendable {
             state.withLock { $0.compared = compared }
         case .ownerAcknowledged:
             let acknowledged = try frame.decode(OwnerAcknowledged.self)
+            try require(acknowledged.attempt)
             let now = MonotonicTime.now
             state.withLock { $0.acknowledged = $0.acknowledged ?? (acknowledged, now) }
         case .aborted:
             let aborted = try frame.decode(Aborted.self)
+            try require(aborted.attempt)
             state.withLock { $0.aborted = aborted }
             board.fail(aborted.reason.error.at(place))
         case .failure: throw try frame.decode(FailureMessage.self).error.at(place)

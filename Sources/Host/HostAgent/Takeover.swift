@@ -44,7 +44,7 @@ struct Takeover {
         var progress = Progress()
         do throws(LivemigError) {
             while true {
-                try waitForFrame(on: link.descriptor, guardian, progress)
+                guard try waitForFrame(on: link.descriptor, guardian, progress) else { break }
                 guard let frame = try session.receive() else { break }
                 if try take(frame, session, guardian, sink, &progress) { return }
             }
@@ -56,21 +56,34 @@ struct Takeover {
         }
     }
 
-    /// Waits for the source, for as long as it may be silent; a ready copy waits without limit.
+    /// Waits for the source, for as long as it may be silent.
     ///
-    /// A guest that is this host's may end whenever it likes.
+    /// A ready copy waits without limit, unless the right has come to it, or the refusal, in
+    /// another way: a recovery asks the guardian. A guest that is this host's may end whenever it
+    /// likes.
+    /// - Returns: `false` when nothing more needs to come.
     private func waitForFrame(
         on link: CInt, _ guardian: borrowing GuardianClient, _ progress: Progress
-    ) throws(LivemigError) {
-        let limit = progress.digest == nil ? Self.stallLimit : nil
+    ) throws(LivemigError) -> Bool {
         let interests = [link] + (progress.isOwner ? [] : [guardian.descriptor])
-        let ready = try Poll.wait(interests.map { .init($0) }, timeout: limit)
-        guard !ready.isEmpty else {
-            throw LivemigError(.stall, "nothing from the source for \(Self.stallLimit.brief)")
+        while true {
+            let ready = try Poll.wait(interests.map { .init($0) }, timeout: Self.stallLimit)
+            if ready.contains(guardian.descriptor), !ready.contains(link) {
+                throw LivemigError(.destinationQEMU, "the guest's process ended on the destination")
+            }
+            guard ready.isEmpty else { return true }
+            if progress.isOwner { return false }
+            guard progress.digest != nil, isUndecided else {
+                throw LivemigError(
+                    .stall, "nothing from the source for \(Self.stallLimit.brief)")
+            }
         }
-        if ready.contains(guardian.descriptor), !ready.contains(link) {
-            throw LivemigError(.destinationQEMU, "the guest's process ended on the destination")
-        }
+    }
+
+    /// Whether the copy is ready and still waits for the right.
+    private var isUndecided: Bool {
+        guard case .ready(attempt, _) = try? Journal.peek(record)?.right else { return false }
+        return true
     }
 
     /// Takes a message in; `true` when the attempt is over.

@@ -51,9 +51,14 @@ public enum LaunchMode: Hashable, Sendable {
 public struct MachineFolder: Hashable, Sendable {
     /// The folder itself.
     public let path: String
+    /// Whether its record may be on a file system that can lose it.
+    public let allowsVolatileRecord: Bool
 
     /// Names a folder.
-    public init(path: String) { self.path = path }
+    public init(path: String, allowsVolatileRecord: Bool = false) {
+        self.path = path
+        self.allowsVolatileRecord = allowsVolatileRecord
+    }
 
     /// The VM's definition, an XML document.
     public var definition: String { path + "/definition.xml" }

@@ -22,9 +22,14 @@ public struct Journal: ~Copyable, Sendable {
     /// - Parameters:
     ///   - path: the file.
     ///   - uuid: the VM of a record that is created.
+    ///   - medium: what it may be on.
     /// - Throws: `E-BUSY` when another process is the writer, `E-JOURNAL` for a file that is not this
-    ///   user's alone, `E-JOURNAL-CORRUPT` when neither slot is valid or the record is another VM's.
-    public init(openingOrCreating path: String, uuid: VMUUID) throws(LivemigError) {
+    ///   user's alone or not on such a medium, `E-JOURNAL-CORRUPT` when neither slot is valid or the
+    ///   record is another VM's.
+    public init(
+        openingOrCreating path: String, uuid: VMUUID, on medium: RecordMedium = .durable
+    ) throws(LivemigError) {
+        try medium.require(forFolder: Self.folder(of: path))
         let file = try PrivateFile.open(path, O_RDWR | O_CREAT, as: .journal)
         let number = file.number
         if flock(number, LOCK_EX | LOCK_NB) != 0 {
@@ -149,11 +154,15 @@ public struct Journal: ~Copyable, Sendable {
         }
         try SystemCall.check("fsync", at: path, as: .journal) { fsync(file) }
         // The file's name must survive a power loss too, not only its content.
-        let end = path.lastIndex(of: "/")
-        let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let folder = folder(of: path)
         let directory = try OwnedDescriptor.open(folder, O_RDONLY | O_DIRECTORY, as: .journal)
         let number = directory.number
         try SystemCall.check("fsync", at: folder, as: .journal) { fsync(number) }
+    }
+
+    private static func folder(of path: String) -> String {
+        let end = path.lastIndex(of: "/")
+        return end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     }
 
     /// What counts of the file, once it is on the medium.

@@ -60,13 +60,17 @@ public struct FreshHashes: Hashable, Sendable {
 
 extension SourceImage {
     /// Hashes all of guest RAM anew, which nobody writes meanwhile.
-    /// - Throws: `E-IO` when the memory file cannot be searched.
+    /// - Throws: `E-IO` when the memory file cannot be searched, `E-POISON` when pages cannot be
+    ///   read.
     public func hashAnew() throws(LivemigError) -> FreshHashes {
         let populated = try file.populatedPages()
-        return try FreshHashes.inStripes(of: table.pageCount) { pages in
+        let fresh = try FreshHashes.inStripes(of: table.pageCount) { pages in
             unsafe hashStripe(
                 pages, populated, self.bytes.baseAddress, self.table, self.key)
         }
+        // A page that cannot be read is hashed as one of zeros.
+        try requireIntact()
+        return fresh
     }
 
     /// How long hashing anew would take, by a sample; the guest may run, and nothing is kept.
@@ -103,13 +107,16 @@ extension SourceImage {
 
 extension DestinationImage {
     /// Hashes all of guest RAM anew, which nobody writes meanwhile.
-    /// - Throws: `E-IO` when the memory file cannot be searched.
+    /// - Throws: `E-IO` when the memory file cannot be searched, `E-POISON` when pages cannot be
+    ///   read.
     public func hashAnew() throws(LivemigError) -> FreshHashes {
         let populated = try file.populatedPages()
-        return try FreshHashes.inStripes(of: table.pageCount) { pages in
+        let fresh = try FreshHashes.inStripes(of: table.pageCount) { pages in
             let start = unsafe self.bytes.baseAddress.map { UnsafeRawPointer($0) }
             return unsafe hashStripe(pages, populated, start, self.table, self.key)
         }
+        try requireIntact()
+        return fresh
     }
 
     /// The digest over what was placed, pages of zeros left out; no memory is read.

@@ -31,7 +31,7 @@ public struct QEMULauncher: MachineLauncher {
 
     /// The release of the QEMU that runs a definition.
     public func version(for definition: VMDefinition) throws(LivemigError) -> String {
-        try probe.facts(of: try probe.program(for: definition)).version.description
+        try probe.version(of: try probe.program(for: definition)).description
     }
 
     /// The definition with its machine type by full name, so that another release of QEMU on the

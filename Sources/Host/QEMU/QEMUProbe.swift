@@ -18,12 +18,11 @@ public final class QEMUProbe: Sendable {
         public let machines: MachineTypes
     }
 
+    private let versions = Monitor<[String: QEMUVersion]>([:])
     private let known = Monitor<[String: Facts]>([:])
 
     /// How long QEMU may take to print what it is.
     private static let patience = Duration.seconds(15)
-    /// The most that is read of its output, in bytes.
-    private static let outputLimit = 256 << 10
 
     /// Starts without knowledge.
     public init() {}
@@ -53,10 +52,10 @@ public final class QEMUProbe: Sendable {
         }
     }
 
-    /// Asks a program what it is.
+    /// Asks a program for its release, which is quick.
     /// - Throws: `E-QEMU` when it does not start, is not QEMU, or is too old.
-    public func facts(of program: String) throws(LivemigError) -> Facts {
-        if let facts = known.withLock({ $0[program] }) { return facts }
+    public func version(of program: String) throws(LivemigError) -> QEMUVersion {
+        if let version = versions.withLock({ $0[program] }) { return version }
         let (text, status) = try run(program, ["--version"])
         guard status == 0, let version = QEMUVersion(versionOutput: text) else {
             throw LivemigError(
@@ -69,6 +68,15 @@ public final class QEMUProbe: Sendable {
                 .qemu, "\(version) is too old", at: program,
                 fix: "install \(QEMUVersion.oldest) or newer")
         }
+        versions.withLock { $0[program] = version }
+        return version
+    }
+
+    /// Asks a program what it is and can do.
+    /// - Throws: as `version(of:)`.
+    public func facts(of program: String) throws(LivemigError) -> Facts {
+        if let facts = known.withLock({ $0[program] }) { return facts }
+        let version = try version(of: program)
         // Options are parsed in order, and a build without the filter refuses the first.
         let sandbox =
             try run(program, ["-sandbox", QEMUArguments.sandbox, "--version"]).status == 0
@@ -103,47 +111,8 @@ public final class QEMUProbe: Sendable {
     private func run(
         _ program: String, _ arguments: [String]
     ) throws(LivemigError) -> (text: String, status: Int32) {
-        let pipe = try OwnedDescriptor.pipe()
-        let process = try ChildProcess(
-            .init(
-                program, arguments, environment: ["LC_ALL": "C"],
-                descriptors: [1: pipe.second.number, 2: pipe.second.number]),
-            as: .qemu)
-        let (reader, writer) = pipe.release()
-        let output = OwnedDescriptor(owning: reader)
-        _ = close(writer)
-        var text: [UInt8] = []
-        do {
-            text = try Self.readAll(output.number, limit: Self.outputLimit, at: program)
-        } catch {
-            process.end(grace: .zero)
-            throw LivemigError(.qemu, error.what, at: program)
-        }
-        _ = try Poll.wait([.init(process.handle.number)], timeout: Self.patience)
-        let status = process.poll() ?? process.end(grace: .zero)
-        return (String(decoding: text, as: UTF8.self), status)
-    }
-
-    private static func readAll(
-        _ descriptor: CInt, limit: Int, at place: String
-    ) throws(LivemigError) -> [UInt8] {
-        var result: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 << 10)
-        while result.count < limit {
-            let count: Int
-            do {
-                count = try unsafe chunk.withUnsafeMutableBytes {
-                    try unsafe DescriptorIO.read(
-                        into: $0, from: descriptor, stall: patience, at: place)
-                }
-            } catch let error as LivemigError {
-                throw error
-            } catch {
-                throw LivemigError(.internal, "\(error)", at: place)
-            }
-            if count == 0 { break }
-            result += chunk.prefix(count)
-        }
-        return result
+        let output = try ProgramOutput(
+            of: program, arguments, patience: Self.patience, as: .qemu)
+        return (output.text, output.status)
     }
 }

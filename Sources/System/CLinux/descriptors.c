@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 union control {
@@ -88,4 +89,11 @@ int clinux_accept(int listener) {
     do socket = accept4(listener, 0, 0, SOCK_CLOEXEC);
     while (socket < 0 && errno == EINTR);
     return socket < 0 ? -errno : socket;
+}
+
+int clinux_file_system(const char *path, uint32_t *magic) {
+    struct statfs status;
+    if (statfs(path, &status) < 0) return -errno;
+    *magic = (uint32_t)status.f_type;
+    return 0;
 }

@@ -8,7 +8,8 @@ public enum Fault: Hashable, Sendable {
     case reset
     /// This direction ends; the other goes on.
     case halfClose
-    /// Nothing more arrives in this direction, and nobody is told; the other goes on.
+    /// Nothing more arrives in this direction, not even its end, and nobody is told; the other goes
+    /// on.
     case vanish
     /// Nothing passes any more, in both directions, and nobody is told.
     case stall
@@ -56,7 +57,8 @@ public struct FaultedStream: Sendable {
     private var memory = 0
     private var lost = 0
     private var flips: UInt8 = 0
-    private var vanishes = false
+    /// Whether nothing arrives any more.
+    public private(set) var vanishes = false
     private var hasEnded = false
     private var delay = Duration.zero
     private var rate: Bandwidth?

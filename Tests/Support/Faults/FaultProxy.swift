@@ -11,6 +11,9 @@ public final class FaultProxy: Sendable {
     /// Which way bytes go.
     public enum Direction: Hashable, Sendable, CaseIterable {
         case toServer, toClient
+
+        /// The other way.
+        var opposite: Direction { self == .toServer ? .toClient : .toServer }
     }
 
     /// What has passed on a connection.
@@ -58,6 +61,9 @@ public final class FaultProxy: Sendable {
         var plans: [Plan] = []
         /// Plans that the loop has not put on the connections that are there.
         var news: [Plan] = []
+        /// How many plans there ever were, and how many of them the loop has dealt with.
+        var planned = 0
+        var applied = 0
         var traffic: [Traffic] = []
         var generation = 0
         var isOver = false
@@ -94,12 +100,45 @@ public final class FaultProxy: Sendable {
 
     /// Plans a fault for connections that are there and that come; one whose place has passed
     /// happens at once.
-    public func plan(_ plan: Plan) {
+    public func plan(_ plan: Plan) { _ = add([plan]) }
+
+    /// Lets a fault happen now, and returns when it has.
+    ///
+    /// - Parameters:
+    ///   - fault: what happens.
+    ///   - directions: to which it happens, each on its own.
+    ///   - connections: to which; one that is not there yet breaks when it comes.
+    /// - Throws: `E-TIMEOUT` when the proxy does not get to it.
+    public func strike(
+        _ fault: Fault, _ directions: [Direction] = [.toServer], on connections: Range<Int>
+    ) throws(LivemigError) {
+        let number = add(directions.map { Plan(fault, on: connections, $0) })
+        let done = state.wait(deadline: .now + .seconds(10)) { state -> Bool? in
+            state.applied >= number ? true : nil
+        }
+        guard done == true else {
+            throw LivemigError(.timeout, "the proxy has not come to the fault")
+        }
+    }
+
+    /// Forgets all plans: connections that come from now on work, those that broke stay so.
+    public func heal() {
         state.withLock {
-            $0.plans.append(plan)
-            $0.news.append(plan)
+            $0.plans = []
+            $0.news = []
+        }
+    }
+
+    /// Adds plans; returns how many there ever were.
+    private func add(_ plans: [Plan]) -> Int {
+        let number = state.withLock {
+            $0.plans += plans
+            $0.news += plans
+            $0.planned += plans.count
+            return $0.planned
         }
         ring()
+        return number
     }
 
     /// Forgets all plans, ends all connections, and counts them from 0 again.

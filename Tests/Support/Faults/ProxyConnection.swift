@@ -63,7 +63,9 @@ final class ProxyConnection {
         guard generation == self.generation else { return end(.cut) }
         guard !isStalled, !hasEnded else { return }
         for direction in FaultProxy.Direction.allCases {
-            guard let ending = streams[direction]?.work(ready) else { continue }
+            // Who has gone is not known where nothing arrives from there any more.
+            let isHeard = !(streams[direction.opposite]?.isSilent ?? false)
+            guard let ending = streams[direction]?.work(ready, isHeard: isHeard) else { continue }
             end(ending)
             return
         }
@@ -112,6 +114,8 @@ struct ProxyStream {
     }
 
     var position: UInt64 { faults.position }
+    /// Whether nothing arrives any more, not even the end.
+    var isSilent: Bool { faults.vanishes }
 
     mutating func add(_ point: FaultPoint) { faults.add(point) }
 
@@ -127,12 +131,25 @@ struct ProxyStream {
 
     /// Reads and writes what is possible; a fault that ends the connection is returned when all
     /// before it has gone out.
-    mutating func work(_ ready: Set<CInt>) -> Fault? {
+    ///
+    /// - Parameters:
+    ///   - ready: the sockets that can be read or written.
+    ///   - isHeard: whether the other direction arrives, without which the end of its sender is
+    ///     not noticed.
+    mutating func work(_ ready: Set<CInt>, isHeard: Bool) -> Fault? {
         take(faults.strike())
-        if mayRead, ready.contains(input), !receive() { return .reset }
-        if !send() { return .reset }
+        if mayRead, ready.contains(input), !receive() {
+            guard isSilent else { return .reset }
+            hasInputEnded = true
+        }
+        if !send() {
+            guard !isHeard else { return .reset }
+            queue = []
+            hasInputEnded = true
+        }
         guard queue.isEmpty else { return nil }
         if let ending, ending != .halfClose { return ending }
+        guard !isSilent else { return nil }
         if hasInputEnded || ending == .halfClose, !hasFinished {
             hasFinished = true
             _ = shutdown(output, CInt(SHUT_WR))

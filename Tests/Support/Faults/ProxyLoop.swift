@@ -33,16 +33,16 @@ struct ProxyLoop: ~Copyable {
                 _ = try DescriptorIO.readAvailable(upTo: 64, from: wake.number)
             }
             if ready.contains(listener.number) { connections.append(try accept()) }
-            let news = state.withLockUnnoticed { state -> (plans: [FaultProxy.Plan], Int)? in
+            let news = state.withLockUnnoticed { state -> ([FaultProxy.Plan], Int, Int)? in
                 defer { state.news = [] }
-                return state.isOver ? nil : (state.news, state.generation)
+                return state.isOver ? nil : (state.news, state.planned, state.generation)
             }
-            guard let (plans, generation) = news else { return }
+            guard let (plans, planned, generation) = news else { return }
             for connection in connections {
                 for plan in plans { connection.apply(plan, generation) }
                 connection.work(ready, generation)
             }
-            note(connections, generation)
+            note(connections, generation, planned)
             connections.removeAll { $0.hasEnded }
         }
     }
@@ -63,8 +63,9 @@ struct ProxyLoop: ~Copyable {
         return connection
     }
 
-    private func note(_ connections: [ProxyConnection], _ generation: Int) {
+    private func note(_ connections: [ProxyConnection], _ generation: Int, _ planned: Int) {
         state.withLock { state in
+            state.applied = planned
             guard state.generation == generation else { return }
             for connection in connections where connection.generation == generation {
                 state.traffic[connection.number] = connection.traffic

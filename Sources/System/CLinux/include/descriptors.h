@@ -29,4 +29,7 @@ int clinux_peer_process(int socket);
 /* The effective user of the process that connected (SO_PEERCRED). */
 int clinux_peer_user(int socket, uint32_t *_Nonnull user);
 
+/* The magic number of the file system that a path is on (statfs(2)), which Swift's view of the C library leaves out. */
+int clinux_file_system(const char *_Nonnull path, uint32_t *_Nonnull magic);
+
 #endif

@@ -1,0 +1,29 @@
+import FrameTransport
+import MigrationModel
+import WireProtocol
+
+extension Migration {
+    /// What a frame of an agent says about a move; `nil` for what says nothing.
+    static func message(
+        _ frame: Frame, _ host: HostName
+    ) throws(LivemigError) -> MoveConversation.Message? {
+        do throws(LivemigError) {
+            switch frame.type {
+            case .phase: return .phase(try frame.decode(PhaseMessage.self).phase)
+            case .round: return .round(try frame.decode(RoundMessage.self).round)
+            case .progress: return .progress(try frame.decode(ProgressMessage.self))
+            case .moved: return .moved(try frame.decode(Moved.self).report)
+            case .failure:
+                var error = try frame.decode(FailureMessage.self).error.named(host)
+                // An agent does not know its name.
+                if error.guest?.host == "" { error.guest?.host = host.text }
+                return .failed(error)
+            case .done: return nil
+            default:
+                throw LivemigError(.wire, "frame type \(frame.type) is not expected here")
+            }
+        } catch {
+            throw error.named(host)
+        }
+    }
+}

@@ -60,7 +60,8 @@ public struct Journal: ~Copyable, Sendable {
     /// - Parameters:
     ///   - right: the new right.
     ///   - peer: the other host, for people; `nil` keeps what is there.
-    /// - Throws: `E-FSYNC` when that is not certain; every later write fails too.
+    /// - Throws: `E-RESOURCE` when the medium is full, `E-FSYNC` when it is not certain that it is
+    ///   there; every later write fails too.
     public mutating func write(_ right: Right, peer: String? = nil) throws(LivemigError) {
         guard !hasFailed else {
             throw LivemigError(.fsync, "the record's medium has failed before", at: path)

@@ -3,6 +3,7 @@ import CrashPoints
 import Glibc
 import LinuxSystem
 import MigrationModel
+import TestSupport
 
 /// The file by which a test has the first program that comes to a half-step of a move wait there
 /// (`CrashPointFiles`).

@@ -242,7 +242,7 @@ var tests: [Target] {
         unitTests(of: "SSHTransport"),
         unitTests(of: "GuestMemory", "CLinux"),
         unitTests(of: "VMDefinitions"),
-        unitTests(of: "Journal"),
+        unitTests(of: "Journal", "CLinux"),
         unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
         unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
         unitTests(of: "FrameTransport", "WireProtocol"),

@@ -71,7 +71,7 @@ struct MachineTests {
             (.intent(attempt), .begin(other), .busy),
             (.intent(attempt), .acknowledged(attempt), .busy),
             (.owner(Epoch(1), nil), .acknowledged(attempt), .busy),
-            (.intent(attempt), .refused(attempt), .busy),
+            (.intent(attempt), .refused(attempt), .busy), (.owner(Epoch(0), nil), .stop, .busy),
             (.intent(attempt), .release(other, ready: digest, own: digest), .busy),
             (.owner(Epoch(0), nil), .begin(other), .migrationID),
             (.owner(Epoch(5), nil), .begin(attempt), .migrationID),

@@ -105,6 +105,26 @@ struct LimitTests {
         expectHeader(.truncated, other + [0])
     }
 
+    // Broken by: a payload taken for the one that was announced although it is shorter or longer.
+    @Test func payloadLength() throws {
+        let payload: [UInt8] = [1, 2, 3]
+        let header = unsafe FrameHeader(
+            type: .phase, payload: payload.span.bytes, sequence: 0)
+        try unsafe header.verify(payload.span.bytes)
+        for other in [Array(payload.dropLast()), payload + [0], []] {
+            #expect(throws: WireError.truncated) { try unsafe header.verify(other.span.bytes) }
+        }
+    }
+
+    // Broken by: a phase under another name than scripts wait for.
+    @Test func phaseNames() {
+        let phases: [PhaseMessage.Phase] = [
+            .connecting, .preCopy, .switchover, .committed, .audit,
+        ]
+        #expect(
+            phases.map(\.name) == ["connecting", "pre-copy", "switchover", "committed", "audit"])
+    }
+
     // Broken by: a list that may have more VMs than fit into one frame, which would stop an agent.
     @Test func theLongestListFitsAFrame() throws {
         var machine = MessageKind.sampleMachine

@@ -96,8 +96,13 @@ public struct Cancellation: Sendable {
             if case .record(let record, _) = entry.view { record.right.isIntent } else { false }
         }
         guard let mover else { throw nothingToCancel(vm, found) }
-        try await control.talk(to: try control.directory.host(mover.host)) {
-            agent async throws(LivemigError) in try await agent.cancel(vm)
+        do throws(LivemigError) {
+            try await control.talk(to: try control.directory.host(mover.host)) {
+                agent async throws(LivemigError) in try await agent.cancel(vm)
+            }
+        } catch  where error.code == .inTransfer || error.code == .tooLate {
+            // Committed since the records were read.
+            throw nothingToCancel(vm, await control.whereabouts(of: vm, on: hosts))
         }
         return await control.whereabouts(of: vm, on: hosts)
     }

@@ -59,7 +59,8 @@ struct SourceRole: Sendable {
             do throws(LivemigError) {
                 return try move(preCopy, session, image, guardian, size: memory.size)
             } catch {
-                throw settle(error, guardian, session.link)
+                let reason = reason(for: error, guardian.descriptor)
+                throw settle(reason, guardian, session.link)
             }
         } catch {
             throw settle(error, guardian, nil)
@@ -75,6 +76,18 @@ struct SourceRole: Sendable {
             throw LivemigError(.disconnected, "the VM's guardian has gone", at: folder.path)
         }
         throw LivemigError(.cancelled, "cancelled by somebody else")
+    }
+
+    /// Why a move has failed: what is being asked of the guardian when it lets its worker go breaks
+    /// before anybody notices why.
+    private func reason(for failure: LivemigError, _ connection: CInt) -> LivemigError {
+        guard failure.code == .disconnected else { return failure }
+        do throws(LivemigError) {
+            try checkGuardian(connection)
+            return failure
+        } catch {
+            return error
+        }
     }
 
     /// What this host can tell in advance.

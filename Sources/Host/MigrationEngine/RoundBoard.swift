@@ -116,7 +116,8 @@ public final class RoundBoard: Sendable {
         var seen: UInt64?
         while true {
             let last = seen
-            let news = state.wait(deadline: .now + stall) { state -> Result<UInt64?, LivemigError>? in
+            let news = state.wait(deadline: .now + stall) {
+                state -> Result<UInt64?, LivemigError>? in
                 if let failure = state.failure { return .failure(failure) }
                 if state.round.map({ state.roundsPlaced > $0 }) ?? true { return .success(nil) }
                 return state.batchesPlaced == last ? nil : .success(state.batchesPlaced)

@@ -29,12 +29,13 @@ final class Shuttle {
         try guest.start(on: hosts)
     }
 
-    /// Begins a move of the guest to the other host.
+    /// Begins a move of the guest to the other host, on one lane unless the options say otherwise.
     func begin(
         _ options: [String] = [], environment: [String: String] = [:]
     ) throws -> CommandInProgress {
-        try someone.begin(
-            ["move", "guest", "--to", destination.name.text, "--lanes", "1"] + options,
+        let lanes = options.contains("--lanes") ? [] : ["--lanes", "1"]
+        return try someone.begin(
+            ["move", "guest", "--to", destination.name.text] + lanes + options,
             environment: environment)
     }
 

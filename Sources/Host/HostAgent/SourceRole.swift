@@ -59,8 +59,7 @@ struct SourceRole: Sendable {
             do throws(LivemigError) {
                 return try move(preCopy, session, image, guardian, size: memory.size)
             } catch {
-                let reason = reason(for: error, guardian.descriptor)
-                throw settle(reason, guardian, session.link)
+                throw settle(error, guardian, session.link)
             }
         } catch {
             throw settle(error, guardian, nil)
@@ -153,6 +152,7 @@ struct SourceRole: Sendable {
         _ failure: LivemigError, _ guardian: borrowing GuardianClient, _ link: PeerLink?
     ) -> LivemigError {
         guard failure.guest == nil else { return failure }
+        let failure = reason(for: failure, guardian.descriptor)
         do throws(LivemigError) {
             try abort(guardian)
         } catch  where error.code == .inTransfer || error.code == .tooLate {

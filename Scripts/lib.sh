@@ -7,7 +7,7 @@
 #   start LOG CMD [ARG…]  run CMD in the background in its own session, ended at exit; sets STARTED to its pid
 #   stop_process PID      end a process and its descendants: TERM, then KILL after 5 s
 #   only_one NAME         refuse to run beside another run of NAME in this checkout
-#   require_packages, require_swift, ssh_host: see below
+#   require_packages, require_swift, build_tests, ssh_host: see below
 
 LIVEMIG_REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -210,6 +210,15 @@ require_swift() {
     done
     die "Swift 6.2 or newer is needed;${found:- none was found on PATH, in /opt/swift or in /usr/share/swift;}" \
         "install it from https://www.swift.org/install/linux/"
+}
+
+# build_tests: the tests, and the programs that they run as users run them, in a release build; both with the points of a
+# move at which tests stop and kill programs. The programs have a folder of their own, away from those for users.
+build_tests() {
+    run swift build --build-tests --traits CrashPoints >&2
+    run swift build -c release --traits CrashPoints --scratch-path .build/points >&2
+    LIVEMIG_BUILD=$(swift build -c release --traits CrashPoints --scratch-path .build/points --show-bin-path)
+    export LIVEMIG_BUILD
 }
 
 # --- A test host behind its own sshd ----------------------------------------------------------------------------------------

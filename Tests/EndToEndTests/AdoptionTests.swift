@@ -7,13 +7,8 @@ import WireProtocol
 
 /// Guests whose guardian was killed: a new one takes them over, and they go on as they were.
 @Suite(.serialized) struct AdoptionTests {
-    /// What kind of guest is run.
-    enum Kind: CaseIterable {
-        case synthetic, linux
-    }
-
     /// Two hosts with a guest on alpha that works all the time.
-    private static func hosts(_ kind: Kind) throws -> TwoHosts {
+    private static func hosts(_ kind: GuestKind) throws -> TwoHosts {
         let hosts = try TwoHosts()
         switch kind {
         case .synthetic:
@@ -33,7 +28,7 @@ import WireProtocol
 
     /// The guest goes on counting and its memory is intact, here and after moves there and back,
     /// which track its writes anew.
-    private func expectAlive(_ hosts: TwoHosts, since beat: Beat, _ kind: Kind) throws {
+    private func expectAlive(_ hosts: TwoHosts, since beat: Beat, _ kind: GuestKind) throws {
         var last = try hosts.alpha.expectProgress(since: beat)
         for (source, destination) in [(hosts.alpha, hosts.beta), (hosts.beta, hosts.alpha)] {
             let (report, _) = try hosts.move(from: source, to: destination)
@@ -47,8 +42,8 @@ import WireProtocol
 
     // Breaks when a guest without its guardian stops, is started a second time, cannot be taken
     // over, or cannot be moved afterwards.
-    @Test(.timeLimit(.minutes(3)), arguments: Kind.allCases)
-    func noMove(_ kind: Kind) throws {
+    @Test(.timeLimit(.minutes(3)), arguments: GuestKind.allCases)
+    func noMove(_ kind: GuestKind) throws {
         let hosts = try Self.hosts(kind)
         let beat = try hosts.alpha.nextBeat()
         try hosts.alpha.killGuardian()
@@ -62,8 +57,8 @@ import WireProtocol
 
     // Breaks when the intent of a move whose guardian and worker died is not given up, or when
     // write tracking that the dead worker began keeps the next move from tracking.
-    @Test(.timeLimit(.minutes(3)), arguments: Kind.allCases)
-    func inRounds(_ kind: Kind) throws {
+    @Test(.timeLimit(.minutes(3)), arguments: GuestKind.allCases)
+    func inRounds(_ kind: GuestKind) throws {
         let hosts = try Self.hosts(kind)
         let beat = try hosts.alpha.nextBeat()
         let move = try hosts.begin(from: hosts.alpha, to: hosts.beta, Self.slow)
@@ -76,8 +71,8 @@ import WireProtocol
     }
 
     // Breaks when a guest that was stopped for the switchover stays stopped for good.
-    @Test(.timeLimit(.minutes(3)), arguments: Kind.allCases)
-    func stoppedInSwitchover(_ kind: Kind) throws {
+    @Test(.timeLimit(.minutes(3)), arguments: GuestKind.allCases)
+    func stoppedInSwitchover(_ kind: GuestKind) throws {
         let hosts = try Self.hosts(kind)
         let beat = try hosts.alpha.nextBeat()
         let move = try stopInSwitchover(hosts)
@@ -198,8 +193,8 @@ import WireProtocol
 
     // Breaks when a copy that can never run stays on the destination, or its record does not say
     // that it has gone.
-    @Test(.timeLimit(.minutes(2)), arguments: Kind.allCases)
-    func incompleteCopy(_ kind: Kind) throws {
+    @Test(.timeLimit(.minutes(2)), arguments: GuestKind.allCases)
+    func incompleteCopy(_ kind: GuestKind) throws {
         let hosts = try Self.hosts(kind)
         let beat = try hosts.alpha.nextBeat()
         let move = try hosts.begin(from: hosts.alpha, to: hosts.beta, Self.slow)
@@ -223,8 +218,8 @@ import WireProtocol
 
     // Breaks when a host alone decides what only its peer knows: a whole copy that waits for the
     // right is neither started nor removed, and can still take the right afterwards.
-    @Test(.timeLimit(.minutes(2)), arguments: Kind.allCases)
-    func wholeCopy(_ kind: Kind) throws {
+    @Test(.timeLimit(.minutes(2)), arguments: GuestKind.allCases)
+    func wholeCopy(_ kind: GuestKind) throws {
         let hosts = try Self.hosts(kind)
         let beat = try hosts.alpha.nextBeat()
         let (attempt, digest) = try releaseWithoutToken(hosts)

@@ -12,14 +12,15 @@ enum Benches {
     /// - Parameters:
     ///   - all: the cases.
     ///   - usual: how many, unless the variable says otherwise.
-    ///   - variable: the environment variable with the number; the one with the text has the same
-    ///     name without its last letter.
+    ///   - variable: the environment variable with the number, or `all`; that with the text is
+    ///     called so, with `_WITH` behind.
     static func sample<Case: CustomStringConvertible>(
         of all: [Case], _ usual: Int, unless variable: String
     ) -> [Case] {
-        let wanted = Repository.text(String(variable.dropLast()))
+        let wanted = Repository.text(variable + "_WITH")
         let chosen = all.filter { this in wanted.map { "\(this)".contains($0) } ?? true }
-        let count = min(chosen.count, Repository.number(variable) ?? usual)
+        let limit = Repository.text(variable) == "all" ? .max : Repository.number(variable)
+        let count = min(chosen.count, limit ?? usual)
         return (0..<count).map { chosen[$0 * chosen.count / count] }
     }
 
@@ -27,11 +28,12 @@ enum Benches {
     ///
     /// - Parameters:
     ///   - cases: what to try, in this order.
+    ///   - count: on how many benches.
     ///   - make: makes a bench; one at a time, for hosts ask the system for free ports.
     ///   - body: tries a case on a bench, and returns what did not hold. The next case gets a new
     ///     bench then: what a failed one has left behind is not its business.
     static func run<Case: Sendable & CustomStringConvertible, Bench>(
-        _ cases: [Case], _ make: @escaping @Sendable () throws -> Bench,
+        _ cases: [Case], on count: Int = count, _ make: @escaping @Sendable () throws -> Bench,
         _ body: @escaping @Sendable (Bench, Case) throws -> [String]
     ) throws -> [String] {
         let queue = Monitor(Array(cases.reversed()))

@@ -10,7 +10,7 @@ import TestSupport
 final class CrashBench {
     private let shuttle: Shuttle
 
-    init() throws { shuttle = try Shuttle() }
+    init(_ guest: GuestKind) throws { shuttle = try Shuttle(guest) }
 
     /// Tries one crash.
     /// - Returns: what did not hold afterwards; empty when all is well.
@@ -25,18 +25,31 @@ final class CrashBench {
             }
         let flag = CrashFlag(folder: folder)
         try flag.raise(crash.point)
-        let move = try shuttle.begin(environment: ["LIVEMIG_CRASH_POINTS": flags])
+        let move = try shuttle.begin(
+            crash.course.options(shuttle.guest),
+            environment: ["LIVEMIG_CRASH_POINTS": flags])
         guard let waiting = flag.wait(move) else {
             return ["the point was not reached: \(try move.finish())"]
         }
-        hit(crash, move, waiting)
+        let victims = waitForVictims(crash, move)
+        hit(victims, crash.fault, waiting)
         let result = try move.finish()
+        if victims.isEmpty { return ["there was no \(crash.victim) to hit"] }
         return try check(crash, result)
     }
 
-    private func hit(_ crash: CrashCase, _ move: CommandInProgress, _ waiting: Int32) {
-        let victims = shuttle.processIDs(of: crash.victim, move)
-        switch crash.fault {
+    /// Who is to be hit; a hypervisor that is being started may take a moment to be there.
+    private func waitForVictims(_ crash: CrashCase, _ move: CommandInProgress) -> [Int32] {
+        let deadline = MonotonicTime.now + .seconds(5)
+        while true {
+            let victims = shuttle.processIDs(of: crash.victim, move)
+            guard victims.isEmpty, MonotonicTime.now < deadline else { return victims }
+            usleep(2000)
+        }
+    }
+
+    private func hit(_ victims: [Int32], _ fault: CrashCase.Fault, _ waiting: Int32) {
+        switch fault {
         case .killed:
             for id in victims { kill(id, SIGKILL) }
         case .stopped:

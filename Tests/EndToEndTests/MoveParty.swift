@@ -14,10 +14,10 @@ extension Shuttle {
         case .controller: [move.processID]
         case .sourceAgent: source.processIDs(with: " serve ")
         case .sourceGuardian: source.processIDs(with: " guard ")
-        case .sourceGuest: source.processIDs(with: "livemig-synthetic-guest")
+        case .sourceGuest: source.processIDs(with: guest.hypervisor)
         case .destinationAgent: destination.processIDs(with: " serve ")
         case .destinationGuardian: destination.processIDs(with: " guard ")
-        case .destinationGuest: destination.processIDs(with: "livemig-synthetic-guest")
+        case .destinationGuest: destination.processIDs(with: guest.hypervisor)
         }
     }
 }

@@ -27,15 +27,9 @@ extension Shuttle {
         var faults: [String] = []
         let summary = try hosts.summary(on: host)
         if summary.state != .running { faults.append("the guest is \(summary.state)") }
-        let guests = host.processIDs(with: "livemig-synthetic-guest").count
+        let guests = host.processIDs(with: guest.hypervisor).count
         if guests != 1 { faults.append("\(guests) guests on \(host.name)") }
-        do {
-            let pages = try host.differingPages()
-            if pages != "0" { faults.append("\(pages) pages of the guest differ") }
-        } catch {
-            faults.append("the guest does not answer: \(error)")
-        }
-        return faults
+        return faults + guest.faults(on: host)
     }
 
     /// Checks that a host has nothing of the guest, in a while: neither processes nor files.
@@ -72,7 +66,6 @@ extension Shuttle {
         let next = try begin().finish()
         guard next.status == 0 else { return ["the next move failed: \(next)"] }
         settle(on: destination)
-        let pages = try source.differingPages()
-        return pages == "0" ? [] : ["\(pages) pages differ after the next move"]
+        return guest.faults(on: source).map { "after the next move: \($0)" }
     }
 }

@@ -3,41 +3,40 @@ import LinuxSystem
 import MigrationModel
 import TestSupport
 
-/// A reference guest that is moved to and fro between two hosts, whatever happens to its moves;
+/// A guest that is moved to and fro between two hosts, whatever happens to its moves;
 /// what must hold after each is in `Shuttle+Checks.swift`.
 final class Shuttle {
     let hosts: TwoHosts
     let someone: Operator
+    let guest: GuestKind
     /// The host that the guest is on.
     private(set) var source: TestHost
     /// The other.
     private(set) var destination: TestHost
 
-    /// Few pages, written all the time.
-    static let workload = "fill=4MiB ws=1MiB rate=4MiB/s"
-
-    convenience init(_ workload: String = workload, memory: Int = 16) throws {
+    convenience init(_ guest: GuestKind = .synthetic) throws {
         let hosts = try TwoHosts()
-        try self.init(hosts, try Operator(hosts), workload, memory: memory)
+        try self.init(hosts, try Operator(hosts), guest)
     }
 
     /// A guest between hosts that somebody reaches in a way of their own.
-    init(
-        _ hosts: TwoHosts, _ someone: Operator, _ workload: String = workload, memory: Int = 16
-    ) throws {
+    init(_ hosts: TwoHosts, _ someone: Operator, _ guest: GuestKind = .synthetic) throws {
         self.hosts = hosts
         self.someone = someone
+        self.guest = guest
         source = hosts.alpha
         destination = hosts.beta
-        try hosts.start(workload, memory: memory)
+        try guest.start(on: hosts)
     }
 
-    /// Begins a move of the guest to the other host.
+    /// Begins a move of the guest to the other host, on one lane unless the options say otherwise.
     func begin(
-        _ options: [String] = ["--lanes", "1"], environment: [String: String] = [:]
+        _ options: [String] = [], environment: [String: String] = [:]
     ) throws -> CommandInProgress {
-        try someone.begin(
-            ["move", "guest", "--to", destination.name.text] + options, environment: environment)
+        let lanes = options.contains("--lanes") ? [] : ["--lanes", "1"]
+        return try someone.begin(
+            ["move", "guest", "--to", destination.name.text] + lanes + options,
+            environment: environment)
     }
 
     /// Notes on which host the guest is now.

@@ -28,9 +28,12 @@ extension MessageKind {
             ClockProbe(sent: $0.next())
         },
         MessageKind(
-            ClockReply(sent: 123_456_789, answered: 987_654_321),
-            [.fixed("sent", 8, note: "ns"), .fixed("answered", 8, note: "ns")]
-        ) { ClockReply(sent: $0.next(), answered: $0.next()) },
+            ClockReply(sent: 123_456_789, answered: 987_654_321, batches: 4711),
+            [
+                .fixed("sent", 8, note: "ns"), .fixed("answered", 8, note: "ns"),
+                .fixed("batches", 8),
+            ]
+        ) { ClockReply(sent: $0.next(), answered: $0.next(), batches: $0.next()) },
         MessageKind(empty: MachineReady.self),
         MessageKind(
             DeviceState(bytes: Array("QEVM".utf8)), [.text("bytes", WireLimits.stateChunk)]

@@ -87,12 +87,14 @@ final class DestinationSession {
         guard let frame = try receive() else {
             throw LivemigError(.disconnected, "the source ended the connection", at: place)
         }
-        try Self.answer(try frame.decode(ClockProbe.self), to: sink)
+        try answer(try frame.decode(ClockProbe.self), to: sink)
     }
 
-    /// Tells the source what this host's clock says.
-    static func answer(_ probe: ClockProbe, to sink: FrameSink?) throws(LivemigError) {
-        try sink?.send(ClockReply(sent: probe.sent, answered: MonotonicTime.now.nanoseconds))
+    /// Tells the source what this host's clock says, and how far its pages have come.
+    func answer(_ probe: ClockProbe, to sink: FrameSink?) throws(LivemigError) {
+        try sink?.send(
+            ClockReply(
+                sent: probe.sent, answered: MonotonicTime.now.nanoseconds, batches: board.batches))
     }
 
     /// Checks a connection's introduction and puts it to use.

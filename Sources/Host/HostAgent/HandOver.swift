@@ -79,6 +79,7 @@ struct HandOver {
     private func audit(_ comparison: MemoryComparison) -> MemoryComparison.Audit {
         guard verification == .audit else { return .notAsked }
         events.sendIfPossible(PhaseMessage(.audit))
+        CrashPoint.reach(.sourceAudits)
         return comparison.audit()
     }
 

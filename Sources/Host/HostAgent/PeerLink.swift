@@ -62,7 +62,10 @@ final class PeerLink: Sendable {
     private func take(_ frame: Frame, board: RoundBoard) throws(LivemigError) {
         switch frame.type {
         case .roundPlaced: try board.placed(try frame.decode(RoundPlaced.self).round)
-        case .clockReply: note(try frame.decode(ClockReply.self), at: .now)
+        case .clockReply:
+            let reply = try frame.decode(ClockReply.self)
+            note(reply, at: .now)
+            board.arrived(reply.batches)
         case .machineReady: state.withLock { $0.isMachineReady = true }
         case .ready:
             let ready = try frame.decode(Ready.self)

@@ -1,3 +1,4 @@
+import CrashPoints
 import Guardian
 import MigrationEngine
 import MigrationModel
@@ -20,6 +21,7 @@ extension Takeover {
             }
             try makeReady(source.digest, guardian, sink, &progress)
         case .audit where progress.isOwner && progress.comparison == nil:
+            CrashPoint.reach(.destinationAudits)
             // The table says what was placed before the guest ran here, and not what it has
             // written since.
             guard session.image.digestOfPlacedContent().bits == source.digest else {

@@ -93,7 +93,7 @@ struct Takeover {
     ) throws(LivemigError) -> Bool {
         switch frame.type {
         case .clockProbe:
-            try DestinationSession.answer(try frame.decode(ClockProbe.self), to: sink)
+            try session.answer(try frame.decode(ClockProbe.self), to: sink)
         case .deviceState:
             guard progress.final == nil else {
                 throw LivemigError(.wire, "device state came after the end of the copy", at: place)

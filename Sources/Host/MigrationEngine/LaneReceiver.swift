@@ -53,6 +53,7 @@ public struct LaneReceiver: ~Copyable {
                 payload, round: round, into: image.bytes, table: image.table, digest: &digest,
                 write: image.write)
             batches += 1
+            board.batchPlaced()
         } catch {
             throw error.livemigError
         }

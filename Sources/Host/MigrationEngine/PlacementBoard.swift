@@ -1,6 +1,7 @@
 public import LinuxSystem
 public import MigrationModel
 public import PageCodec
+import Synchronization
 
 /// The round in progress on the destination: lanes go from one round to the next together.
 ///
@@ -27,6 +28,7 @@ public final class PlacementBoard: Sendable {
     }
 
     private let state: Monitor<State>
+    private let placed = Atomic<UInt64>(0)
     private let roundPlaced: @Sendable (UInt32) throws(LivemigError) -> Void
 
     /// A board whose number of lanes is still to be heard.
@@ -45,6 +47,12 @@ public final class PlacementBoard: Sendable {
 
     /// The round that is being placed.
     public var round: UInt32 { state.withLock { $0.roundsPlaced } }
+
+    /// How many batches have been placed, on all lanes.
+    public var batches: UInt64 { placed.load(ordering: .relaxed) }
+
+    /// A lane has placed a batch.
+    func batchPlaced() { placed.wrappingAdd(1, ordering: .relaxed) }
 
     /// A lane has ended a round: waits for the others.
     func laneEnded(_ lane: Int, round: UInt32, digest: ImageDigest) throws(LivemigError) {

@@ -48,6 +48,8 @@ public final class RoundBoard: Sendable {
         var lanesOpen = 0
         var lanesDone = 0
         var roundsPlaced: UInt32 = 0
+        /// How many batches the destination has placed, as far as it has said so.
+        var batchesPlaced: UInt64 = 0
         var digests: [ImageDigest]
         var hasEnded = false
         var failure: LivemigError?
@@ -104,13 +106,34 @@ public final class RoundBoard: Sendable {
     }
 
     /// Waits until the destination has placed every page of the round.
-    public func waitUntilPlaced() throws(LivemigError) {
-        let result = state.wait { state -> Result<Void, LivemigError>? in
-            if let failure = state.failure { return .failure(failure) }
-            return state.round.map { state.roundsPlaced > $0 } ?? true ? .success(()) : nil
+    ///
+    /// What has been sent may be lost on a lane that fell silent without an end, while the link
+    /// still speaks: the destination says how much has come.
+    ///
+    /// - Parameter stall: how long nothing may come of what is on its way.
+    /// - Throws: `E-STALL` when nothing does.
+    public func waitUntilPlaced(stall: Duration = stallLimit) throws(LivemigError) {
+        var seen: UInt64?
+        while true {
+            let last = seen
+            let news = state.wait(deadline: .now + stall) {
+                state -> Result<UInt64?, LivemigError>? in
+                if let failure = state.failure { return .failure(failure) }
+                if state.round.map({ state.roundsPlaced > $0 }) ?? true { return .success(nil) }
+                return state.batchesPlaced == last ? nil : .success(state.batchesPlaced)
+            }
+            guard let news else {
+                throw LivemigError(
+                    .stall, "no more pages arrive, though all of the round are sent",
+                    at: "silent for \(stall.brief)", fix: "check the path between the hosts")
+            }
+            guard let batches = try news.get() else { return }
+            seen = batches
         }
-        try result.get()
     }
+
+    /// A batch takes less on every line that is worth moving over: 9 KB/s are enough.
+    public static let stallLimit: Duration = .seconds(30)
 
     /// Ends the work of the lanes.
     public func end() { state.withLock { $0.hasEnded = true } }
@@ -142,6 +165,12 @@ public final class RoundBoard: Sendable {
 
     /// Why everything stopped.
     public var failure: LivemigError? { state.withLockUnnoticed { $0.failure } }
+
+    /// The destination says how many batches it has placed so far.
+    public func arrived(_ batches: UInt64) {
+        guard state.withLockUnnoticed({ $0.batchesPlaced != batches }) else { return }
+        state.withLock { $0.batchesPlaced = max($0.batchesPlaced, batches) }
+    }
 
     /// The destination says that it has placed a round.
     public func placed(_ round: UInt32) throws(LivemigError) {

@@ -13,14 +13,14 @@ public enum CrashPoint: String, CaseIterable, Sendable {
     case sourceFirstRound, sourceRoundPlaced, sourceConverged, sourceMachineReady
     case sourceStopped, sourceLastPagesClaimed, sourceStateSaved, sourceAllSent, sourceFinalSent
     case sourceReadyHeard, sourceReleased, sourceTokenSent, sourceAcknowledged, sourceCleaned
-    case sourceReported
+    case sourceAudits, sourceReported
 
     // The destination's agent
     case destinationAsked, destinationAdmitted, destinationListening, destinationArmed
     case destinationPrepared, destinationLinkOpen, destinationLaneOpen, destinationMachineReady
     case destinationRoundPlaced, destinationFinalHeard, destinationCompared, destinationLoaded
     case destinationReady, destinationReadySent, destinationTokenHeard, destinationOwns
-    case destinationAcknowledged, destinationDone
+    case destinationAcknowledged, destinationAudits, destinationDone
 
     // A guardian: around every record and every effect on the guest
     case beforeIntent, afterIntent, beforeReleased, afterReleased, beforeGone, afterGone

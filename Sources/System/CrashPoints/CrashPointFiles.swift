@@ -25,7 +25,7 @@ public enum CrashPointFiles {
         _ = unsafe write(file, text, text.count)
         _ = close(file)
         _ = unsafe rename(reached + ".new", reached)
-        // At this thread, which would go on until another had taken the signal (signal(7)).
+        // To this very thread: one that goes to the process may be taken by another thread, later.
         _ = raise(SIGSTOP)
     }
 

@@ -122,21 +122,26 @@ public struct ClockReply: WireMessage, Hashable {
     public let sent: UInt64
     /// When it was answered, by the answerer's clock.
     public let answered: UInt64
+    /// How many batches of pages have been placed by then, on all lanes.
+    public let batches: UInt64
 
     /// Answers a probe.
-    public init(sent: UInt64, answered: UInt64) {
+    public init(sent: UInt64, answered: UInt64, batches: UInt64) {
         self.sent = sent
         self.answered = answered
+        self.batches = batches
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.integer(sent)
         writer.integer(answered)
+        writer.integer(batches)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         sent = try reader.integer()
         answered = try reader.integer()
+        batches = try reader.integer()
     }
 }
 

@@ -166,29 +166,37 @@ public final class Migration: Sendable {
                 name: request.vm.name, attempt: move.attempt, secret: move.secret.exposed,
                 peer: Self.peer(destination.side.host), policy: policy))
         CrashPoint.reach(.controllerStarted)
-        var relay: RelayLanes?
-        if policy.path == .relay {
-            do throws(LivemigError) {
-                relay = try RelayLanes(
-                    policy.lanes ?? 1, from: source.side.host, to: destination.side.host,
-                    migration: move.attempt.migration, dialer: control.dialer)
-            } catch {
-                supply.yield(.relayFailed(error))
-            }
-        }
-        let lanes = relay
+        let lanes = policy.path == .relay ? policy.lanes : nil
+        let (connecting, waits) = AsyncStream<Void>.makeStream()
         return await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.listen(to: source.agent, as: .source) }
-            group.addTask { await self.listen(to: destination.agent, as: .destination) }
+            group.addTask { await self.listen(to: source.agent, as: .source) { waits.yield() } }
+            group.addTask { await self.listen(to: destination.agent, as: .destination) {} }
             if let lanes {
-                group.addTask { [supply] in
-                    await lanes.watch { error in supply.yield(.relayFailed(error)) }
-                }
+                group.addTask { await self.relay(lanes, of: move, when: connecting) }
             }
             let ending = await converse(move)
-            lanes?.stop()
             group.cancelAll()
             return ending
+        }
+    }
+
+    /// Brings lanes once the source waits for them, until it is cancelled.
+    private func relay(
+        _ lanes: Int, of move: Prepared, when connecting: AsyncStream<Void>
+    ) async {
+        for await _ in connecting { break }
+        guard !Task.isCancelled else { return }
+        do throws(LivemigError) {
+            let relay = try RelayLanes(
+                lanes, from: move.survey.source.side.host, to: move.survey.destination.side.host,
+                migration: move.attempt.migration, dialer: control.dialer)
+            await withTaskCancellationHandler {
+                await relay.watch { [supply] error in supply.yield(.relayFailed(error)) }
+            } onCancel: {
+                relay.stop()
+            }
+        } catch {
+            supply.yield(.relayFailed(error))
         }
     }
 
@@ -225,7 +233,11 @@ public final class Migration: Sendable {
     private static let silenceLimit = Duration.seconds(20)
 
     /// Passes on what an agent says, until its last word.
-    private func listen(to agent: AgentConnection, as side: MoveConversation.Side) async {
+    /// - Parameter onConnecting: called when it begins to wait for lanes.
+    private func listen(
+        to agent: AgentConnection, as side: MoveConversation.Side,
+        onConnecting: @Sendable () -> Void
+    ) async {
         var limit: Duration?
         do throws(LivemigError) {
             while true {
@@ -240,6 +252,7 @@ public final class Migration: Sendable {
                     return
                 case .failed: return
                 case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
+                case .phase(.connecting): onConnecting()
                 case .phase, .round, .progress: continue
                 }
             }

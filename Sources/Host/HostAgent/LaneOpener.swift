@@ -28,7 +28,7 @@ struct LaneOpener: Sendable {
         case relay(LaneListener)
     }
 
-    /// Decides how connections come about; a relaying controller may bring them from now on.
+    /// Decides how connections come about; those of a relaying controller can come from now on.
     func route() throws(LivemigError) -> Route {
         if request.policy.path == .relay {
             return .relay(

@@ -43,8 +43,9 @@ final class SourceSession: Sendable {
         self.board = board
         control = role.control
         role.control.attach(board)
-        role.events.sendIfPossible(PhaseMessage(.connecting))
         let route = try opener.route()
+        // A relaying controller brings connections from now on.
+        role.events.sendIfPossible(PhaseMessage(.connecting))
         let open = try opener.openLink(route)
         let (place, events, control) = (role.request.peer.name, role.events, role.control)
         pump = open.pump

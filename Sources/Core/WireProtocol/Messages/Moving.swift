@@ -180,7 +180,7 @@ public struct PhaseMessage: WireMessage, Hashable {
     public static let type = FrameType.phase
     /// The phases of a move, in order.
     public enum Phase: UInt8, Hashable, Sendable, CaseIterable {
-        /// Lanes are opened.
+        /// Lanes are opened: by the source, or by a controller that relays them, which waits for this.
         case connecting = 1
         /// Rounds run while the guest runs.
         case preCopy = 2

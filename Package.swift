@@ -91,9 +91,7 @@ var system: [Target] {
             path: "Sources/System/SSHTransport"),
         .target(
             name: "GuestMemory",
-            dependencies: [
-                "CLinux", "LinuxSystem", "MigrationModel", systemPackage,
-            ],
+            dependencies: ["CLinux", "LinuxSystem", "MigrationModel", systemPackage],
             path: "Sources/System/GuestMemory"),
     ]
 }
@@ -141,8 +139,7 @@ var host: [Target] {
             name: "MigrationEngine",
             dependencies: [
                 "FrameTransport", "GuestMemory", "LinuxSystem", "MigrationModel", "PageCodec",
-                "WireProtocol",
-                systemPackage,
+                "WireProtocol", systemPackage,
             ],
             path: "Sources/Host/MigrationEngine"),
         .target(
@@ -151,8 +148,7 @@ var host: [Target] {
                 "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian", "Hypervisor",
                 "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership",
                 "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol",
-                "XMLDocuments",
-                systemPackage,
+                "XMLDocuments", systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
         .target(
@@ -252,9 +248,9 @@ var tests: [Target] {
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Ownership",
-                "Orchestrator",
-                "SSHTransport", "TestSupport", "WireProtocol", "livemig", systemPackage,
+                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "Ownership", "SSHTransport", "TestSupport", "WireProtocol", "livemig",
+                systemPackage,
             ],
             path: "Tests/CommandTests"),
         .testTarget(

@@ -4,6 +4,7 @@ import GuestMemory
 import LinuxSystem
 import MigrationModel
 import Synchronization
+import TestSupport
 import Testing
 
 /// Write tracking of memory that this process maps itself.
@@ -65,7 +66,7 @@ import Testing
         _ = try Self.harvest(&tracker, count)
         #expect(try Self.harvest(&tracker, count) == [])
 
-        var random = SeededGenerator(state: 7)
+        var random = Seeded(7)
         for round in 0..<50 {
             var written: Set<Int> = []
             for _ in 0..<Int.random(in: 0...200, using: &random) {
@@ -119,7 +120,7 @@ import Testing
         let goOn = StopFlag()
         let writers = (0..<2).map { writer in
             WorkerThread("test-writer") { () -> UInt64 in
-                var random = SeededGenerator(state: UInt64(writer))
+                var random = Seeded(UInt64(writer))
                 var written: UInt64 = 0
                 while goOn.value.load(ordering: .relaxed) {
                     let page = Int.random(in: 0..<count / 2, using: &random) * 2 + writer

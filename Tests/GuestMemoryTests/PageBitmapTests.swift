@@ -1,4 +1,5 @@
 import GuestMemory
+import TestSupport
 import Testing
 
 @Suite struct PageBitmapTests {
@@ -34,7 +35,7 @@ import Testing
 
     /// Breaks when any sequence of operations makes the set differ from a plain set of numbers.
     @Test(arguments: [1, 63, 64, 65, 257, 1000]) func agreesWithSetModel(pageCount: Int) {
-        var random = SeededGenerator(state: UInt64(pageCount))
+        var random = Seeded(UInt64(pageCount))
         var bitmap = PageBitmap(pageCount: pageCount)
         var model: Set<Int> = []
         for _ in 0..<400 {
@@ -90,22 +91,9 @@ import Testing
         return members
     }
 
-    private static func run(below limit: Int, _ random: inout SeededGenerator) -> Range<Int> {
+    private static func run(below limit: Int, _ random: inout Seeded) -> Range<Int> {
         let first = Int.random(in: 0..<limit, using: &random)
         let length = Int.random(in: 0...min(90, limit - first), using: &random)
         return first..<first + length
-    }
-}
-
-/// A random generator whose failures can be repeated (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
     }
 }

@@ -1,4 +1,5 @@
 import PageCodec
+import TestSupport
 import Testing
 
 /// What guest data costs with a codec, in nanoseconds per byte of it, and what it shrinks to.

@@ -1,6 +1,7 @@
 import Glibc
 import MigrationModel
 import PageCodec
+import TestSupport
 
 /// Guest RAM of a test: anonymous memory that the kernel fills with zeros on first touch.
 @safe
@@ -48,21 +49,6 @@ struct GuestImage: ~Copyable {
         var flags = [UInt8](repeating: 0, count: pages)
         let result = unsafe mincore(start, pages * PageGeometry.pageSize, &flags)
         return result == 0 ? flags.count { $0 & 1 == 1 } : -1
-    }
-}
-
-/// A seeded generator (SplitMix64), so that a failure repeats.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }
 

@@ -1,5 +1,6 @@
 import MigrationModel
 import PageCodec
+import TestSupport
 import Testing
 
 @Suite("Batches from a peer that is not trusted")

@@ -1,5 +1,6 @@
 import MigrationModel
 import PageCodec
+import TestSupport
 import Testing
 
 @Suite("Finding the pages whose hashes differ")

@@ -1,5 +1,6 @@
 import MigrationModel
 import PageCodec
+import TestSupport
 import Testing
 
 @Suite("Page hashes and the digest over them")

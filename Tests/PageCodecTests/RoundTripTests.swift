@@ -1,5 +1,6 @@
 import PageCodec
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Batches from encoder to decoder")

@@ -1,20 +1,8 @@
 import MigrationModel
+import TestSupport
 import Testing
 
 @testable import VMDefinitions
-
-/// SplitMix64 (Steele, Lea and Flood 2014): the same mutations in every run.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
 
 @Suite("Mutated definitions")
 struct MutationTests {
@@ -37,7 +25,7 @@ struct MutationTests {
     // Breaks when some text traps, is read beyond its end, or is accepted but cannot be written.
     @Test("damaged documents are refused or read, never a trap", arguments: 0..<16 as Range<UInt64>)
     func mutations(seed: UInt64) throws {
-        var random = SplitMix64(state: seed)
+        var random = Seeded(seed)
         for _ in 0..<250 {
             var bytes = Self.seed
             for _ in 0..<Int.random(in: 1...4, using: &random) {

@@ -49,9 +49,6 @@ struct HandOver {
         let ready = try comparison.waitForReady(deadline: deadline)
         let readyAt = MonotonicTime.now
         CrashPoint.reach(.sourceReadyHeard)
-        guard ready.attempt == request.attempt else {
-            throw LivemigError(.migrationID, "READY of another attempt", at: request.peer.name)
-        }
         try commit(ready, digest, guardian)
         CrashPoint.reach(.sourceReleased)
         let (owner, acknowledgedAt) = try giveToken(digest, guardian)

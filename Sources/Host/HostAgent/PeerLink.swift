@@ -69,6 +69,7 @@ final class PeerLink: Sendable {
         case .machineReady: state.withLock { $0.isMachineReady = true }
         case .ready:
             let ready = try frame.decode(Ready.self)
+            try require(ready.attempt)
             state.withLock { $0.ready = ready }
         case .hashesWanted:
             try require(try frame.decode(HashesWanted.self).attempt)

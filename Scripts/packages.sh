@@ -5,7 +5,8 @@
 LIVEMIG_BUILD_PACKAGES=(libssh-dev libxml2-dev liblz4-dev libzstd-dev libxxhash-dev pkg-config)
 
 # To run hosts on this machine: sshd, QEMU, and what a test guest is made of.
-LIVEMIG_RUN_PACKAGES=(openssh-server openssh-client qemu-system-x86 qemu-utils cpio gzip iproute2 e2fsprogs systemd util-linux)
+LIVEMIG_RUN_PACKAGES=(openssh-server openssh-client qemu-system-x86 qemu-utils cpio gzip gcc libc6-dev kmod iproute2 e2fsprogs
+    systemd util-linux)
 
 # To read what was covered by tests.
 LIVEMIG_COVERAGE_PACKAGES=(python3)

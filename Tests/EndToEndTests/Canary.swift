@@ -11,6 +11,9 @@ struct Canary {
     /// The most of a file that is searched; files of proc(5) say that they are empty.
     private static let fileLimit = 64 << 20
     private static let procLimit = 256 << 10
+    /// How many pages lie between two canaries: more than the working set of a guest whose canaries
+    /// are taken, so that what it rewrites is one of them at most.
+    private static let distance = 331
 
     let bytes: [UInt8]
 
@@ -30,7 +33,7 @@ struct Canary {
             let read = unsafe pread(number, &bytes, length, off_t(page * 4096 + 640))
             // Random bytes hardly repeat; texts, tables and code do.
             if read == length, Set(bytes).count >= 27 { found.append(Canary(bytes)) }
-            page -= found.isEmpty ? 1 : 37
+            page -= found.isEmpty ? 1 : distance
         }
         return found
     }

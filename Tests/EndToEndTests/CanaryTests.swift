@@ -76,14 +76,14 @@ import Testing
     // process list, in a move that ends well or in one whose agents die in the middle.
     @Test(.timeLimit(.minutes(3))) func referenceGuest() throws {
         let hosts = try TwoHosts()
-        try hosts.start("fill=24MiB content=random ws=2MiB rate=1MiB/s")
+        try hosts.start("fill=24MiB content=random ws=1MiB rate=1MiB/s")
         try watch(hosts, guest: "livemig-synthetic-guest")
     }
 
     // Breaks as the one above, with what QEMU writes besides.
     @Test(.timeLimit(.minutes(5))) func linuxInQEMU() throws {
         let hosts = try TwoHosts()
-        try hosts.startLinux("lm.fill=32 lm.ws=4 lm.rate=2 lm.content=random lm.beat=200")
+        try hosts.startLinux("lm.fill=32 lm.ws=1 lm.rate=2 lm.content=random lm.beat=200")
         try watch(hosts, guest: "qemu-system")
     }
 

@@ -36,6 +36,17 @@ struct SocketTests {
         #expect(try Packet.receive(from: server.number).bytes == [1, 2, 3])
     }
 
+    // Broken by: a hypervisor that puts a link to another socket in the place of its own.
+    @Test func aLinkIsNotFollowed() throws {
+        let folder = try ScratchFolder()
+        let listener = try UnixSocket.listen(folder.path("real"), .packets)
+        #expect(unsafe symlink(folder.path("real"), folder.path("link")) == 0)
+        _ = try UnixSocket.connect(folder.path("real"), .packets)
+        let error = failure { _ = try UnixSocket.connect(folder.path("link"), .packets) }
+        #expect(error?.code == .io)
+        _ = consume listener
+    }
+
     // Broken by: an error of another kind than the caller asked for.
     @Test func nobodyListens() throws {
         let folder = try ScratchFolder()

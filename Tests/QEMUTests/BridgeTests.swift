@@ -77,14 +77,7 @@ private final class Bridge {
     deinit { try? Self.ip("link", "delete", name) }
 
     var ports: [String] {
-        var result: [String] = []
-        guard let folder = unsafe opendir("/sys/class/net/\(name)/brif") else { return [] }
-        while let entry = unsafe readdir(folder) {
-            let port = unsafe Guest.name(of: entry)
-            if !port.hasPrefix(".") { result.append(port) }
-        }
-        unsafe closedir(folder)
-        return result.sorted()
+        ((try? FolderListing.names(in: "/sys/class/net/\(name)/brif")) ?? []).sorted()
     }
 
     /// How many packets the hypervisor has put on a port.

@@ -14,11 +14,13 @@ final class Guest {
     let folder: MachineFolder
     let machine: QEMUMachine
 
-    init(_ definition: VMDefinition, _ mode: LaunchMode = .powerOn) throws {
+    init(
+        _ definition: VMDefinition, _ mode: LaunchMode = .powerOn, as user: HypervisorUser? = nil
+    ) throws {
         self.definition = definition
         folder = MachineFolder(path: try Guest.makeFolder())
         memory = try .create(size: definition.memory)
-        let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary)
+        let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary, user: user)
         do {
             let machine = try launcher.launch(
                 definition, memory: memory, folder: folder, mode: mode)
@@ -70,23 +72,11 @@ final class Guest {
     }
 
     static func remove(_ folder: String) {
-        if let directory = unsafe opendir(folder) {
-            while let entry = unsafe readdir(directory) {
-                let name = unsafe name(of: entry)
-                _ = unsafe unlink(folder + "/" + name)
-            }
-            unsafe closedir(directory)
+        MachineFolder(path: folder).removeSockets()
+        for name in (try? FolderListing.names(in: folder)) ?? [] {
+            _ = unsafe unlink(folder + "/" + name)
         }
         _ = unsafe rmdir(folder)
-    }
-
-    /// The name of a directory's entry.
-    static func name(of entry: UnsafeMutablePointer<dirent>) -> String {
-        unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-            unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
-                unsafe String(cString: $0)
-            }
-        }
     }
 
     /// Fills a range of guest RAM with bytes that do not compress.

@@ -24,7 +24,7 @@ struct QEMUArgumentsTests {
         ]
         definition.serialPorts = 2
         definition.randomSource = "/dev/urandom"
-        let arguments = try Self.arguments(definition, taps: [0: 4], mode: .incoming)
+        let arguments = try Self.arguments(definition, taps: [0: 6], mode: .incoming)
         #expect(arguments == Self.machine(cpus: 2) + Self.devices + Self.ending + Self.incoming)
     }
 
@@ -131,7 +131,9 @@ struct QEMUArgumentsTests {
     ) throws -> [String] {
         try QEMUArguments(
             definition,
-            .init(folder: .init(path: folder), memory: 3, taps: taps, sandbox: true, mode: mode)
+            .init(
+                folder: .init(path: folder), memory: 3, sockets: 4, consoleLog: 5, taps: taps,
+                sandbox: true, mode: mode)
         ).list()
     }
 
@@ -153,11 +155,11 @@ struct QEMUArgumentsTests {
     }
 
     static let devices = [
-        "-chardev",
-        "socket,id=console0,path=/r/console.sock,server=on,wait=off,logfile=/r/console.log,"
-            + "logappend=on",
+        "-add-fd", "fd=5,set=1", "-chardev",
+        "socket,id=console0,path=/proc/self/fd/4/console.sock,server=on,wait=off,"
+            + "logfile=/dev/fdset/1,logappend=on",
         "-device", "isa-serial,id=serial0,chardev=console0,index=0",
-        "-chardev", "socket,id=console1,path=/r/serial1.sock,server=on,wait=off",
+        "-chardev", "socket,id=console1,path=/proc/self/fd/4/serial1.sock,server=on,wait=off",
         "-device", "isa-serial,id=serial1,chardev=console1,index=1",
         "-blockdev",
         "driver=file,node-name=file0,filename=/images/a,,b.qcow2,aio=threads,locking=on,"
@@ -174,7 +176,7 @@ struct QEMUArgumentsTests {
         "driver=raw,node-name=disk1,file=file1,read-only=on,cache.direct=off,cache.no-flush=off",
         "-device",
         "virtio-blk-pci,id=virtio-disk1,drive=disk1,addr=0xc,write-cache=off,bootindex=33",
-        "-netdev", "tap,id=net0,fd=4,vhost=off",
+        "-netdev", "tap,id=net0,fd=6,vhost=off",
         "-device",
         "virtio-net-pci,id=virtio-net0,netdev=net0,mac=52:54:00:00:00:01,addr=0x3,bootindex=0",
         "-netdev", "user,id=net1",
@@ -185,7 +187,7 @@ struct QEMUArgumentsTests {
     ]
 
     static let ending = [
-        "-chardev", "socket,id=monitor,path=/r/monitor.sock,server=on,wait=off",
+        "-chardev", "socket,id=monitor,path=/proc/self/fd/4/monitor.sock,server=on,wait=off",
         "-mon", "chardev=monitor,mode=control", "-msg", "timestamp=off", "-only-migratable",
         "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
     ]

@@ -72,7 +72,7 @@ public final class TestHost {
     public func console(
         _ vm: String, type line: String, until word: String, patience: Duration = .seconds(20)
     ) throws(LivemigError) -> String {
-        let path = "\(root)/vms/\(vm)/console.sock"
+        let path = "\(root)/vms/\(vm)/run/console.sock"
         let socket = try UnixSocket.connect(path, .stream)
         try DescriptorIO.write(Array((line + "\n").utf8), to: socket.number)
         let deadline = MonotonicTime.now + patience

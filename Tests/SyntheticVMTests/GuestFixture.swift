@@ -30,11 +30,8 @@ final class GuestFixture {
     func end() {
         for machine in machines { machine.destroy() }
         machines = []
-        let files = [
-            folder.monitorSocket, folder.memorySocket, folder.consoleSocket, folder.consoleLog,
-            folder.hypervisorLog,
-        ]
-        for file in files { _ = unsafe unlink(file) }
+        folder.removeSockets()
+        for file in [folder.consoleLog, folder.hypervisorLog] { _ = unsafe unlink(file) }
         _ = unsafe rmdir(folder.path)
     }
 

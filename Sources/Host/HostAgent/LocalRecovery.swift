@@ -2,6 +2,7 @@ import Glibc
 import Guardian
 import Hypervisor
 import Journal
+import LinuxSystem
 public import MigrationModel
 import WireProtocol
 

@@ -138,6 +138,7 @@ struct MachineStore: Sendable {
 
     /// Removes a VM's folder with all that is in it.
     func removeFiles(of folder: MachineFolder) throws(LivemigError) {
+        folder.removeSockets()
         for name in try FolderListing.names(in: folder.path) {
             let path = "\(folder.path)/\(name)"
             try SystemCall.check("unlink", at: path) { unsafe unlink(path) }
@@ -178,27 +179,5 @@ struct MachineStore: Sendable {
     private func known() -> String {
         let names = (try? list())?.map(\.name).prefix(10).joined(separator: " ") ?? ""
         return names.isEmpty ? "no VM is defined on this host" : "known: \(names)"
-    }
-}
-
-/// The entries of folders.
-enum FolderListing {
-    /// The names in a folder, without `.` and `..`; empty when the folder is not there.
-    static func names(in path: String) throws(LivemigError) -> [String] {
-        guard let folder = unsafe opendir(path) else {
-            if errno == ENOENT { return [] }
-            throw SystemCall.failure("opendir", .init(rawValue: errno), at: path)
-        }
-        defer { unsafe closedir(folder) }
-        var names: [String] = []
-        while let entry = unsafe readdir(folder) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) {
-                    unsafe String(cString: $0)
-                }
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
     }
 }

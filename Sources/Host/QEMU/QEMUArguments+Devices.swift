@@ -13,20 +13,23 @@ extension QEMUArguments {
 
     private func serialSocket(_ index: Int) -> String {
         let folder = preparation.folder
-        guard index == 0 else {
-            return OptionText.join(
-                "socket",
-                [
-                    "id": "console\(index)", "path": folder.serialSocket(index), "server": "on",
-                    "wait": "off",
-                ])
-        }
-        return OptionText.join(
+        let path = preparation.path(
+            of: index == 0 ? folder.consoleSocket : folder.serialSocket(index))
+        let socket = OptionText.join(
             "socket",
-            [
-                "id": "console0", "path": folder.consoleSocket, "server": "on", "wait": "off",
-                "logfile": folder.consoleLog, "logappend": "on",
-            ])
+            ["id": "console\(index)", "path": path, "server": "on", "wait": "off"])
+        guard index == 0 else { return socket }
+        return OptionText.join(
+            socket, ["logfile": "/dev/fdset/\(Self.consoleLogSet)", "logappend": "on"])
+    }
+
+    /// The set of descriptors that has the first serial port's log (qemu(1), `-add-fd`).
+    private static var consoleLogSet: Int { 1 }
+
+    /// Hands the first serial port's log in, which QEMU's user need not be able to open.
+    var consoleLog: [String] {
+        guard definition.serialPorts > 0 else { return [] }
+        return ["-add-fd", "fd=\(preparation.consoleLog),set=\(Self.consoleLogSet)"]
     }
 
     private func isaSerial(_ index: Int) -> String {
@@ -134,5 +137,13 @@ private struct CacheFlags {
 
 extension MachineFolder {
     /// The socket of a serial port after the first.
-    func serialSocket(_ index: Int) -> String { "\(path)/serial\(index).sock" }
+    func serialSocket(_ index: Int) -> String { "\(sockets)/serial\(index).sock" }
+}
+
+extension QEMUArguments.Preparation {
+    /// A socket as QEMU names it: by the folder that it is handed, which is below others that its
+    /// user may not enter.
+    func path(of socket: String) -> String {
+        "/proc/self/fd/\(sockets)" + socket.dropFirst(folder.sockets.count)
+    }
 }

@@ -10,10 +10,14 @@ public import MigrationModel
 public struct QEMUArguments: Sendable {
     /// What a launcher prepared for one start.
     public struct Preparation: Sendable {
-        /// Where sockets and logs go.
+        /// The VM's files.
         public var folder: MachineFolder
         /// The number of the guest's memory file in QEMU.
         public var memory: CInt
+        /// The number of the folder of sockets in QEMU.
+        public var sockets: CInt
+        /// The number of the first serial port's log in QEMU.
+        public var consoleLog: CInt
         /// The numbers of tap devices in QEMU, by the position of their interface.
         public var taps: [Int: CInt]
         /// Whether this QEMU was built with the system call filter.
@@ -23,11 +27,13 @@ public struct QEMUArguments: Sendable {
 
         /// States what was prepared.
         public init(
-            folder: MachineFolder, memory: CInt, taps: [Int: CInt] = [:], sandbox: Bool,
-            mode: LaunchMode
+            folder: MachineFolder, memory: CInt, sockets: CInt, consoleLog: CInt,
+            taps: [Int: CInt] = [:], sandbox: Bool, mode: LaunchMode
         ) {
             self.folder = folder
             self.memory = memory
+            self.sockets = sockets
+            self.consoleLog = consoleLog
             self.taps = taps
             self.sandbox = sandbox
             self.mode = mode
@@ -55,8 +61,8 @@ public struct QEMUArguments: Sendable {
     ///   `E-ROOT` for a folder whose socket names are too long.
     public func list() throws(LivemigError) -> [String] {
         try check()
-        return machine + boot + serialPorts + disks + interfaces + randomSource + monitor
-            + confinement + incoming
+        return machine + boot + consoleLog + serialPorts + disks + interfaces + randomSource
+            + monitor + confinement + incoming
     }
 
     /// The system call filter with everything denied that a running QEMU does not need
@@ -159,8 +165,9 @@ public struct QEMUArguments: Sendable {
             OptionText.join(
                 "socket",
                 [
-                    "id": "monitor", "path": preparation.folder.monitorSocket, "server": "on",
-                    "wait": "off",
+                    "id": "monitor",
+                    "path": preparation.path(of: preparation.folder.monitorSocket),
+                    "server": "on", "wait": "off",
                 ]),
             "-mon", "chardev=monitor,mode=control",
         ]

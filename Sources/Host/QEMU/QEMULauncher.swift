@@ -8,20 +8,30 @@ public import MigrationModel
 public struct QEMULauncher: MachineLauncher {
     private let preloadLibrary: String
     private let probe: QEMUProbe
+    private let user: HypervisorUser?
 
     /// How long QEMU may take to answer on its monitor.
     private static let startTimeout = Duration.seconds(15)
-    /// The number of the guest's memory file in QEMU; tap devices follow.
+    /// The numbers in QEMU of the guest's memory file, of the folder of sockets and of the console's
+    /// log; tap devices follow.
     private static let memoryNumber: CInt = 3
+    private static let socketsNumber: CInt = 4
+    private static let consoleLogNumber: CInt = 5
+    private static let firstTapNumber: CInt = 6
 
     /// Starts QEMU with the library that hands out write tracking.
     ///
     /// - Parameters:
     ///   - preloadLibrary: the file of `libguestmemory.so`.
     ///   - probe: what is known about this host's QEMU.
-    public init(preloadLibrary: String, probe: QEMUProbe = QEMUProbe()) {
+    ///   - user: whom QEMU runs as; `nil` for this process's own user. Disks, kernels and the
+    ///     library must be readable for that user.
+    public init(
+        preloadLibrary: String, probe: QEMUProbe = QEMUProbe(), user: HypervisorUser? = nil
+    ) {
         self.preloadLibrary = preloadLibrary
         self.probe = probe
+        self.user = user
     }
 
     /// The program file of the QEMU that runs a definition.
@@ -85,27 +95,31 @@ public struct QEMULauncher: MachineLauncher {
     ) throws(LivemigError) -> QEMUProcess {
         let taps = try Self.openTaps(of: definition)
         defer { withExtendedLifetime(taps) {} }
-        var descriptors = [Self.memoryNumber: memory]
+        folder.removeHypervisorSockets()
+        try folder.makeSocketFolder(for: user)
+        let sockets = try OwnedDescriptor.open(folder.sockets, O_RDONLY | O_DIRECTORY, as: .qemu)
+        let console = try PrivateFile.open(
+            folder.consoleLog, O_WRONLY | O_CREAT | O_APPEND, exposure: .readable, as: .io)
+        var descriptors = [
+            Self.memoryNumber: memory, Self.socketsNumber: sockets.number,
+            Self.consoleLogNumber: console.number,
+        ]
         var numbers: [Int: CInt] = [:]
         for (index, tap) in taps {
-            let number = Self.memoryNumber + 1 + CInt(index)
+            let number = Self.firstTapNumber + CInt(index)
             descriptors[number] = tap.descriptor.number
             numbers[index] = number
         }
-        let arguments = try QEMUArguments(
-            definition,
-            .init(
-                folder: folder, memory: Self.memoryNumber, taps: numbers, sandbox: facts.sandbox,
-                mode: mode)
-        ).list()
-        for stale in [folder.monitorSocket, folder.memorySocket] { _ = unsafe unlink(stale) }
+        let preparation = QEMUArguments.Preparation(
+            folder: folder, memory: Self.memoryNumber, sockets: Self.socketsNumber,
+            consoleLog: Self.consoleLogNumber, taps: numbers, sandbox: facts.sandbox, mode: mode)
         var environment = PreloadLibrary.environment(
-            library: preloadLibrary, socket: folder.memorySocket, memory: Self.memoryNumber)
+            library: preloadLibrary, socket: preparation.path(of: folder.memorySocket),
+            memory: Self.memoryNumber)
         environment["LC_ALL"] = "C"
         return try QEMUProcess(
-            .init(
-                facts.program, arguments, environment: environment, descriptors: descriptors),
-            folder: folder)
+            facts.program, try QEMUArguments(definition, preparation).list(),
+            environment: environment, descriptors: descriptors, as: user, folder: folder)
     }
 
     /// The tap devices of a definition, by the position of their interface.

@@ -20,22 +20,29 @@ final class QEMUProcess {
     /// Starts QEMU with its output in the log of the folder.
     ///
     /// - Parameters:
-    ///   - command: program, arguments, environment and descriptors from 3 on.
+    ///   - program: QEMU's program file.
+    ///   - arguments: its arguments.
+    ///   - environment: its whole environment.
+    ///   - descriptors: those from 3 on, by the number in QEMU.
+    ///   - user: whom it runs as; `nil` for this process's own user.
     ///   - folder: where sockets and logs go.
     /// - Throws: `E-QEMU` when the program cannot be started.
-    init(_ command: ChildProcess.Command, folder: MachineFolder) throws(LivemigError) {
+    init(
+        _ program: String, _ arguments: [String], environment: [String: String],
+        descriptors: [CInt: CInt], as user: HypervisorUser?, folder: MachineFolder
+    ) throws(LivemigError) {
         log = try PrivateFile.open(
             folder.hypervisorLog, O_RDWR | O_CREAT | O_APPEND, exposure: .readable, as: .io)
         let number = log.number
         logStart = try SystemCall.check("lseek", at: folder.hypervisorLog) {
             lseek(number, 0, SEEK_END)
         }
-        var command = command
-        command.descriptors[1] = number
-        command.descriptors[2] = number
+        var command = ChildProcess.Command(program, arguments, environment: environment)
+        if let user { command = user.command(program, arguments, environment: environment) }
+        command.descriptors = descriptors.merging([1: number, 2: number]) { $1 }
         process = HypervisorProcess(try ChildProcess(command, as: .qemu))
         self.folder = folder
-        name = Self.name(of: command.program)
+        name = Self.name(of: program)
     }
 
     /// Takes over a QEMU whose guardian has died.
@@ -79,10 +86,7 @@ final class QEMUProcess {
     /// Ends the process at once, reaps it, and removes its sockets.
     func kill() {
         process.kill()
-        let sockets =
-            [folder.monitorSocket, folder.memorySocket, folder.consoleSocket]
-            + (1..<QEMUArguments.serialPortLimit).map(folder.serialSocket)
-        for socket in sockets { _ = unsafe unlink(socket) }
+        folder.removeHypervisorSockets()
     }
 
     /// The last message printed since the start, escaped; empty when nothing was printed.

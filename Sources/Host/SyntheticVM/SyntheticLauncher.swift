@@ -69,6 +69,7 @@ public struct SyntheticLauncher: MachineLauncher {
         let workload = definition.boot.commandLine ?? ""
         let parameters = try WorkloadParameters(parsing: workload, memory: memory.size)
         let pipe = try OwnedDescriptor.pipe()
+        try folder.makeSocketFolder(for: nil)
         let log = try OwnedDescriptor.open(
             folder.hypervisorLog, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
         var options = GuestProgram.Options()

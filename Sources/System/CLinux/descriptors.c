@@ -8,6 +8,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+_Static_assert(clinux_open_path == O_PATH, "O_PATH");
+
 union control {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(int) * clinux_descriptors_max)];

@@ -49,19 +49,40 @@ public enum UnixSocket {
     /// Connects to a listening socket.
     ///
     /// An abstract name is in no folder that would keep others from listening there, so whoever
-    /// listens must be of this process's user, or root.
+    /// listens must be of this process's user, or root. A path may be in a folder that a hypervisor
+    /// of another user writes to: a symbolic link that leads elsewhere is refused.
     public static func connect(
         _ path: String, _ kind: Kind, as code: ErrorCode = .io
     ) throws(LivemigError) -> OwnedDescriptor {
+        guard path.hasPrefix(abstractMark) else { return try connect(toFile: path, kind, code) }
         let socket = try create(kind)
-        try unsafe withAddress(path) { (address, length) throws(LivemigError) in
-            let number = socket.number
+        try connect(socket, to: path, named: path, code)
+        try requireOwnUser(at: socket)
+        return socket
+    }
+
+    /// Connects to what a path names at this moment, by its descriptor (proc(5), `/proc/self/fd`):
+    /// nothing can be exchanged in between.
+    private static func connect(
+        toFile path: String, _ kind: Kind, _ code: ErrorCode
+    ) throws(LivemigError) -> OwnedDescriptor {
+        guard path.utf8.count <= pathLimit else { throw tooLong(path) }
+        let file = try OwnedDescriptor.open(path, clinux_open_path, as: code)
+        let socket = try create(kind)
+        try connect(socket, to: "/proc/self/fd/\(file.number)", named: path, code)
+        return socket
+    }
+
+    private static func connect(
+        _ socket: borrowing OwnedDescriptor, to address: String, named path: String,
+        _ code: ErrorCode
+    ) throws(LivemigError) {
+        let number = socket.number
+        try unsafe withAddress(address) { (address, length) throws(LivemigError) in
             try SystemCall.check("connect", at: path, as: code) {
                 unsafe Glibc.connect(number, address, length)
             }
         }
-        if path.hasPrefix(abstractMark) { try requireOwnUser(at: socket) }
-        return socket
     }
 
     /// Takes the next connection; refuses one of another user than this process's or root.
@@ -106,15 +127,17 @@ public enum UnixSocket {
             })
     }
 
+    private static func tooLong(_ path: String) -> LivemigError {
+        LivemigError(
+            .root, "socket path of \(path.utf8.count) bytes, the system allows \(pathLimit)",
+            at: path, fix: "choose a root folder with a shorter path")
+    }
+
     private static func withAddress(
         _ path: String,
         _ body: (UnsafePointer<sockaddr>, socklen_t) throws(LivemigError) -> Void
     ) throws(LivemigError) {
-        guard path.utf8.count <= pathLimit else {
-            throw LivemigError(
-                .root, "socket path of \(path.utf8.count) bytes, the system allows \(pathLimit)",
-                at: path, fix: "choose a root folder with a shorter path")
-        }
+        guard path.utf8.count <= pathLimit else { throw tooLong(path) }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let isAbstract = path.hasPrefix(abstractMark)

@@ -20,6 +20,9 @@ int clinux_receive(int socket, void *_Nonnull bytes, size_t capacity, int *_Nonn
 int clinux_pipe(int ends[_Nonnull 2]);
 int clinux_accept(int listener);
 
+/* O_PATH (open(2)): a file as its name means it, not opened; a GNU extension as those above. */
+#define clinux_open_path 010000000
+
 /* Lets a pipe hold more (fcntl(2), F_SETPIPE_SZ); returns its capacity, -EBADF for no pipe. */
 int clinux_widen_pipe(int descriptor, int capacity);
 

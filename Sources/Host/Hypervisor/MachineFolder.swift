@@ -1,0 +1,74 @@
+import Glibc
+import LinuxSystem
+public import MigrationModel
+import SystemPackage
+
+/// The files of one VM in `<root>/vms/<name>`, mode 0700.
+public struct MachineFolder: Hashable, Sendable {
+    /// The folder itself.
+    public let path: String
+    /// Whether its record may be on a file system that can lose it.
+    public let allowsVolatileRecord: Bool
+
+    /// Names a folder.
+    public init(path: String, allowsVolatileRecord: Bool = false) {
+        self.path = path
+        self.allowsVolatileRecord = allowsVolatileRecord
+    }
+
+    /// The VM's definition, an XML document.
+    public var definition: String { path + "/definition.xml" }
+    /// The durable record of the right to run the VM.
+    public var record: String { path + "/ownership" }
+    /// Where the guardian listens for agents.
+    public var guardianSocket: String { path + "/guardian.sock" }
+    /// All that the guest wrote to its first serial port.
+    public var consoleLog: String { path + "/console.log" }
+    /// What the hypervisor printed.
+    public var hypervisorLog: String { path + "/hypervisor.log" }
+
+    /// The one folder that the hypervisor can write to: it listens there.
+    public var sockets: String { path + "/run" }
+    /// The hypervisor's monitor: only the guardian connects.
+    public var monitorSocket: String { sockets + "/monitor.sock" }
+    /// Where the preload library listens.
+    public var memorySocket: String { sockets + "/memory.sock" }
+    /// The guest's first serial port.
+    public var consoleSocket: String { sockets + "/console.sock" }
+
+    /// Makes the folder of sockets, or takes over the one that is there, for the hypervisor's user.
+    ///
+    /// - Parameter user: who shall listen there; `nil` for this process's own user.
+    /// - Throws: `E-ROOT` when the folder cannot be made, or is not one.
+    public func makeSocketFolder(for user: HypervisorUser?) throws(LivemigError) {
+        if unsafe mkdir(sockets, 0o700) != 0, errno != EEXIST {
+            throw SystemCall.failure("mkdir", .init(rawValue: errno), at: sockets, as: .root)
+        }
+        let folder = try OwnedDescriptor.open(sockets, O_RDONLY | O_DIRECTORY, as: .root)
+        let number = folder.number
+        let owner = user?.id ?? geteuid()
+        try SystemCall.check("fchown", at: sockets, as: .root) {
+            fchown(number, owner, user?.group ?? getegid())
+        }
+        try SystemCall.check("fchmod", at: sockets, as: .root) { fchmod(number, 0o700) }
+    }
+
+    /// Removes what is left of a VM that has gone elsewhere or never came, but for the record.
+    public func removeFilesOfDepartedGuest() {
+        for path in [definition, consoleLog, hypervisorLog] { _ = unsafe unlink(path) }
+    }
+
+    /// Removes the sockets of a guardian and a hypervisor that have ended.
+    public func removeSockets() {
+        _ = unsafe unlink(guardianSocket)
+        removeHypervisorSockets()
+    }
+
+    /// Removes the folder of sockets of a hypervisor that has ended, with all that it has put there.
+    public func removeHypervisorSockets() {
+        for name in (try? FolderListing.names(in: sockets)) ?? [] {
+            _ = unsafe unlink("\(sockets)/\(name)")
+        }
+        _ = unsafe rmdir(sockets)
+    }
+}

@@ -104,6 +104,9 @@ var host: [Target] {
             name: "VMDefinitions", dependencies: ["MigrationModel", "XMLDocuments"],
             path: "Sources/Host/VMDefinitions", resources: [.embedInCode("Schemas/domain.rng")]),
         .target(
+            name: "HostPolicies", dependencies: ["MigrationModel", "XMLDocuments"],
+            path: "Sources/Host/HostPolicies", resources: [.embedInCode("Schemas/host.rng")]),
+        .target(
             name: "Journal",
             dependencies: [
                 "CLinux", "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
@@ -145,10 +148,10 @@ var host: [Target] {
         .target(
             name: "HostAgent",
             dependencies: [
-                "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian", "Hypervisor",
-                "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership",
-                "PageCodec", "QEMU", "SSHTransport", "SyntheticVM", "VMDefinitions", "WireProtocol",
-                "XMLDocuments", systemPackage,
+                "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian",
+                "HostPolicies", "Hypervisor", "Journal", "LinuxSystem", "MigrationEngine",
+                "MigrationModel", "Ownership", "PageCodec", "QEMU", "SSHTransport", "SyntheticVM",
+                "VMDefinitions", "WireProtocol", "XMLDocuments", systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
         .target(
@@ -214,9 +217,10 @@ var tests: [Target] {
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "AgentCommands", "FrameTransport", "GuestMemory", "Guardian", "Inventory",
-                "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel", "Ownership",
-                "PageCodec", "QEMU", "TestSupport", "VMDefinitions", "WireProtocol", argumentParser,
+                "AgentCommands", "FrameTransport", "GuestMemory", "Guardian", "HostPolicies",
+                "Inventory", "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel",
+                "Ownership", "PageCodec", "QEMU", "TestSupport", "VMDefinitions", "WireProtocol",
+                argumentParser,
             ],
             path: "Tests/Fuzz/Targets"),
         .testTarget(
@@ -238,6 +242,7 @@ var tests: [Target] {
         unitTests(of: "SSHTransport"),
         unitTests(of: "GuestMemory", "CLinux"),
         unitTests(of: "VMDefinitions"),
+        unitTests(of: "HostPolicies"),
         unitTests(of: "Journal", "CLinux"),
         unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
         unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
@@ -250,7 +255,7 @@ var tests: [Target] {
             dependencies: [
                 "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
                 "Ownership", "SSHTransport", "TestSupport", "WireProtocol", "livemig",
-                systemPackage,
+                argumentParser, systemPackage,
             ],
             path: "Tests/CommandTests"),
         .testTarget(

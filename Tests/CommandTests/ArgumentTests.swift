@@ -64,6 +64,22 @@ private let badInputs: [BadInput] = [
     .init("vm define /nonexistent.xml --on alpha", 3, "error[E-FILE]"),
     .init("host list --inventory /nonexistent/hosts.xml", 3, "error[E-FILE]"),
     .init("host check alpha", 5, "error[E-CONNECT]"),
+    .init("host settings", 2, "Missing expected argument '<name>'"),
+    .init("host settings alpha --live-moves 0", 2, "error[E-RANGE]"),
+    .init("host settings alpha --live-moves 256", 2, "error[E-RANGE]"),
+    .init("host settings alpha --storage-moves 0", 2, "error[E-RANGE]"),
+    .init("host settings alpha --live-moves two", 2, "error[E-USAGE]"),
+    .init("host settings alpha --enable --disable", 2, "contradict each other"),
+    .init("host settings alpha --any-network --only-networks", 2, "contradict each other"),
+    .init("host settings alpha --memory-reserve 4", 2, "error[E-SIZE]"),
+    .init("host settings alpha --compression gzip", 2, "error[E-USAGE]"),
+    .init("host settings alpha --network 10.0.0.1/24", 2, "an address inside a subnet"),
+    .init("host settings alpha --network 10.0.0.0/24=x", 2, "error[E-RANGE]"),
+    .init("host settings alpha --remove-network beta", 2, "is not a subnet"),
+    .init("host settings alpha --allow-peer a%b", 2, "error[E-HOSTNAME]"),
+    .init("host settings alpha --all-peers --allow-peer beta", 2, "error[E-USAGE]"),
+    .init("host settings beta", 3, "error[E-NOHOST]"),
+    .init("host settings alpha --disable", 5, "error[E-CONNECT]"),
     .init("vm list", 5, "error[E-CONNECT]"), .init("vm show alpha/web1", 5, "error[E-CONNECT]"),
     .init("vm console alpha/web1", 5, "error[E-CONNECT]"),
     .init("move web1 --from alpha --to gamma", 3, "error[E-NOHOST]"),
@@ -71,7 +87,7 @@ private let badInputs: [BadInput] = [
 
 private let helps: [[String]] =
     [["host"], ["vm"], ["move"], ["status"], []]
-    + ["add", "list", "show", "remove", "trust", "check"].map { ["host", $0] }
+    + ["add", "list", "show", "remove", "trust", "check", "settings"].map { ["host", $0] }
     + ["define", "start", "stop", "show", "console", "remove", "list"].map { ["vm", $0] }
 
 @Suite("Command lines")

@@ -7,8 +7,13 @@ import Testing
 /// Somebody at a shell: a home and an inventory of their own, and the built `livemig`.
 final class Operator {
     let folder: ScratchFolder
+    /// Where the shell is; `nil` for beside the test.
+    let surroundings: (any Surroundings)?
 
-    init() throws { folder = try ScratchFolder() }
+    init(in surroundings: (any Surroundings)? = nil) throws {
+        folder = try ScratchFolder()
+        self.surroundings = surroundings
+    }
 
     /// An operator who has added both hosts.
     convenience init(_ hosts: TwoHosts) throws {
@@ -96,7 +101,7 @@ final class Operator {
     ) throws -> CommandInProgress {
         try CommandInProgress(
             ["--inventory", folder.path("hosts.xml")], arguments, folder, input, streams,
-            environment)
+            environment, surroundings)
     }
 }
 
@@ -150,7 +155,8 @@ final class CommandInProgress {
 
     init(
         _ common: [String], _ arguments: [String], _ folder: ScratchFolder, _ input: String,
-        _ streams: [CInt: CInt], _ environment: [String: String]
+        _ streams: [CInt: CInt], _ environment: [String: String],
+        _ surroundings: (any Surroundings)?
     ) throws {
         self.arguments = arguments
         self.folder = folder
@@ -160,12 +166,13 @@ final class CommandInProgress {
         let stdout = try OwnedDescriptor.open(folder.path("\(name).out"), flags)
         let stderr = try OwnedDescriptor.open(folder.path("\(name).err"), flags)
         let files: [CInt: CInt] = [0: stdin.number, 1: stdout.number, 2: stderr.number]
-        process = try ChildProcess(
-            .init(
-                try BuildProducts.program("livemig"), arguments + common,
-                environment: environment.merging(
-                    ["HOME": folder.path, "PATH": "/usr/bin:/bin"]) { own, _ in own },
-                descriptors: files.merging(streams) { $1 }))
+        var command = ChildProcess.Command(
+            try BuildProducts.program("livemig"), arguments + common,
+            environment: environment.merging(
+                ["HOME": folder.path, "PATH": "/usr/bin:/bin"]) { own, _ in own },
+            descriptors: files.merging(streams) { $1 })
+        surroundings?.enter(&command)
+        process = try ChildProcess(command)
     }
 
     /// What it has written to standard output so far.

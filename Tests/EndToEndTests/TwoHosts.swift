@@ -54,15 +54,22 @@ final class TwoHosts {
     }
 
     /// Begins a move; the destination is prepared and the source has its order.
-    /// - Parameter strayKey: whether the hosts get different keys for their page hashes, so that
-    ///   each of them takes every page for another content.
+    /// - Parameters:
+    ///   - vm: the guest.
+    ///   - source: where it is.
+    ///   - destination: where it goes.
+    ///   - policy: how the move behaves.
+    ///   - strayKey: whether the hosts get different keys for their page hashes, so that each of them
+    ///     takes every page for another content.
     func begin(
-        from source: TestHost, to destination: TestHost, _ policy: MigrationPolicy = .init(),
+        _ vm: String = "guest", from source: TestHost, to destination: TestHost,
+        _ policy: MigrationPolicy = .init(),
         strayKey: Bool = false
     ) throws -> MoveInProgress {
+        let name = try VMName(vm)
         let (sending, receiving) = (try source.agent(), try destination.agent())
         let shown = try sending.request(
-            ShowMachine(name: try VMName("guest")), for: MachineMessage.self)
+            ShowMachine(name: name), for: MachineMessage.self)
         let attempt = Attempt(
             migration: .random(), epoch: Epoch(shown.summary.epoch.number + 1))
         let secret = UInt64.random(in: .min ... .max)
@@ -72,7 +79,7 @@ final class TwoHosts {
                 secret: strayKey ? secret ^ 1 : secret, source: source.name), for: Prepared.self)
         try sending.send(
             StartOutgoing(
-                name: try VMName("guest"), attempt: attempt, secret: secret,
+                name: name, attempt: attempt, secret: secret,
                 peer: destination.peer, policy: policy))
         return MoveInProgress(source: sending, destination: receiving, attempt: attempt)
     }

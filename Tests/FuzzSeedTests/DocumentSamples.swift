@@ -67,6 +67,27 @@ enum DocumentSamples {
                 """.utf8)),
         Seed("empty", Array(#"<livemig version="1"/>"#.utf8)),
     ]
+
+    static let policies = [
+        Seed(
+            "full",
+            Array(
+                """
+                <?xml version="1.0" encoding="UTF-8"?>
+                <hostPolicy version="1">
+                  <liveMigration enabled="no" simultaneous="3" compression="zstd"/>
+                  <storageMigration simultaneous="1"/>
+                  <memoryReserve size="1536MiB"/>
+                  <migrationNetworks any="no">
+                    <migrationNetwork subnet="10.78.0.0/24" priority="2"/>
+                    <migrationNetwork subnet="fd00:77::/64"/>
+                  </migrationNetworks>
+                  <!-- the other hosts of the rack -->
+                  <peers><peer name="beta"/><peer name="gamma"/></peers>
+                </hostPolicy>
+                """.utf8)),
+        Seed("empty", Array(#"<hostPolicy version="1"/>"#.utf8)),
+    ]
 }
 
 /// What QEMU says to livemig's first commands.

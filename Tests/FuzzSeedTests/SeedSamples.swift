@@ -16,6 +16,7 @@ enum SeedSamples {
         case .journal: journal
         case .domain: DocumentSamples.domains
         case .inventory: DocumentSamples.inventories
+        case .policy: DocumentSamples.policies
         case .qmp: MonitorSamples.conversations
         case .arguments: arguments
         }

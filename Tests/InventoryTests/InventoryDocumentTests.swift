@@ -42,8 +42,8 @@ struct InventoryDocumentTests {
             identity: "~/.ssh/livemig", root: "/srv/livemig", hostKeys: [fingerprint],
             authorizedKeys: "/etc/keys/ops",
             migrationNetworks: [
-                .init(subnet: "fd00:77::/64", priority: 1),
-                .init(subnet: "10.78.0.0/24", priority: 2),
+                MigrationNetwork(try Subnet("fd00:77::/64")),
+                MigrationNetwork(try Subnet("10.78.0.0/24"), priority: 2),
             ])
         let beta = HostRecord(name: try HostName("beta"), address: "beta.example", hostKeys: [])
         #expect(hosts == [alpha, beta])
@@ -57,7 +57,8 @@ struct InventoryDocumentTests {
         let full = HostRecord(
             name: try HostName("a.b_c-1"), address: "fe80::1", port: 65535, user: "_x",
             identity: "/keys/a & <b> \"c\"", root: "/r@1:+", agent: "/a", hostKeys: [fingerprint],
-            authorizedKeys: "/k", migrationNetworks: [.init(subnet: "0.0.0.0/0", priority: 0)])
+            authorizedKeys: "/k",
+            migrationNetworks: [MigrationNetwork(try Subnet("0.0.0.0/0"), priority: 0)])
         let bare = HostRecord(name: try HostName("b"), address: "b", hostKeys: [])
         for records in [[], [bare], [full, bare]] {
             let text = try InventoryDocument.encode(records)

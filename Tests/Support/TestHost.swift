@@ -21,8 +21,10 @@ public final class TestHost {
     ///   - name: the host's name.
     ///   - surroundings: where its programs run; `nil` for beside the test.
     ///   - address: where its sshd listens.
+    ///   - sshOptions: lines for its sshd_config, in place of the fixture's own.
     public init(
-        _ name: String, in surroundings: (any Surroundings)? = nil, address: String = "127.0.0.1"
+        _ name: String, in surroundings: (any Surroundings)? = nil, address: String = "127.0.0.1",
+        sshOptions: [String] = []
     ) throws(LivemigError) {
         self.name = try HostName(name)
         self.surroundings = surroundings
@@ -33,7 +35,8 @@ public final class TestHost {
             _ = unsafe mkdir(root, 0o700)
             try scratch.write("", to: "r/guardians-without-units")
         }
-        ssh = try SSHServerFixture(in: surroundings, address: address)
+        ssh = try SSHServerFixture(
+            options: sshOptions, in: surroundings, address: address)
     }
 
     deinit {
@@ -90,11 +93,12 @@ public final class TestHost {
         throw LivemigError(.timeout, "no line with \(word) on the console", at: text)
     }
 
-    /// The files below the host's root, but for keys and logs that stay on purpose.
+    /// The files below the host's root, but for keys, policy and logs that stay on purpose.
     public var leftovers: [String] {
         TreeListing.files(below: root).filter {
-            !$0.hasPrefix("keys/") && !$0.hasSuffix("/ownership")
-                && !["agent.log", "guardians-without-units"].contains($0)
+            !$0.hasPrefix("keys/") && !$0.hasPrefix("moves/") && !$0.hasSuffix("/ownership")
+                && !["agent.log", "guardians-without-units", "host.xml", "host.xml.lock"]
+                    .contains($0)
         }
     }
 

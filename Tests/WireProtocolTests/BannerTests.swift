@@ -8,7 +8,7 @@ struct BannerTests {
     @Test("what this program says is understood", arguments: Banner.Role.allCases)
     func own(role: Banner.Role) throws {
         let line = Banner(role: role).line
-        #expect(line == "LIVEMIG \(role.rawValue) 2 0.1.0\n")
+        #expect(line == "LIVEMIG \(role.rawValue) 3 0.1.0\n")
         #expect(line.utf8.count <= WireLimits.banner)
         #expect(try Banner(line: String(line.dropLast())) == Banner(role: role))
     }
@@ -17,7 +17,7 @@ struct BannerTests {
     @Test(
         "greetings of other versions",
         arguments: [
-            ("LIVEMIG agent 3 0.2.0", 3), ("LIVEMIG lane 9999 99", 9999),
+            ("LIVEMIG agent 4 0.2.0", 4), ("LIVEMIG lane 9999 99", 9999),
             ("LIVEMIG controller 1 1.0-rc_1", 1),
         ])
     func other(line: String, version: Int) throws {

@@ -31,6 +31,7 @@ struct DocumentTests {
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
             ("banner", WireLimits.banner),
             ("laneLimit", MigrationPolicy.laneLimit),
+            ("networkLimit", HostPolicy.networkLimit), ("peerLimit", HostPolicy.peerLimit),
         ])
     func limit(name: String, value: Int) throws {
         let text = try Repository.read(Self.path)

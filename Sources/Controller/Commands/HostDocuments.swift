@@ -22,6 +22,11 @@ struct HostDocument: Encodable {
     struct Network: Encodable {
         let subnet: String
         let priority: Int
+
+        init(_ network: MigrationNetwork) {
+            subnet = network.subnet.description
+            priority = network.priority
+        }
     }
 
     init(_ host: HostRecord) {
@@ -34,9 +39,7 @@ struct HostDocument: Encodable {
         agent = host.agent
         authorizedKeys = host.authorizedKeys
         hostKeys = host.hostKeys
-        migrationNetworks = host.migrationNetworks.map {
-            Network(subnet: $0.subnet, priority: $0.priority)
-        }
+        migrationNetworks = host.migrationNetworks.map(Network.init)
     }
 }
 

@@ -38,6 +38,7 @@ struct HostCommand: AsyncParsableCommand {
         subcommands: [
             HostAddCommand.self, HostListCommand.self, HostShowCommand.self,
             HostRemoveCommand.self, HostTrustCommand.self, HostCheckCommand.self,
+            HostSettingsCommand.self,
         ])
 }
 

@@ -60,6 +60,7 @@ struct MoveCommand: LivemigAction {
 
     /// What is asked for, wholly checked before anything starts.
     private func requests() async throws(LivemigError) -> [MoveRequest] {
+        let takesCompressionOfHost = policy.compression == nil
         let policy = try policy.policy()
         let destination = try HostName(to)
         let source = try from.map { name throws(LivemigError) in try HostName(name) }
@@ -72,7 +73,8 @@ struct MoveCommand: LivemigAction {
                 throw LivemigError(.usage, "VM \(vm) is named twice")
             }
             return MoveRequest(
-                vm: vm, to: destination, from: source, policy: policy, isDryRun: isDryRun)
+                vm: vm, to: destination, from: source, policy: policy,
+                takesCompressionOfHost: takesCompressionOfHost, isDryRun: isDryRun)
         }
     }
 

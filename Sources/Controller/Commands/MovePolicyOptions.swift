@@ -42,8 +42,11 @@ struct MovePolicyOptions: ParsableArguments {
             "Data connections, 1 to 16. (default: the source chooses)", valueName: "n"))
     var lanes: Int?
 
-    @Option(help: ArgumentHelp("How pages are compressed.", valueName: "codec"))
-    var compression: Compression = .auto
+    @Option(
+        help: ArgumentHelp(
+            "How pages are compressed. (default: as the source's settings say)",
+            valueName: "codec"))
+    var compression: Compression?
 
     @Option(help: "From host to host, or through this machine.")
     var path: Path = .direct
@@ -86,13 +89,8 @@ struct MovePolicyOptions: ParsableArguments {
             case .abort: .abort
             case .pause: .pause
             }
-        policy.compression =
-            switch compression {
-            case .auto: .auto
-            case .none: .none
-            case .lz4: .lz4
-            case .zstd: .zstd
-            }
+        let codecs = MigrationPolicy.Compression.allCases
+        policy.compression = codecs.first { $0.word == compression?.rawValue } ?? .auto
         policy.path =
             switch path {
             case .direct: .direct

@@ -7,8 +7,6 @@ public import MigrationModel
 public enum HostRecordRules {
     /// The ports of TCP.
     public static let ports = 1...65535
-    /// The priorities of a network; lower ones are preferred.
-    public static let priorities = 0...65535
     /// The longest path in bytes (`PATH_MAX`, limits.h, less its NUL).
     public static let longestPath = 4095
 
@@ -24,8 +22,7 @@ public enum HostRecordRules {
         if let file = record.authorizedKeys { try checkRemotePath(file, "authorizedKeys") }
         for key in record.hostKeys { try checkFingerprint(key) }
         for network in record.migrationNetworks {
-            try Subnet.check(network.subnet)
-            try checkPriority(network.priority)
+            try MigrationNetwork.check(priority: network.priority)
         }
     }
 
@@ -72,29 +69,11 @@ public enum HostRecordRules {
     /// Reads a port: one to five decimal digits.
     /// - Throws: `E-PORT`.
     public static func port(_ text: String) throws(LivemigError) -> Int {
-        guard let port = number(text) else {
+        guard let port = Int(digits: text, atMost: 5) else {
             throw LivemigError(.port, "\(text.escaped()) is not a port", fix: "give 1 to 65535")
         }
         try checkPort(port)
         return port
-    }
-
-    /// Reads a network's priority: one to five decimal digits.
-    /// - Throws: `E-RANGE`.
-    public static func priority(_ text: String) throws(LivemigError) -> Int {
-        guard let priority = number(text) else {
-            throw LivemigError(.range, "\(text.escaped()) is not a priority")
-        }
-        try checkPriority(priority)
-        return priority
-    }
-
-    /// A priority from 0 to 65535.
-    /// - Throws: `E-RANGE`.
-    public static func checkPriority(_ priority: Int) throws(LivemigError) {
-        guard priorities.contains(priority) else {
-            throw LivemigError(.range, "priority \(priority) is outside 0 to 65535")
-        }
     }
 
     /// A path on a host: absolute, of `A–Z a–z 0–9 . _ / @ : + -`, without `..`.
@@ -146,14 +125,6 @@ public enum HostRecordRules {
         guard !path.split(separator: "/").contains("..") else {
             throw LivemigError(.usage, "\(what) path \(path.escaped()) goes up by ..")
         }
-    }
-
-    private static func number(_ text: String) -> Int? {
-        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        guard (1...5).contains(text.utf8.count), text.utf8.allSatisfy(digits.contains) else {
-            return nil
-        }
-        return Int(text)
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

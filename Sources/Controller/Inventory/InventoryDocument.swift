@@ -75,12 +75,13 @@ enum InventoryDecoder {
             attributes: [
                 "name", "address", "port", "user", "identity", "root", "agent", "authorizedKeys",
             ], children: ["hostKey", "migrationNetwork"])
-        _ = try host.required("name")
-        let name = try value(host, "name") { text throws(LivemigError) in try HostName(text) }
-        _ = try host.required("address")
-        let address = try value(host, "address", HostRecordRules.checkAddress)
-        var record = HostRecord(name: try known(name, host), address: address ?? "", hostKeys: [])
-        record.port = try value(host, "port", HostRecordRules.port) ?? record.port
+        let name = try host.needed("name") { text throws(LivemigError) in try HostName(text) }
+        let address = try host.needed("address") { text throws(LivemigError) in
+            try HostRecordRules.checkAddress(text)
+            return text
+        }
+        var record = HostRecord(name: name, address: address, hostKeys: [])
+        record.port = try host.parsed("port", HostRecordRules.port) ?? record.port
         record.user = try value(host, "user", HostRecordRules.checkUser) ?? record.user
         record.identity = try value(host, "identity", HostRecordRules.checkIdentity)
         record.root = try path(host, "root") ?? record.root
@@ -95,13 +96,6 @@ enum InventoryDecoder {
         return record
     }
 
-    private static func known(
-        _ name: HostName?, _ host: XMLElement
-    ) throws(LivemigError) -> HostName {
-        guard let name else { throw host.error(.internal, "no name") }
-        return name
-    }
-
     private static func fingerprint(_ element: XMLElement) throws(LivemigError) -> String {
         try element.allow(text: true)
         do {
@@ -112,14 +106,13 @@ enum InventoryDecoder {
         return element.trimmedText
     }
 
-    private static func network(
-        _ element: XMLElement
-    ) throws(LivemigError) -> HostRecord.MigrationNetwork {
+    private static func network(_ element: XMLElement) throws(LivemigError) -> MigrationNetwork {
         try element.allow(attributes: ["subnet", "priority"])
-        let text = try element.required("subnet")
-        _ = try value(element, "subnet", Subnet.check)
-        let priority = try value(element, "priority", HostRecordRules.priority)
-        return HostRecord.MigrationNetwork(subnet: text, priority: priority ?? 1)
+        let subnet = try element.needed("subnet") { text throws(LivemigError) in
+            try Subnet(text)
+        }
+        let priority = try element.parsed("priority", MigrationNetwork.priority)
+        return MigrationNetwork(subnet, priority: priority ?? MigrationNetwork.defaultPriority)
     }
 
     private static func path(
@@ -134,22 +127,9 @@ enum InventoryDecoder {
     private static func value(
         _ element: XMLElement, _ attribute: String, _ check: (String) throws(LivemigError) -> Void
     ) throws(LivemigError) -> String? {
-        try value(element, attribute) { text throws(LivemigError) -> String in
+        try element.parsed(attribute) { text throws(LivemigError) -> String in
             try check(text)
             return text
-        }
-    }
-
-    /// The attribute's text as `parse` reads it; `nil` when it is absent.
-    private static func value<Value>(
-        _ element: XMLElement, _ attribute: String,
-        _ parse: (String) throws(LivemigError) -> Value
-    ) throws(LivemigError) -> Value? {
-        guard let text = element.attribute(attribute) else { return nil }
-        do {
-            return try parse(text)
-        } catch {
-            throw error.inDocument(at: element.location(ofAttribute: attribute))
         }
     }
 }
@@ -161,7 +141,7 @@ enum InventoryEncoder {
         let networks = record.migrationNetworks.map { network in
             XMLContent(
                 "migrationNetwork",
-                ["subnet": network.subnet, "priority": String(network.priority)])
+                ["subnet": network.subnet.description, "priority": String(network.priority)])
         }
         return XMLContent(
             "host",

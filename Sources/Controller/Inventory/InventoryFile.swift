@@ -36,27 +36,15 @@ public struct InventoryFile: Hashable, Sendable {
     ) throws(LivemigError) -> Result {
         let folder = DocumentFile.folder(of: path)
         try Self.makeFolders(folder)
-        let lockPath = "\(path).lock"
-        let lock = try OwnedDescriptor(
-            path: lockPath, flags: O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode: 0o600)
-        try lock.lock(path: lockPath)
-        let before: [HostRecord]? = try exists() ? load() : nil
-        var records = before ?? []
-        let result = try change(&records)
-        if before != records {
-            try DocumentFile.replace(path: path, contents: InventoryDocument.encode(records))
+        return try DocumentFile.withTurn(toChange: path) { () throws(LivemigError) in
+            let before: [HostRecord]? = try DocumentFile.exists(path: path) ? load() : nil
+            var records = before ?? []
+            let result = try change(&records)
+            if before != records {
+                try DocumentFile.replace(path: path, contents: InventoryDocument.encode(records))
+            }
+            return result
         }
-        return result
-    }
-
-    /// Whether anything is at the path, a dangling symbolic link included.
-    private func exists() throws(LivemigError) -> Bool {
-        var status = stat()
-        if unsafe lstat(path, &status) == 0 { return true }
-        guard errno == ENOENT else {
-            throw OwnedDescriptor.failure("cannot examine the file", path, errno)
-        }
-        return false
     }
 
     /// Makes a folder and what is missing above it.

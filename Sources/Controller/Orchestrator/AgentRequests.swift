@@ -50,6 +50,21 @@ extension AgentConnection {
             for: DoneMessage.self)
     }
 
+    /// Asks for the host's policy, and what it comes to now.
+    public func settings() async throws(LivemigError) -> HostSettings {
+        try await request(ShowPolicy(), for: HostPolicyMessage.self).settings
+    }
+
+    /// Puts a policy in the place of the one that it was made from.
+    /// - Throws: `E-BUSY` when somebody else has changed it meanwhile.
+    public func change(
+        _ base: HostPolicy, to policy: HostPolicy
+    ) async throws(LivemigError) -> HostSettings {
+        try await request(
+            ChangePolicy(base: base, policy: policy), for: HostPolicyMessage.self
+        ).settings
+    }
+
     private func machine(
         _ message: some WireMessage, within limit: Duration = AgentConnection.requestLimit
     ) async throws(LivemigError) -> Machine {

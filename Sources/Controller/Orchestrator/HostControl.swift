@@ -71,6 +71,22 @@ public struct HostControl: Sendable {
         return answers[try VMSearch.find(vm.name, in: answers).index].host
     }
 
+    /// Asks a host for its settings, and changes its policy first where that is wanted.
+    /// - Throws: what `change` throws, `E-BUSY` when somebody else changes it at the same time, and
+    ///   as `HostPolicy.check`; nothing is changed then.
+    public func settings(
+        of name: HostName, changing change: (inout HostPolicy) throws(LivemigError) -> Void
+    ) async throws(LivemigError) -> HostSettings {
+        try await talk(to: try directory.host(name)) { agent async throws(LivemigError) in
+            let settings = try await agent.settings()
+            var policy = settings.policy
+            try change(&policy)
+            try policy.check()
+            guard policy != settings.policy else { return settings }
+            return try await agent.change(settings.policy, to: policy)
+        }
+    }
+
     /// Lets the agents of two hosts open data lanes to each other: each gets a key of its own,
     /// which the other accepts for lanes only.
     /// - Throws: `E-SAMEHOST` for one host twice, and as the requests.

@@ -20,6 +20,7 @@ public final class Migration: Sendable {
     struct Prepared: Sendable {
         let survey: MoveSurvey
         let plan: MovePlan
+        let terms: MoveTerms
         let attempt: Attempt
         let secret: Secret<UInt64>
     }
@@ -133,6 +134,7 @@ public final class Migration: Sendable {
             let plan = try MovePlan(
                 moving: request.vm.name, from: survey.source.side, to: survey.destination.side,
                 policy: request.policy)
+            let terms = try await MoveTerms.agree(on: request, survey)
             show.yield(.planned(plan))
             let secret = Secret(UInt64.random(in: .min ... .max))
             let attempt =
@@ -140,7 +142,8 @@ public final class Migration: Sendable {
                 ? Attempt(migration: .random(), epoch: plan.epoch)
                 : try await MovePreparation(survey: survey, vm: request.vm.name, secret: secret)
                     .run(from: plan.epoch)
-            return Prepared(survey: survey, plan: plan, attempt: attempt, secret: secret)
+            return Prepared(
+                survey: survey, plan: plan, terms: terms, attempt: attempt, secret: secret)
         } catch {
             await Self.close(survey)
             throw error
@@ -159,12 +162,12 @@ public final class Migration: Sendable {
     private func transfer(_ move: Prepared) async -> MoveOutcome.Ending {
         let source = move.survey.source
         let destination = move.survey.destination
-        var policy = request.policy
+        var policy = move.terms.policy
         if policy.path == .relay { policy.lanes = policy.lanes ?? 1 }
         source.agent.send(
             StartOutgoing(
                 name: request.vm.name, attempt: move.attempt, secret: move.secret.exposed,
-                peer: Self.peer(destination.side.host), policy: policy))
+                peer: move.terms.peer, policy: policy))
         CrashPoint.reach(.controllerStarted)
         let lanes = policy.path == .relay ? policy.lanes : nil
         let (connecting, waits) = AsyncStream<Void>.makeStream()
@@ -198,12 +201,6 @@ public final class Migration: Sendable {
         } catch {
             supply.yield(.relayFailed(error))
         }
-    }
-
-    static func peer(_ host: HostRecord) -> StartOutgoing.Peer {
-        .init(
-            name: host.name.text, address: host.address, port: UInt16(clamping: host.port),
-            user: host.user, hostKeys: host.hostKeys)
     }
 
     private func converse(_ move: Prepared) async -> MoveOutcome.Ending {

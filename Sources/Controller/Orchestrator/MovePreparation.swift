@@ -51,7 +51,7 @@ struct MovePreparation {
         agent.send(
             StartOutgoing(
                 name: vm, attempt: attempt, secret: secret.exposed,
-                peer: Migration.peer(survey.destination.side.host), policy: MigrationPolicy()))
+                peer: StartOutgoing.Peer(survey.destination.side.host), policy: MigrationPolicy()))
         let failure = try await failure(of: agent)
         // An attempt that can still commit must not be overtaken on the destination.
         guard try await agent.show(vm).summary.right.hasPassed(attempt) else { throw failure }

@@ -10,18 +10,22 @@ public struct MoveRequest: Hashable, Sendable {
     public var source: HostName?
     /// How the move shall behave.
     public var policy: MigrationPolicy
+    /// Whether pages are compressed as the source's own policy says, whatever `policy` does.
+    public var takesCompressionOfHost: Bool
     /// Whether only the checks are made.
     public var isDryRun: Bool
 
     /// States a move.
     public init(
         vm: VMReference, to destination: HostName, from source: HostName? = nil,
-        policy: MigrationPolicy = MigrationPolicy(), isDryRun: Bool = false
+        policy: MigrationPolicy = MigrationPolicy(), takesCompressionOfHost: Bool = false,
+        isDryRun: Bool = false
     ) {
         self.vm = vm
         self.destination = destination
         self.source = source
         self.policy = policy
+        self.takesCompressionOfHost = takesCompressionOfHost
         self.isDryRun = isDryRun
     }
 }

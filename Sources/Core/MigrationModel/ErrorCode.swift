@@ -59,6 +59,8 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case journalCorrupt = "E-JOURNAL-CORRUPT"
     case root = "E-ROOT"
     case permission = "E-PERMISSION"
+    case disabled = "E-DISABLED"
+    case peer = "E-PEER"
     // During a move
     case busy = "E-BUSY"
     case qmp = "E-QMP"

@@ -21,20 +21,6 @@ public struct HostRecord: Hashable, Sendable {
     /// Networks for migration traffic, best first.
     public var migrationNetworks: [MigrationNetwork]
 
-    /// A subnet that migration traffic should take.
-    public struct MigrationNetwork: Hashable, Sendable {
-        /// The subnet in CIDR form, such as `10.77.0.0/24`.
-        public var subnet: String
-        /// Lower numbers are preferred.
-        public var priority: Int
-
-        /// States a network.
-        public init(subnet: String, priority: Int) {
-            self.subnet = subnet
-            self.priority = priority
-        }
-    }
-
     /// States a host.
     public init(
         name: HostName, address: String, port: Int = 22, user: String = "root",

@@ -15,6 +15,16 @@ public struct MigrationPolicy: Hashable, Sendable {
         case none = 2
         case lz4 = 3
         case zstd = 4
+
+        /// The word that the operator writes and reads.
+        public var word: String {
+            switch self {
+            case .auto: "auto"
+            case .none: "none"
+            case .lz4: "lz4"
+            case .zstd: "zstd"
+            }
+        }
     }
 
     /// How page data reaches the destination.

@@ -142,3 +142,14 @@ enum Quantity {
         return "\(sign)\(whole).\(padding)\(fraction)"
     }
 }
+
+extension Int {
+    /// Reads decimal digits, at least one and at most a number of them; `nil` for anything else.
+    public init?(digits text: String, atMost limit: Int) {
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard (1...limit).contains(text.utf8.count), text.utf8.allSatisfy(digits.contains) else {
+            return nil
+        }
+        self.init(text)
+    }
+}

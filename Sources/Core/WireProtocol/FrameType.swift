@@ -19,6 +19,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case showRecord = 27
     case recoverMachine = 28
     case cancelMachine = 29
+    case showPolicy = 30
+    case changePolicy = 31
     case prepareIncoming = 32
     case startOutgoing = 33
     case cancel = 34
@@ -35,6 +37,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case progress = 72
     case moved = 73
     case record = 74
+    case hostPolicy = 75
 
     // Source agent to destination agent
     case laneHello = 128

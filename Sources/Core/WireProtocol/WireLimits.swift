@@ -11,7 +11,7 @@ public enum WireLimits {
     public static let sentence = 2048
     /// The most VMs in a list: far more than a host can hold, and few enough for one frame.
     public static let machines = 5_000
-    /// The most host keys or lanes named in a message.
+    /// The most host keys, lanes or addresses named in a message.
     public static let items = 64
     /// One piece of device state.
     public static let stateChunk = 256 << 10

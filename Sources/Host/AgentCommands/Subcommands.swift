@@ -37,11 +37,11 @@ struct Lane: ParsableCommand {
     var attach: String?
 
     func run() throws {
-        let request = LaneGate.originalCommand
+        let (request, arrival) = (LaneGate.originalCommand, LaneGate.arrivalAddress)
         try AgentProgram.run { () throws(LivemigError) in
             let root = try HostRoot(location.root)
             if let peer { try LaneGate(root: root, peer: peer).admit(request) }
-            let door = LaneDoor(root: root)
+            let door = LaneDoor(root: root, arrival: arrival)
             guard let migration = try migration() else { return try door.serve() }
             try door.attach(to: migration)
         }

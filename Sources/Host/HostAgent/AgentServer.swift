@@ -2,6 +2,7 @@ import CrashPoints
 import FrameTransport
 import Glibc
 import Guardian
+import HostPolicies
 import Hypervisor
 import LinuxSystem
 public import MigrationModel
@@ -94,6 +95,12 @@ public final class AgentServer {
             try GuardianClient(connecting: environment.root.machine(name).guardianSocket)
                 .perform(GuardianCancel())
             try sink.send(DoneMessage())
+        case .showPolicy:
+            let probe = HostSettingsProbe(root: environment.root)
+            try sink.send(HostPolicyMessage(try probe.settings()))
+        case .changePolicy:
+            let probe = HostSettingsProbe(root: environment.root)
+            try sink.send(HostPolicyMessage(try probe.change(try frame.decode())))
         case .prepareIncoming: try receive(try frame.decode())
         case .startOutgoing: try move(try frame.decode())
         case .cancel:

@@ -4,6 +4,7 @@ import FrameTransport
 import Glibc
 import Guardian
 import GuestMemory
+import HostPolicies
 import Hypervisor
 import Journal
 import LinuxSystem
@@ -24,18 +25,22 @@ struct DestinationRole: Sendable {
     let events: FrameSink
     let control: IncomingControl
 
-    /// Memory left to the host beside its guests.
-    private static let reserve = ByteCount.mebibytes(64)
-
     /// Receives the VM.
     /// - Throws: what went wrong; the copy is gone then, unless it may be the only good one.
     func run() throws(LivemigError) {
         CrashPoint.reach(.destinationAsked)
+        let policy = try environment.root.policy.load()
+        try policy.admit(peer: request.source, at: environment.root.path)
         let definition = try VMDefinitionDocument.decode(
             bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
             generatedUUID: VMUUID(request.attempt.migration.bits))
         try MoveRules.check(definition)
-        try checkMemory(definition)
+        let (slot, others) = try MoveSlots(root: environment.root).take(
+            .incoming, limit: policy.liveMoves,
+            for: MoveSlots.Guest(definition.name, memory: definition.memory))
+        defer { slot.end() }
+        try MemoryAdmission(root: environment.root, policy: policy)
+            .check(definition, beside: others)
         try DestinationRules.check(definition)
         let store = MachineStore(root: environment.root)
         try store.admit(definition)
@@ -81,15 +86,6 @@ struct DestinationRole: Sendable {
         guard error.code == .qemu else { return error }
         return LivemigError(
             .destinationQEMU, error.what, at: error.place, fix: error.fix, guest: error.guest)
-    }
-
-    private func checkMemory(_ definition: VMDefinition) throws(LivemigError) {
-        let available = HostFactsProbe.memory().available
-        let needed = ByteCount(definition.memory.bytes + Self.reserve.bytes)
-        guard needed > available else { return }
-        throw LivemigError(
-            .memory, "VM \(definition.name) needs \(needed), \(available) is available",
-            at: environment.root.path)
     }
 
     /// A folder without a guardian that ever had the VM holds nothing of worth.

@@ -1,4 +1,5 @@
 import Glibc
+import HostPolicies
 public import Hypervisor
 import LinuxSystem
 public import MigrationModel
@@ -28,7 +29,7 @@ public struct HostRoot: Hashable, Sendable {
         try Self.makeFolder(path, sharing: 0o055)
         // One name for one folder, however it was written: lanes and identities depend on it.
         self.path = try Self.resolve(path)
-        for folder in [self.path + "/vms", self.path + "/keys"] {
+        for folder in [machines, self.path + "/keys", moves] {
             try Self.makeFolder(folder)
         }
     }
@@ -65,6 +66,12 @@ public struct HostRoot: Hashable, Sendable {
 
     /// The key by which this host's agent logs in to its peers.
     public var key: String { path + "/keys/id_ed25519" }
+
+    /// What the host allows.
+    var policy: HostPolicyFile { HostPolicyFile(path: path + "/host.xml") }
+
+    /// The folder with a file for each move under way.
+    var moves: String { path + "/moves" }
 
     /// Where a migration's worker waits for lanes: known to those alone who know the migration.
     ///

@@ -1,6 +1,7 @@
 import FrameTransport
 import Glibc
 import Guardian
+import HostPolicies
 import LinuxSystem
 public import MigrationModel
 import WireProtocol
@@ -11,9 +12,16 @@ import WireProtocol
 /// the worker, and ends when the worker is done with the lane, which ends the SSH session.
 public struct LaneDoor: Sendable {
     private let root: HostRoot
+    private let arrival: IPAddress?
 
     /// A door to any migration of a host.
-    public init(root: HostRoot) { self.root = root }
+    /// - Parameters:
+    ///   - root: the host.
+    ///   - arrival: this host's address that the peer has connected to, where it is known.
+    public init(root: HostRoot, arrival: IPAddress?) {
+        self.root = root
+        self.arrival = arrival
+    }
 
     /// Serves a peer's agent at standard input and output, until the lane is done.
     public func serve() throws(LivemigError) {
@@ -34,6 +42,7 @@ public struct LaneDoor: Sendable {
         guard let frame = try channel.receive() else { return nil }
         do throws(LivemigError) {
             let hello = try frame.decode(LaneHello.self)
+            try root.policy.load().admit(address: arrival, at: root.path)
             return try handOver(hello.payload, to: hello.attempt.migration)
         } catch {
             try channel.send(FailureMessage(error))

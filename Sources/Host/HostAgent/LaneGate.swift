@@ -30,6 +30,16 @@ public struct LaneGate: Sendable {
         unsafe getenv("SSH_ORIGINAL_COMMAND").map { unsafe String(cString: $0) }
     }
 
+    /// The address of this host at which sshd took the connection (ssh(1), `SSH_CONNECTION`); `nil`
+    /// when sshd is not involved.
+    ///
+    /// Read before the environment is left behind.
+    public static var arrivalAddress: IPAddress? {
+        guard let text = unsafe getenv("SSH_CONNECTION") else { return nil }
+        let words = unsafe String(cString: text).split(separator: " ")
+        return words.count == 4 ? IPAddress(String(words[2])) : nil
+    }
+
     /// Insists on a request for a lane.
     /// - Throws: `E-GATE`; the refusal is one line of the host's log, too.
     public func admit(_ request: String?) throws(LivemigError) {

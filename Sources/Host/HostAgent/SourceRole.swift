@@ -2,6 +2,7 @@ import CrashPoints
 import FrameTransport
 import Guardian
 import GuestMemory
+import HostPolicies
 import Hypervisor
 import LinuxSystem
 import MigrationEngine
@@ -41,7 +42,8 @@ struct SourceRole: Sendable {
                 keepPaused: request.policy.keepPaused))
         CrashPoint.reach(.sourceBegun)
         do throws(LivemigError) {
-            try checkRules(definition)
+            let slot = try checkRules(definition)
+            defer { slot.end() }
             let memory = try GuestMemoryFile(
                 adopting: try guardian.memory(), expecting: definition.memory)
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
@@ -89,15 +91,24 @@ struct SourceRole: Sendable {
         }
     }
 
-    /// What this host can tell in advance.
+    /// What this host can tell in advance, and its place among the moves under way.
     ///
     /// Asked with the attempt begun, so that a refusal uses up the epoch here as the destination,
     /// which is prepared already, does there: else the next attempt would come with an old one.
-    private func checkRules(_ definition: VMDefinition) throws(LivemigError) {
+    private func checkRules(_ definition: VMDefinition) throws(LivemigError) -> MoveSlot {
+        let root = environment.root
+        let policy = try root.policy.load()
+        try policy.admit(peer: request.peer.name, at: root.path)
         try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.kernelRelease())
         try MoveRules.check(definition)
-        guard request.policy.path == .direct else { return }
-        try PeerKeys(root: environment.root).requireKey(for: request.peer.name)
+        let isDirect = request.policy.path == .direct
+        if isDirect { try PeerKeys(root: root).requireKey(for: request.peer.name) }
+        let address = isDirect ? IPAddress(request.peer.address) : nil
+        try policy.admit(address: address, at: root.path)
+        return try MoveSlots(root: root).take(
+            .outgoing, limit: policy.liveMoves,
+            for: MoveSlots.Guest(definition.name, memory: definition.memory)
+        ).slot
     }
 
     private func move(

@@ -77,6 +77,17 @@ public struct GuestMemoryFile: ~Copyable, Sendable {
     /// The number of pages.
     public var pageCount: Int { Int(size.bytes / Self.pageSize) }
 
+    /// How much of it is allocated.
+    public var populated: ByteCount {
+        get throws(LivemigError) {
+            var status = stat()
+            let number = descriptor.number
+            try SystemCall.check("fstat") { unsafe fstat(number, &status) }
+            // In units of 512 bytes, whatever the file system's are (stat(2)).
+            return ByteCount(UInt64(max(0, status.st_blocks)) * 512)
+        }
+    }
+
     /// Adds every page that is allocated, and leaves out holes, which read as zeros
     /// (lseek(2), `SEEK_DATA` and `SEEK_HOLE`).
     public borrowing func addPopulatedPages(to pages: inout PageBitmap) throws(LivemigError) {

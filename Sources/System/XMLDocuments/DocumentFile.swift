@@ -33,6 +33,31 @@ public enum DocumentFile {
         return bytes
     }
 
+    /// Whether anything is at the path, a dangling symbolic link included.
+    /// - Throws: `E-FILE` or `E-PERMISSION` when that cannot be told.
+    public static func exists(path: String) throws(LivemigError) -> Bool {
+        var status = stat()
+        if unsafe lstat(path, &status) == 0 { return true }
+        guard errno == ENOENT else {
+            throw OwnedDescriptor.failure("cannot examine the file", path, errno)
+        }
+        return false
+    }
+
+    /// Waits for whoever else changes the file, then runs `change` with no other writer in between.
+    ///
+    /// The lock is a file beside it, mode 0600, that stays.
+    /// - Throws: `E-FILE` or `E-PERMISSION` for the lock, and what `change` throws.
+    public static func withTurn<Result>(
+        toChange path: String, _ change: () throws(LivemigError) -> Result
+    ) throws(LivemigError) -> Result {
+        let lockPath = "\(path).lock"
+        let lock = try OwnedDescriptor(
+            path: lockPath, flags: O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode: 0o600)
+        try lock.lock(path: lockPath)
+        return try change()
+    }
+
     /// Puts new contents in the place of a file, so that a reader or a crash sees the old file or
     /// the new one, never a part.
     ///

@@ -59,6 +59,29 @@ extension XMLElement {
         return value
     }
 
+    /// The value of an attribute as `parse` reads it; `nil` when it is absent.
+    /// - Throws: what `parse` throws, with the attribute's place.
+    public func parsed<Value>(
+        _ attribute: String, _ parse: (String) throws(LivemigError) -> Value
+    ) throws(LivemigError) -> Value? {
+        guard self.attribute(attribute) != nil else { return nil }
+        return try needed(attribute, parse)
+    }
+
+    /// The value of an attribute as `parse` reads it.
+    /// - Throws: `E-XML-SCHEMA` when it is absent, and what `parse` throws, with the attribute's
+    ///   place.
+    public func needed<Value>(
+        _ attribute: String, _ parse: (String) throws(LivemigError) -> Value
+    ) throws(LivemigError) -> Value {
+        let text = try required(attribute)
+        do {
+            return try parse(text)
+        } catch {
+            throw error.inDocument(at: location(ofAttribute: attribute))
+        }
+    }
+
     /// The value of an attribute that has a closed list of values; `nil` when it is absent.
     /// - Throws: `E-XML-UNSUPPORTED` for any other value.
     public func choice<Value: RawRepresentable & CaseIterable>(

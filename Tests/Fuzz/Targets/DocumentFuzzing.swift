@@ -1,3 +1,4 @@
+import HostPolicies
 import Inventory
 import MigrationModel
 import VMDefinitions
@@ -24,6 +25,16 @@ enum DocumentFuzzing {
             try InventoryDocument.encode(records)
         } read: { text throws(LivemigError) in
             try InventoryDocument.decode(bytes: Array(text.utf8), name: "again")
+        }
+    }
+
+    static func policy(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+        try readAgain { () throws(LivemigError) in
+            try HostPolicyDocument.decode(bytes: input, name: "input")
+        } write: { policy throws(LivemigError) in
+            try HostPolicyDocument.encode(policy)
+        } read: { text throws(LivemigError) in
+            try HostPolicyDocument.decode(bytes: Array(text.utf8), name: "again")
         }
     }
 

@@ -15,6 +15,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case domain
     /// The hosts file.
     case inventory
+    /// The policy of a host.
+    case policy
     /// What QEMU's monitor sends.
     case qmp
     /// The command line of the agent.
@@ -38,6 +40,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .journal: try JournalFuzzing.run(input)
         case .domain: try DocumentFuzzing.domain(input)
         case .inventory: try DocumentFuzzing.inventory(input)
+        case .policy: try DocumentFuzzing.policy(input)
         case .qmp: try MonitorFuzzing.run(input)
         case .arguments: try ArgumentFuzzing.run(input)
         }

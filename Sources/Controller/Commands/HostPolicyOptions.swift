@@ -1,0 +1,188 @@
+import ArgumentParser
+import MigrationModel
+
+/// The options that change a host's policy.
+struct HostPolicyOptions: ParsableArguments {
+    @Flag(help: "Let guests leave and come live.")
+    var enable = false
+
+    @Flag(help: "Let no guest leave or come.")
+    var disable = false
+
+    @Option(
+        name: .customLong("live-moves"),
+        help: ArgumentHelp("Moves at a time, each way, 1 to 255.", valueName: "n"))
+    var liveMoves: Int?
+
+    @Option(
+        name: .customLong("storage-moves"),
+        help: ArgumentHelp("Moves of disks at a time, 1 to 255.", valueName: "n"))
+    var storageMoves: Int?
+
+    @Option(
+        name: .customLong("memory-reserve"),
+        help: ArgumentHelp(
+            "Memory that guests leave to the host, or default.", valueName: "size"))
+    var memoryReserve: String?
+
+    @Option(help: ArgumentHelp("How pages of its guests are compressed.", valueName: "codec"))
+    var compression: MovePolicyOptions.Compression?
+
+    @Option(
+        name: .customLong("network"),
+        help: ArgumentHelp(
+            "Prefer a network for page data; may be repeated. Lower priorities come first.",
+            valueName: "subnet[=priority]"))
+    var networks: [String] = []
+
+    @Option(
+        name: .customLong("remove-network"),
+        help: ArgumentHelp("No longer prefer a network; may be repeated.", valueName: "subnet"))
+    var removedNetworks: [String] = []
+
+    @Flag(
+        name: .customLong("any-network"),
+        help: "Where none of the networks fits, use the address of the inventory.")
+    var anyNetwork = false
+
+    @Flag(name: .customLong("only-networks"), help: "Use the networks or refuse.")
+    var onlyNetworks = false
+
+    @Option(
+        name: .customLong("allow-peer"),
+        help: ArgumentHelp(
+            "Allow moves with this host and those allowed before, and no other; may be repeated.",
+            valueName: "host"))
+    var allowedPeers: [String] = []
+
+    @Option(
+        name: .customLong("remove-peer"),
+        help: ArgumentHelp("No longer allow a host; may be repeated.", valueName: "host"))
+    var removedPeers: [String] = []
+
+    @Flag(name: .customLong("all-peers"), help: "Allow all hosts that are trusted.")
+    var allPeers = false
+
+    /// The change, its words checked.
+    /// - Throws: `E-USAGE` for options that contradict each other, `E-RANGE`, `E-SIZE`,
+    ///   `E-HOSTNAME`.
+    func change() throws(LivemigError) -> HostPolicyChange {
+        var change = HostPolicyChange()
+        change.isEnabled = try Self.choice(("--enable", enable), ("--disable", disable))
+        change.allowsAnyNetwork = try Self.choice(
+            ("--any-network", anyNetwork), ("--only-networks", onlyNetworks))
+        for moves in [liveMoves, storageMoves] {
+            if let moves { try HostPolicy.check(moves: moves, "live or storage") }
+        }
+        change.liveMoves = liveMoves
+        change.storageMoves = storageMoves
+        if let memoryReserve { change.memoryReserve = try Self.reserve(memoryReserve) }
+        let word = compression?.rawValue
+        change.compression = MigrationPolicy.Compression.allCases.first { $0.word == word }
+        change.networks = try networks.map { text throws(LivemigError) in
+            try MigrationNetwork(parsing: text)
+        }
+        change.removedNetworks = try removedNetworks.map { text throws(LivemigError) in
+            try Subnet(text)
+        }
+        change.peers = try Self.names(allowedPeers)
+        change.removedPeers = try Self.names(removedPeers)
+        guard !allPeers || allowedPeers.isEmpty && removedPeers.isEmpty else {
+            throw LivemigError(
+                .usage, "--all-peers goes with neither --allow-peer nor --remove-peer")
+        }
+        change.allowsAllPeers = allPeers
+        return change
+    }
+
+    private static func choice(
+        _ yes: (name: String, isGiven: Bool), _ no: (name: String, isGiven: Bool)
+    ) throws(LivemigError) -> Bool? {
+        guard !yes.isGiven || !no.isGiven else {
+            throw LivemigError(.usage, "\(yes.name) and \(no.name) contradict each other")
+        }
+        return yes.isGiven || no.isGiven ? yes.isGiven : nil
+    }
+
+    private static func reserve(
+        _ text: String
+    ) throws(LivemigError) -> HostPolicyChange.MemoryReserve {
+        guard text != "default" else { return .byDefault }
+        do {
+            return .size(try ByteCount(parsing: text))
+        } catch {
+            throw error.at("--memory-reserve")
+        }
+    }
+
+    private static func names(_ texts: [String]) throws(LivemigError) -> [HostName] {
+        try texts.map { text throws(LivemigError) in try HostName(text) }
+    }
+}
+
+/// What of a host's policy shall become different.
+struct HostPolicyChange: Hashable, Sendable {
+    /// A memory reserve as an operator states it.
+    enum MemoryReserve: Hashable, Sendable {
+        case byDefault
+        case size(ByteCount)
+    }
+
+    var isEnabled: Bool?
+    var liveMoves: Int?
+    var storageMoves: Int?
+    var memoryReserve: MemoryReserve?
+    var compression: MigrationPolicy.Compression?
+    var networks: [MigrationNetwork] = []
+    var removedNetworks: [Subnet] = []
+    var allowsAnyNetwork: Bool?
+    var peers: [HostName] = []
+    var removedPeers: [HostName] = []
+    var allowsAllPeers = false
+
+    /// Makes the change.
+    /// - Throws: `E-USAGE` for what cannot be removed.
+    func apply(to policy: inout HostPolicy) throws(LivemigError) {
+        policy.isLiveMigrationEnabled = isEnabled ?? policy.isLiveMigrationEnabled
+        policy.liveMoves = liveMoves ?? policy.liveMoves
+        policy.storageMoves = storageMoves ?? policy.storageMoves
+        switch memoryReserve {
+        case nil: break
+        case .byDefault: policy.memoryReserve = nil
+        case .size(let size): policy.memoryReserve = size
+        }
+        policy.compression = compression ?? policy.compression
+        for subnet in removedNetworks {
+            try Self.require(subnet, in: policy.networks.map(\.subnet), "network")
+            policy.networks.removeAll { $0.subnet == subnet }
+        }
+        for network in networks { policy.add(network) }
+        policy.allowsAnyNetwork = allowsAnyNetwork ?? policy.allowsAnyNetwork
+        try applyPeers(to: &policy)
+    }
+
+    /// An empty list would allow all peers, which nobody asks for by removing one.
+    private func applyPeers(to policy: inout HostPolicy) throws(LivemigError) {
+        if allowsAllPeers { policy.peers = [] }
+        for peer in removedPeers {
+            try Self.require(peer, in: policy.peers, "peer")
+            policy.peers.removeAll { $0 == peer }
+        }
+        for peer in peers where !policy.peers.contains(peer) { policy.peers.append(peer) }
+        guard removedPeers.isEmpty || !policy.peers.isEmpty else {
+            throw LivemigError(
+                .usage, "no peer would be left, which stands for all of them",
+                fix: "pass --all-peers to allow all, or --disable to allow none")
+        }
+        policy.peers.sort { $0.text < $1.text }
+    }
+
+    private static func require<Element: Equatable>(
+        _ element: Element, in list: [Element], _ what: String
+    ) throws(LivemigError) {
+        guard !list.contains(element) else { return }
+        let known = list.map { "\($0)" }.joined(separator: " ")
+        throw LivemigError(
+            .usage, "\(what) \(element) is not listed", at: known.isEmpty ? "" : "listed: \(known)")
+    }
+}

@@ -1,0 +1,71 @@
+import MigrationModel
+
+/// A host's settings as text: one fact a line.
+enum HostSettingsText {
+    static func lines(_ settings: HostSettings) -> [String] {
+        let policy = settings.policy
+        let addresses = settings.addresses.map(\.description).joined(separator: " ")
+        let reserve = policy.memoryReserve == nil ? " by default" : ""
+        var rows = [
+            ["live migration", policy.isLiveMigrationEnabled ? "enabled" : "disabled"],
+            [
+                "live moves",
+                "\(policy.liveMoves) each way, \(settings.outgoing) leaving and "
+                    + "\(settings.incoming) coming now",
+            ],
+            ["storage moves", "\(policy.storageMoves)"],
+            ["memory reserve", "\(settings.memoryReserve)\(reserve)"],
+        ]
+        if settings.promised > ByteCount(0) {
+            rows.append(["memory promised", "\(settings.promised) to guests on their way here"])
+        }
+        rows.append(["compression", policy.compression.word])
+        rows += policy.networks.map {
+            ["migration network", "\($0.subnet), priority \($0.priority)"]
+        }
+        rows += [
+            ["other networks", policy.allowsAnyNetwork ? "allowed" : "refused"],
+            ["addresses", addresses.isEmpty ? "none that peers can use" : addresses],
+        ]
+        rows +=
+            policy.peers.isEmpty
+            ? [["peers", "all that are trusted"]] : policy.peers.map { ["peer", $0.text] }
+        return TextTable.lines(rows)
+    }
+}
+
+/// A host's settings in JSON.
+struct HostSettingsDocument: Encodable {
+    let name: String
+    let liveMigrationEnabled: Bool
+    let liveMoves: Int
+    let storageMoves: Int
+    let outgoing: Int
+    let incoming: Int
+    let memoryReserveBytes: UInt64
+    let memoryReserveIsDefault: Bool
+    let memoryPromisedBytes: UInt64
+    let compression: String
+    let migrationNetworks: [HostDocument.Network]
+    let anyNetwork: Bool
+    let addresses: [String]
+    let peers: [String]
+
+    init(_ host: HostName, _ settings: HostSettings) {
+        let policy = settings.policy
+        name = host.text
+        liveMigrationEnabled = policy.isLiveMigrationEnabled
+        liveMoves = policy.liveMoves
+        storageMoves = policy.storageMoves
+        outgoing = settings.outgoing
+        incoming = settings.incoming
+        memoryReserveBytes = settings.memoryReserve.bytes
+        memoryReserveIsDefault = policy.memoryReserve == nil
+        memoryPromisedBytes = settings.promised.bytes
+        compression = policy.compression.word
+        migrationNetworks = policy.networks.map(HostDocument.Network.init)
+        anyNetwork = policy.allowsAnyNetwork
+        addresses = settings.addresses.map(\.description)
+        peers = policy.peers.map(\.text)
+    }
+}

@@ -1,0 +1,129 @@
+import MigrationModel
+import XMLDocuments
+
+/// Reads the `hostPolicy` element.
+enum HostPolicyDecoder {
+    static func policy(_ root: XMLElement) throws(LivemigError) -> HostPolicy {
+        guard root.name == "hostPolicy" else {
+            throw root.error(
+                .xmlUnsupported, "element <\(root.name)> is not supported",
+                fix: "a host's policy is a <hostPolicy>")
+        }
+        try root.allow(
+            attributes: ["version"],
+            children: [
+                "liveMigration", "storageMigration", "memoryReserve", "migrationNetworks", "peers",
+            ])
+        _ = try root.required("version")
+        try root.expect("version", in: [HostPolicyDocument.version])
+        var policy = HostPolicy()
+        if let live = try root.only("liveMigration") { try read(live: live, into: &policy) }
+        if let storage = try root.only("storageMigration") {
+            try storage.allow(attributes: ["simultaneous"])
+            policy.storageMoves = try moves(storage, "storage") ?? policy.storageMoves
+        }
+        if let reserve = try root.only("memoryReserve") {
+            try reserve.allow(attributes: ["size"])
+            policy.memoryReserve = try reserve.needed("size", ReserveText.size)
+        }
+        if let networks = try root.only("migrationNetworks") {
+            try read(networks: networks, into: &policy)
+        }
+        if let peers = try root.only("peers") { policy.peers = try read(peers: peers) }
+        return policy
+    }
+
+    private static func read(
+        live: XMLElement, into policy: inout HostPolicy
+    ) throws(LivemigError) {
+        try live.allow(attributes: ["enabled", "simultaneous", "compression"])
+        policy.isLiveMigrationEnabled = try flag(live, "enabled") ?? policy.isLiveMigrationEnabled
+        policy.liveMoves = try moves(live, "live") ?? policy.liveMoves
+        let compressions = MigrationPolicy.Compression.allCases
+        try live.expect("compression", in: compressions.map(\.word))
+        let word = live.attribute("compression")
+        policy.compression = compressions.first { $0.word == word } ?? policy.compression
+    }
+
+    private static func read(
+        networks element: XMLElement, into policy: inout HostPolicy
+    ) throws(LivemigError) {
+        try element.allow(attributes: ["any"], children: ["migrationNetwork"])
+        policy.allowsAnyNetwork = try flag(element, "any") ?? policy.allowsAnyNetwork
+        policy.networks = try entries(
+            of: element, "subnet", limit: HostPolicy.networkLimit,
+            { element throws(LivemigError) in try network(element) }, key: \.subnet)
+        policy.networks.sort { $0.priority < $1.priority }
+        guard policy.allowsAnyNetwork || !policy.networks.isEmpty else {
+            throw element.error(
+                .xmlSchema, "no network is left for page data", attribute: "any",
+                fix: "list a <migrationNetwork>, or write any=\"yes\"")
+        }
+    }
+
+    private static func network(_ element: XMLElement) throws(LivemigError) -> MigrationNetwork {
+        try element.allow(attributes: ["subnet", "priority"])
+        let subnet = try element.needed("subnet") { text throws(LivemigError) in
+            try Subnet(text)
+        }
+        let priority = try element.parsed("priority", MigrationNetwork.priority)
+        return MigrationNetwork(subnet, priority: priority ?? MigrationNetwork.defaultPriority)
+    }
+
+    private static func read(peers element: XMLElement) throws(LivemigError) -> [HostName] {
+        try element.allow(children: ["peer"])
+        // Without this a list that lost its entries would allow everybody.
+        guard !element.children.isEmpty else {
+            throw element.error(
+                .xmlSchema, "element <peers> is empty", fix: "leave it out to allow all peers")
+        }
+        return try entries(
+            of: element, "name", limit: HostPolicy.peerLimit,
+            { element throws(LivemigError) in
+                try element.allow(attributes: ["name"])
+                return try element.needed("name") { text throws(LivemigError) in
+                    try HostName(text)
+                }
+            }, key: \.self)
+    }
+
+    /// The children as values, each only once.
+    private static func entries<Value, Key: Hashable>(
+        of element: XMLElement, _ attribute: String, limit: Int,
+        _ read: (XMLElement) throws(LivemigError) -> Value, key: (Value) -> Key
+    ) throws(LivemigError) -> [Value] {
+        var places: [Key: XMLPosition] = [:]
+        var values: [Value] = []
+        for child in element.children {
+            let value = try read(child)
+            if let first = places.updateValue(child.position, forKey: key(value)) {
+                throw child.error(
+                    .xmlSchema, "\(key(value)) is there twice, first at \(first)",
+                    attribute: attribute)
+            }
+            guard values.count < limit else {
+                throw child.error(.xmlLimit, "more than \(limit) of <\(child.name)>")
+            }
+            values.append(value)
+        }
+        return values
+    }
+
+    private static func flag(
+        _ element: XMLElement, _ attribute: String
+    ) throws(LivemigError) -> Bool? {
+        try element.choice(attribute, as: YesOrNo.self).map { $0 == .yes }
+    }
+
+    private static func moves(
+        _ element: XMLElement, _ kind: String
+    ) throws(LivemigError) -> Int? {
+        try element.parsed("simultaneous") { text throws(LivemigError) in
+            guard let count = Int(digits: text, atMost: 3) else {
+                throw LivemigError(.range, "\(text.escaped()) is not a number of moves")
+            }
+            try HostPolicy.check(moves: count, kind)
+            return count
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import ArgumentParser
+import MigrationModel
+import Testing
+
+@testable import Commands
+
+private func change(_ arguments: String...) throws -> HostPolicyChange {
+    try HostPolicyOptions.parse(arguments).change()
+}
+
+private func applied(_ policy: HostPolicy, _ arguments: String...) throws -> HostPolicy {
+    var policy = policy
+    try HostPolicyOptions.parse(arguments).change().apply(to: &policy)
+    return policy
+}
+
+@Suite("Host settings")
+struct HostSettingsTests {
+    /// A policy in which nothing is as by default.
+    static func settled() throws -> HostPolicy {
+        var policy = HostPolicy()
+        policy.isLiveMigrationEnabled = false
+        policy.liveMoves = 4
+        policy.storageMoves = 3
+        policy.compression = .lz4
+        policy.memoryReserve = .mebibytes(4096)
+        policy.allowsAnyNetwork = false
+        policy.add(try MigrationNetwork(parsing: "10.77.0.0/24=2"))
+        policy.peers = [try HostName("beta")]
+        return policy
+    }
+
+    // Breaks when an option that was not given changes something.
+    @Test("no option changes nothing")
+    func nothing() throws {
+        for policy in [HostPolicy(), try Self.settled()] {
+            #expect(try applied(policy) == policy)
+        }
+    }
+
+    // Breaks when an option changes something else, or is not heard.
+    @Test("every option changes its own value")
+    func options() throws {
+        let made = try applied(
+            HostPolicy(), "--disable", "--live-moves", "4", "--storage-moves", "3",
+            "--compression", "lz4", "--memory-reserve", "4GiB", "--only-networks", "--network",
+            "10.77.0.0/24=2", "--allow-peer", "beta")
+        #expect(made == (try Self.settled()))
+        let back = try applied(
+            made, "--enable", "--live-moves", "2", "--storage-moves", "2", "--compression", "auto",
+            "--memory-reserve", "default", "--any-network", "--remove-network", "10.77.0.0/24",
+            "--all-peers")
+        #expect(back == HostPolicy())
+        let none = try applied(HostPolicy(), "--compression", "none", "--memory-reserve", "0B")
+        #expect(none.compression == MigrationPolicy.Compression.none)
+        #expect(none.memoryReserve == ByteCount(0))
+    }
+
+    // Breaks when a list loses entries, keeps one twice, or a peer that is replaced by another
+    // leaves all allowed for a moment.
+    @Test("lists grow and shrink by what is named")
+    func lists() throws {
+        let policy = try applied(
+            Self.settled(), "--network", "10.77.0.0/24=5", "--network", "fd00::/8", "--allow-peer",
+            "gamma", "--allow-peer", "alpha", "--allow-peer", "beta")
+        #expect(policy.networks.map(\.subnet.description) == ["fd00::/8", "10.77.0.0/24"])
+        #expect(policy.networks.map(\.priority) == [1, 5])
+        #expect(policy.peers.map(\.text) == ["alpha", "beta", "gamma"])
+        let other = try applied(
+            Self.settled(), "--remove-peer", "beta", "--allow-peer", "gamma", "--remove-network",
+            "10.77.0.0/24", "--network", "::/0")
+        #expect(other.peers.map(\.text) == ["gamma"])
+        #expect(other.networks.map(\.subnet.description) == ["::/0"])
+    }
+
+    // Breaks when the last peer is removed and with it the limit to any.
+    @Test("what cannot be removed is refused")
+    func removals() throws {
+        let policy = try Self.settled()
+        let refused = [
+            ["--remove-peer", "beta"], ["--remove-peer", "gamma"],
+            ["--remove-network", "10.0.0.0/8"],
+        ]
+        for arguments in refused {
+            let change = try HostPolicyOptions.parse(arguments).change()
+            var copy = policy
+            let error = #expect(throws: LivemigError.self) { try change.apply(to: &copy) }
+            #expect(error?.code == .usage)
+        }
+        var copy = policy
+        try change("--remove-network", "10.77.0.0/24").apply(to: &copy)
+        #expect(throws: LivemigError.self) { try copy.check() }
+    }
+
+    // Breaks when a value is not shown, or a host that refuses looks like one that allows.
+    @Test("settings are one fact a line")
+    func text() throws {
+        var settings = HostSettings(
+            policy: HostPolicy(), memoryReserve: .mebibytes(512), outgoing: 0, incoming: 0,
+            promised: ByteCount(0), addresses: [])
+        #expect(
+            HostSettingsText.lines(settings) == [
+                "live migration  enabled",
+                "live moves      2 each way, 0 leaving and 0 coming now",
+                "storage moves   2",
+                "memory reserve  512 MiB by default",
+                "compression     auto",
+                "other networks  allowed",
+                "addresses       none that peers can use",
+                "peers           all that are trusted",
+            ])
+        settings.policy = try Self.settled()
+        settings.memoryReserve = .mebibytes(4096)
+        settings.incoming = 1
+        settings.promised = .mebibytes(64)
+        settings.addresses = ["10.77.0.1", "fd00::1"].compactMap { IPAddress($0) }
+        #expect(
+            HostSettingsText.lines(settings) == [
+                "live migration     disabled",
+                "live moves         4 each way, 0 leaving and 1 coming now",
+                "storage moves      3",
+                "memory reserve     4.0 GiB",
+                "memory promised    64 MiB to guests on their way here",
+                "compression        lz4",
+                "migration network  10.77.0.0/24, priority 2",
+                "other networks     refused",
+                "addresses          10.77.0.1 fd00::1",
+                "peer               beta",
+            ])
+        let json = JSONText.line(HostSettingsDocument(try HostName("alpha"), settings))
+        #expect(
+            json
+                == #"{"addresses":["10.77.0.1","fd00::1"],"any_network":false,"compression":"lz4","#
+                + #""incoming":1,"live_migration_enabled":false,"live_moves":4,"#
+                + #""memory_promised_bytes":67108864,"memory_reserve_bytes":4294967296,"#
+                + #""memory_reserve_is_default":false,"#
+                + #""migration_networks":[{"priority":2,"subnet":"10.77.0.0/24"}],"#
+                + #""name":"alpha","outgoing":0,"peers":["beta"],"storage_moves":3}"#)
+    }
+}

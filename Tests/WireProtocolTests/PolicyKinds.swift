@@ -1,0 +1,95 @@
+import MigrationModel
+import TestSupport
+import WireProtocol
+
+extension MessageKind {
+    /// What a host allows, and its answer.
+    static let policies: [MessageKind] = [
+        MessageKind(empty: ShowPolicy.self),
+        MessageKind(
+            ChangePolicy(base: HostPolicy(), policy: samplePolicy),
+            [.group("base", policyLayout), .group("policy", policyLayout)]
+        ) { ChangePolicy(base: $0.hostPolicy(), policy: $0.hostPolicy()) },
+        MessageKind(
+            HostPolicyMessage(
+                HostSettings(
+                    policy: samplePolicy, memoryReserve: .mebibytes(4096), outgoing: 1, incoming: 0,
+                    promised: .mebibytes(64),
+                    addresses: [address(0x0A4D_0002, 4), address(0xFD00_0077, 16)])),
+            [
+                .group("policy", policyLayout), .fixed("memory reserve", 8, note: "bytes"),
+                .fixed("outgoing", 4), .fixed("incoming", 4), .fixed("promised", 8, note: "bytes"),
+                .list("addresses", WireLimits.items, [.text("address", 16)]),
+            ]
+        ) { random in
+            HostPolicyMessage(
+                HostSettings(
+                    policy: random.hostPolicy(), memoryReserve: ByteCount(random.next()),
+                    outgoing: random.below(1 << 32), incoming: random.below(1 << 32),
+                    promised: ByteCount(random.next()),
+                    addresses: (0..<random.below(9)).map { _ in random.network().subnet.base }))
+        },
+    ]
+
+    private static let policyLayout: [Layout] = [
+        .fixed("enabled", 1, note: "flag"), .fixed("live moves", 1),
+        .fixed("storage moves", 1),
+        .fixed("compression", 1, note: "1 auto, 2 none, 3 LZ4, 4 zstd"),
+        .fixed("any network", 1, note: "flag"),
+        .list(
+            "networks", HostPolicy.networkLimit,
+            [.text("base", 16), .fixed("prefix", 1), .fixed("priority", 2)]),
+        .list("peers", HostPolicy.peerLimit, [.text("name", 64)]),
+        .optional(.fixed("memory reserve", 8, note: "bytes")),
+    ]
+
+    private static var samplePolicy: HostPolicy {
+        guard case .success(let peer) = MachineField.host else { fatalError("a plain name") }
+        var policy = HostPolicy()
+        policy.isLiveMigrationEnabled = false
+        policy.liveMoves = 3
+        policy.compression = .lz4
+        policy.allowsAnyNetwork = false
+        policy.add(network(0x0A4D_0000, 24))
+        policy.peers = [peer]
+        policy.memoryReserve = .mebibytes(4096)
+        return policy
+    }
+
+    static func network(_ bits: UInt32, _ prefix: Int, priority: Int = 1) -> MigrationNetwork {
+        guard let subnet = Subnet(address(bits, 4), prefix: prefix) else {
+            fatalError("bits behind the prefix")
+        }
+        return MigrationNetwork(subnet, priority: priority)
+    }
+
+    /// An address whose first four bytes are these, the others being zero.
+    static func address(_ bits: UInt32, _ count: Int) -> IPAddress {
+        let head = (0..<4).map { UInt8(truncatingIfNeeded: bits >> (24 - 8 * $0)) }
+        guard let address = IPAddress(bytes: head + [UInt8](repeating: 0, count: count - 4)) else {
+            fatalError("4 or 16 bytes")
+        }
+        return address
+    }
+}
+
+extension Seeded {
+    mutating func network() -> MigrationNetwork {
+        let base = MessageKind.address(UInt32(below(1 << 24)) << 8, flag() ? 4 : 16)
+        guard let subnet = Subnet(base, prefix: 24 + below(9)) else { fatalError("zero bits") }
+        return MigrationNetwork(subnet, priority: below(1 << 16))
+    }
+
+    mutating func hostPolicy() -> HostPolicy {
+        var policy = HostPolicy()
+        policy.isLiveMigrationEnabled = flag()
+        policy.liveMoves = 1 + below(255)
+        policy.storageMoves = 1 + below(255)
+        policy.compression = MigrationPolicy.Compression.allCases[below(4)]
+        policy.allowsAnyNetwork = flag()
+        policy.networks = (0..<below(9)).map { _ in network() }
+        policy.peers = (0..<below(9)).compactMap { _ in try? HostName(plain(64)) }
+        policy.memoryReserve = flag() ? ByteCount(next()) : nil
+        return policy
+    }
+}

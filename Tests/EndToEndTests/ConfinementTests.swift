@@ -22,14 +22,7 @@ import WireProtocol
     }
 
     private func links(_ folder: String) -> [String] {
-        TreeListing.names(in: folder).map { Self.target("\(folder)/\($0)") }
-    }
-
-    private static func target(_ path: String) -> String {
-        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = unsafe readlink(path, &bytes, bytes.count)
-        return String(
-            decoding: bytes.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        TreeListing.names(in: folder).map { ProcessFiles.target("\(folder)/\($0)") }
     }
 
     private func process(_ host: TestHost, with word: String) throws -> Int32 {
@@ -50,7 +43,7 @@ import WireProtocol
             #expect(coreLimit(id) == ["0", "0"], "\(word)")
             #expect(status(id, "NoNewPrivs") == "1", "\(word)")
             #expect(status(id, "Umask") == "0077", "\(word)")
-            #expect(Self.target("/proc/\(id)/cwd") == "/", "\(word)")
+            #expect(ProcessFiles.target("/proc/\(id)/cwd") == "/", "\(word)")
         }
     }
 
@@ -66,7 +59,7 @@ import WireProtocol
         #expect(status(id, "Seccomp") == "2")
         #expect(status(id, "NoNewPrivs") == "1")
         #expect(coreLimit(id) == ["0", "0"])
-        #expect(Self.target("/proc/\(id)/cwd") == "/")
+        #expect(ProcessFiles.target("/proc/\(id)/cwd") == "/")
         let folder = "\(hosts.alpha.root)/vms/guest"
         for name in TreeListing.names(in: folder) {
             var file = stat()

@@ -7,10 +7,7 @@ import Testing
 extension TestHost {
     /// The processes on this host's root whose command lines have a word.
     func processIDs(with word: String) -> [Int32] {
-        TreeListing.names(in: "/proc").compactMap { Int32($0) }.filter { id in
-            let command = ProcessFiles.text("/proc/\(id)/cmdline")
-            return id != getpid() && command.contains(root) && command.contains(word)
-        }
+        ProcessListing.ids(containing: root, with: word)
     }
 
     /// The processes of the host's sshd that serve connections, without what they started.

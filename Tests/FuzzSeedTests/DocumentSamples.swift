@@ -78,6 +78,7 @@ enum DocumentSamples {
                   <liveMigration enabled="no" simultaneous="3" compression="zstd"/>
                   <storageMigration simultaneous="1"/>
                   <memoryReserve size="1536MiB"/>
+                  <hypervisor user="livemig-qemu"/>
                   <migrationNetworks any="no">
                     <migrationNetwork subnet="10.78.0.0/24" priority="2"/>
                     <migrationNetwork subnet="fd00:77::/64"/>

@@ -27,6 +27,7 @@ struct HostPolicyDocumentTests {
         policy.peers = [try HostName("beta"), try HostName("gamma-2.x")]
         policy.compression = .zstd
         policy.memoryReserve = .mebibytes(1536)
+        policy.hypervisorUser = "livemig-qemu"
         return policy
     }
 
@@ -38,6 +39,7 @@ struct HostPolicyDocumentTests {
             <hostPolicy version="1">
               <peers><peer name="beta"/><peer name="gamma-2.x"/></peers>
               <memoryReserve size="1536MiB"/>
+              <hypervisor user="livemig-qemu"/>
               <liveMigration enabled="no" simultaneous="255" compression="zstd"/>
               <storageMigration simultaneous="1"/>
               <migrationNetworks any="no">
@@ -79,6 +81,7 @@ struct HostPolicyDocumentTests {
             (.range, { $0.liveMoves = 0 }), (.range, { $0.storageMoves = 256 }),
             (.range, { $0.memoryReserve = ByteCount((16 << 40) + 1) }),
             (.range, { $0.networks[0].priority = -1 }),
+            (.usage, { $0.hypervisorUser = "0" }),
             (.usage, { $0.networks.append($0.networks[0]) }),
             (.usage, { $0.peers.append($0.peers[0]) }), (.usage, { $0.networks = [] }),
         ]
@@ -105,6 +108,9 @@ struct HostPolicyDocumentTests {
             ("<liveMigration colour='red'/>", .xmlUnsupported, "2:18"),
             ("<liveMigration/><liveMigration/>", .xmlSchema, "2:19"),
             ("<storageMigration enabled='no'/>", .xmlUnsupported, "2:21"),
+            ("<hypervisor/>", .xmlSchema, "2:3"), ("<hypervisor user=''/>", .usage, "2:15"),
+            ("<hypervisor user='-u'/>", .usage, "2:15"), ("<hypervisor user='0'/>", .usage, "2:15"),
+            ("<hypervisor user='a:b'/>", .usage, "2:15"),
             ("<memoryReserve/>", .xmlSchema, "2:3"),
             ("<memoryReserve size='512'/>", .size, "2:18"),
             ("<memoryReserve size='-1MiB'/>", .size, "2:18"),
@@ -155,6 +161,8 @@ struct HostPolicyDocumentTests {
             (document(""), true), (document("<liveMigration enabled='yes'/>"), true),
             (document("<peers><peer name='a'/></peers><storageMigration/>"), true),
             (document("<memoryReserve size='0B'/>"), true),
+            (document("<hypervisor user='nobody'/>"), true),
+            (document("<hypervisor user='65534'/>"), false),
             (
                 document(
                     "<migrationNetworks><migrationNetwork subnet='::/0'/></migrationNetworks>"),

@@ -20,7 +20,7 @@ final class Guest {
         self.definition = definition
         folder = MachineFolder(path: try Guest.makeFolder())
         memory = try .create(size: definition.memory)
-        let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary, user: user)
+        let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary) { () throws(LivemigError) in user }
         do {
             let machine = try launcher.launch(
                 definition, memory: memory, folder: folder, mode: mode)

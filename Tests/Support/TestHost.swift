@@ -110,28 +110,39 @@ public final class TestHost {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The processes that work on this host's root, by their command lines.
+    /// The command lines of the processes that work on this host's root.
     public var processes: [String] { ProcessListing.commands(containing: root) }
 }
 
 /// The processes of this machine.
 public enum ProcessListing {
-    /// The command lines that contain a text, of all processes but this one.
+    /// The command lines of all processes but this one that name a path or have a file below it
+    /// open, as a hypervisor has that is handed all of its files.
     public static func commands(containing text: String) -> [String] {
         all(containing: text).map(\.command)
     }
 
     /// The process ids that belong to them.
-    public static func ids(containing text: String) -> [Int32] {
-        all(containing: text).map(\.id)
+    ///
+    /// - Parameters:
+    ///   - text: the path.
+    ///   - word: what the command line must contain besides.
+    public static func ids(containing text: String, with word: String = "") -> [Int32] {
+        all(containing: text).filter { word.isEmpty || $0.command.contains(word) }.map(\.id)
     }
 
     private static func all(containing text: String) -> [(id: Int32, command: String)] {
         TreeListing.names(in: "/proc").compactMap { name in
             guard let id = Int32(name), id != getpid() else { return nil }
             let command = ProcessFiles.text("/proc/\(name)/cmdline")
-            return command.contains(text) ? (id, command) : nil
+            let uses = command.contains(text) || openFiles(of: name).contains { $0.contains(text) }
+            return uses ? (id, command) : nil
         }
+    }
+
+    private static func openFiles(of process: String) -> [String] {
+        let folder = "/proc/\(process)/fd"
+        return TreeListing.names(in: folder).map { ProcessFiles.target("\(folder)/\($0)") }
     }
 }
 

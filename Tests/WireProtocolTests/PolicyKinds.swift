@@ -53,6 +53,7 @@ extension MessageKind {
         policy.add(network(0x0A4D_0000, 24))
         policy.peers = [peer]
         policy.memoryReserve = .mebibytes(4096)
+        policy.hypervisorUser = "livemig-qemu"
         return policy
     }
 
@@ -90,6 +91,7 @@ extension Seeded {
         policy.networks = (0..<below(9)).map { _ in network() }
         policy.peers = (0..<below(9)).compactMap { _ in try? HostName(plain(64)) }
         policy.memoryReserve = flag() ? ByteCount(next()) : nil
+        policy.hypervisorUser = flag() ? plain(HostPolicy.userNameLimit) : nil
         return policy
     }
 }

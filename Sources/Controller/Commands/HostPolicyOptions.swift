@@ -29,6 +29,13 @@ struct HostPolicyOptions: ParsableArguments {
     var compression: MovePolicyOptions.Compression?
 
     @Option(
+        name: .customLong("hypervisor-user"),
+        help: ArgumentHelp(
+            "User without privileges that QEMU runs as, or default for the agent's own.",
+            valueName: "user"))
+    var hypervisorUser: String?
+
+    @Option(
         name: .customLong("network"),
         help: ArgumentHelp(
             "Prefer a network for page data; may be repeated. Lower priorities come first.",
@@ -77,6 +84,10 @@ struct HostPolicyOptions: ParsableArguments {
         change.liveMoves = liveMoves
         change.storageMoves = storageMoves
         if let memoryReserve { change.memoryReserve = try Self.reserve(memoryReserve) }
+        if let hypervisorUser {
+            if hypervisorUser != Self.byDefault { try HostPolicy.check(user: hypervisorUser) }
+            change.hypervisorUser = hypervisorUser == Self.byDefault ? .byDefault : .named(hypervisorUser)
+        }
         let word = compression?.rawValue
         change.compression = MigrationPolicy.Compression.allCases.first { $0.word == word }
         change.networks = try networks.map { text throws(LivemigError) in
@@ -95,6 +106,9 @@ struct HostPolicyOptions: ParsableArguments {
         return change
     }
 
+    /// What takes a setting back.
+    private static let byDefault = "default"
+
     private static func choice(
         _ yes: (name: String, isGiven: Bool), _ no: (name: String, isGiven: Bool)
     ) throws(LivemigError) -> Bool? {
@@ -107,7 +121,7 @@ struct HostPolicyOptions: ParsableArguments {
     private static func reserve(
         _ text: String
     ) throws(LivemigError) -> HostPolicyChange.MemoryReserve {
-        guard text != "default" else { return .byDefault }
+        guard text != byDefault else { return .byDefault }
         do {
             return .size(try ByteCount(parsing: text))
         } catch {
@@ -128,11 +142,18 @@ struct HostPolicyChange: Hashable, Sendable {
         case size(ByteCount)
     }
 
+    /// A user of hypervisors as an operator states it.
+    enum HypervisorUser: Hashable, Sendable {
+        case byDefault
+        case named(String)
+    }
+
     var isEnabled: Bool?
     var liveMoves: Int?
     var storageMoves: Int?
     var memoryReserve: MemoryReserve?
     var compression: MigrationPolicy.Compression?
+    var hypervisorUser: HypervisorUser?
     var networks: [MigrationNetwork] = []
     var removedNetworks: [Subnet] = []
     var allowsAnyNetwork: Bool?
@@ -152,6 +173,11 @@ struct HostPolicyChange: Hashable, Sendable {
         case .size(let size): policy.memoryReserve = size
         }
         policy.compression = compression ?? policy.compression
+        switch hypervisorUser {
+        case nil: break
+        case .byDefault: policy.hypervisorUser = nil
+        case .named(let name): policy.hypervisorUser = name
+        }
         for subnet in removedNetworks {
             try Self.require(subnet, in: policy.networks.map(\.subnet), "network")
             policy.networks.removeAll { $0.subnet == subnet }

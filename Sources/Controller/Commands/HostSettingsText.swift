@@ -20,6 +20,7 @@ enum HostSettingsText {
             rows.append(["memory promised", "\(settings.promised) to guests on their way here"])
         }
         rows.append(["compression", policy.compression.word])
+        rows.append(["QEMU runs as", policy.hypervisorUser ?? "the agent's user"])
         rows += policy.networks.map {
             ["migration network", "\($0.subnet), priority \($0.priority)"]
         }
@@ -50,6 +51,7 @@ struct HostSettingsDocument: Encodable {
     let anyNetwork: Bool
     let addresses: [String]
     let peers: [String]
+    let hypervisorUser: String?
 
     init(_ host: HostName, _ settings: HostSettings) {
         let policy = settings.policy
@@ -67,5 +69,6 @@ struct HostSettingsDocument: Encodable {
         anyNetwork = policy.allowsAnyNetwork
         addresses = settings.addresses.map(\.description)
         peers = policy.peers.map(\.text)
+        hypervisorUser = policy.hypervisorUser
     }
 }

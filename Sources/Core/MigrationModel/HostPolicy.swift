@@ -16,6 +16,9 @@ public struct HostPolicy: Hashable, Sendable {
     public var compression: MigrationPolicy.Compression = .auto
     /// Memory that guests from elsewhere leave to the host; `nil` for the default.
     public var memoryReserve: ByteCount?
+    /// The name of the user without privileges that hypervisors run as; `nil` for the agent's own
+    /// user.
+    public var hypervisorUser: String?
 
     /// How many moves at a time a host can be told to allow.
     public static let moveLimits = 1...255
@@ -25,6 +28,8 @@ public struct HostPolicy: Hashable, Sendable {
     public static let peerLimit = 1024
     /// The largest reserve: no guest is larger.
     public static let reserveLimit = ByteCount(16 << 40)
+    /// The longest name of a user, in bytes (useradd(8)).
+    public static let userNameLimit = 32
 
     /// The defaults.
     public init() {}
@@ -55,6 +60,7 @@ public struct HostPolicy: Hashable, Sendable {
         if let memoryReserve, memoryReserve > Self.reserveLimit {
             throw LivemigError(.range, "a reserve of \(memoryReserve) is above 16 TiB")
         }
+        if let hypervisorUser { try Self.check(user: hypervisorUser) }
         for network in networks { try MigrationNetwork.check(priority: network.priority) }
         try Self.checkList(networks.map(\.subnet), "network", limit: Self.networkLimit)
         try Self.checkList(peers, "peer", limit: Self.peerLimit)
@@ -72,6 +78,24 @@ public struct HostPolicy: Hashable, Sendable {
             throw LivemigError(
                 .range, "\(moves) \(kind) moves at a time are outside 1 to 255",
                 fix: "disable live migration to allow none")
+        }
+    }
+
+    /// The name of a user: letters, digits, `_`, `-` and `.`, no digit or `-` first (useradd(8)).
+    /// - Throws: `E-USAGE`.
+    public static func check(user name: String) throws(LivemigError) {
+        let isPlain = name.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"),
+                UInt8(ascii: "."):
+                true
+            default: false
+            }
+        }
+        let first = name.first.map { !$0.isNumber && $0 != "-" && $0 != "." } ?? false
+        guard isPlain, first, name.utf8.count <= userNameLimit else {
+            throw LivemigError(.usage, "\(name.escaped()) is not the name of a user")
         }
     }
 

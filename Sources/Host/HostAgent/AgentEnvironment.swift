@@ -1,4 +1,5 @@
 import GuestMemory
+import HostPolicies
 public import Hypervisor
 import LinuxSystem
 public import MigrationModel
@@ -29,7 +30,13 @@ public struct AgentEnvironment: Sendable {
         self.root = root
         program = try RunningProgram.path()
         library = try PreloadLibrary.locate(besides: program)
-        qemu = QEMULauncher(preloadLibrary: library)
+        // Read when a guest is started: a policy that cannot be read keeps no guest from being
+        // taken over.
+        let policy = root.policy
+        qemu = QEMULauncher(preloadLibrary: library) { () throws(LivemigError) in
+            guard let name = try policy.load().hypervisorUser else { return nil }
+            return try HypervisorUser(named: name)
+        }
     }
 
     /// What starts a VM of a kind.

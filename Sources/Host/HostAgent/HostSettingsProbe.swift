@@ -1,4 +1,6 @@
+import Glibc
 import HostPolicies
+import Hypervisor
 import LinuxSystem
 import MigrationModel
 import WireProtocol
@@ -21,8 +23,18 @@ struct HostSettingsProbe: Sendable {
     }
 
     /// Changes the policy.
-    /// - Throws: as `HostPolicyFile.change`.
+    /// - Throws: as `HostPolicyFile.change`; `E-QEMU` for a user of hypervisors whom the host does
+    ///   not have, `E-PERMISSION` where this agent cannot start programs as somebody else.
     func change(_ request: ChangePolicy) throws(LivemigError) -> HostSettings {
+        if let name = request.policy.hypervisorUser, name != request.base.hypervisorUser {
+            try HostPolicy.check(user: name)
+            let user = try HypervisorUser(named: name)
+            guard geteuid() == 0 || user.id == geteuid() else {
+                throw LivemigError(
+                    .permission, "only root can run hypervisors as another user", at: name,
+                    fix: "let livemig reach this host as root, or leave the user unset")
+            }
+        }
         try root.policy.change(from: request.base, to: request.policy)
         return try settings()
     }

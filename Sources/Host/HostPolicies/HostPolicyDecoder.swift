@@ -13,6 +13,7 @@ enum HostPolicyDecoder {
             attributes: ["version"],
             children: [
                 "liveMigration", "storageMigration", "memoryReserve", "migrationNetworks", "peers",
+                "hypervisor",
             ])
         _ = try root.required("version")
         try root.expect("version", in: [HostPolicyDocument.version])
@@ -25,6 +26,13 @@ enum HostPolicyDecoder {
         if let reserve = try root.only("memoryReserve") {
             try reserve.allow(attributes: ["size"])
             policy.memoryReserve = try reserve.needed("size", ReserveText.size)
+        }
+        if let hypervisor = try root.only("hypervisor") {
+            try hypervisor.allow(attributes: ["user"])
+            policy.hypervisorUser = try hypervisor.needed("user") { text throws(LivemigError) in
+                try HostPolicy.check(user: text)
+                return text
+            }
         }
         if let networks = try root.only("migrationNetworks") {
             try read(networks: networks, into: &policy)

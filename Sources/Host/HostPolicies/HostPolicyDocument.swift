@@ -62,6 +62,9 @@ enum HostPolicyEncoder {
         if let reserve = policy.memoryReserve {
             children.append(XMLContent("memoryReserve", ["size": ReserveText.text(reserve)]))
         }
+        if let user = policy.hypervisorUser {
+            children.append(XMLContent("hypervisor", ["user": user]))
+        }
         if !policy.peers.isEmpty {
             let peers = policy.peers.map { XMLContent("peer", ["name": $0.text]) }
             children.append(XMLContent("peers", children: peers))

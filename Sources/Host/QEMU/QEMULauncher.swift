@@ -8,7 +8,10 @@ public import MigrationModel
 public struct QEMULauncher: MachineLauncher {
     private let preloadLibrary: String
     private let probe: QEMUProbe
-    private let user: HypervisorUser?
+    private let user: UserChoice
+
+    /// Says whom QEMU runs as, when one is started; `nil` for this process's own user.
+    public typealias UserChoice = @Sendable () throws(LivemigError) -> HypervisorUser?
 
     /// How long QEMU may take to answer on its monitor.
     private static let startTimeout = Duration.seconds(15)
@@ -24,10 +27,10 @@ public struct QEMULauncher: MachineLauncher {
     /// - Parameters:
     ///   - preloadLibrary: the file of `libguestmemory.so`.
     ///   - probe: what is known about this host's QEMU.
-    ///   - user: whom QEMU runs as; `nil` for this process's own user. Disks, kernels and the
-    ///     library must be readable for that user.
+    ///   - user: whom QEMU runs as. Disks, kernels and the library must be readable for that user.
     public init(
-        preloadLibrary: String, probe: QEMUProbe = QEMUProbe(), user: HypervisorUser? = nil
+        preloadLibrary: String, probe: QEMUProbe = QEMUProbe(),
+        user: @escaping UserChoice = { () throws(LivemigError) in nil }
     ) {
         self.preloadLibrary = preloadLibrary
         self.probe = probe
@@ -93,6 +96,7 @@ public struct QEMULauncher: MachineLauncher {
         _ definition: VMDefinition, _ facts: QEMUProbe.Facts, _ memory: CInt,
         _ folder: MachineFolder, _ mode: LaunchMode
     ) throws(LivemigError) -> QEMUProcess {
+        let user = try user()
         let taps = try Self.openTaps(of: definition)
         defer { withExtendedLifetime(taps) {} }
         folder.removeHypervisorSockets()

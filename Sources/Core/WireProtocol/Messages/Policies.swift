@@ -90,6 +90,7 @@ extension WireWriter {
         }
         list(policy.peers) { $0.text($1.text) }
         optional(policy.memoryReserve) { $0.integer($1.bytes) }
+        optional(policy.hypervisorUser) { $0.text($1) }
     }
 }
 
@@ -114,6 +115,9 @@ extension WireReader {
         }
         policy.memoryReserve = try optional { (reader) throws(WireError) in
             ByteCount(try reader.integer())
+        }
+        policy.hypervisorUser = try optional { (reader) throws(WireError) in
+            try reader.text(limit: HostPolicy.userNameLimit)
         }
         return policy
     }

@@ -44,6 +44,8 @@ var core: [Target] {
         .target(
             name: "Ownership", dependencies: ["MigrationModel"], path: "Sources/Core/Ownership"),
         .target(
+            name: "Preflight", dependencies: ["MigrationModel"], path: "Sources/Core/Preflight"),
+        .target(
             name: "Simulation", dependencies: ["MigrationModel", "Ownership"],
             path: "Sources/Core/Simulation"),
     ]
@@ -173,7 +175,7 @@ var controller: [Target] {
             name: "Orchestrator",
             dependencies: [
                 "CrashPoints", "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel",
-                "Ownership", "SSHTransport", "WireProtocol", systemPackage,
+                "Ownership", "Preflight", "SSHTransport", "WireProtocol", systemPackage,
             ],
             path: "Sources/Controller/Orchestrator"),
         .target(
@@ -234,6 +236,7 @@ var tests: [Target] {
         unitTests(of: "WireProtocol", resources: ["Golden"]),
         unitTests(of: "PageCodec"),
         unitTests(of: "Ownership"),
+        unitTests(of: "Preflight"),
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulation"],
             path: "Tests/SimulationTests"),

@@ -42,7 +42,8 @@ func side(
             identity: identity ?? name, kernel: "6.18.0", agentVersion: "0.1.0",
             architecture: "x86_64", processors: 2, memoryTotal: .mebibytes(65536),
             memoryAvailable: free, tracking: canTrack ? "WP_ASYNC" : "kernel 5.10 is too old",
-            canTrack: canTrack, hypervisor: "QEMU 10.0.2", hasKVM: false),
+            canTrack: canTrack, hypervisor: "QEMU 10.0.2", hasKVM: false,
+            cpu: .init(), clock: 0),
         machines: machines)
 }
 

@@ -29,7 +29,8 @@ struct DocumentTests {
             ("machines", WireLimits.machines), ("items", WireLimits.items),
             ("stateChunk", WireLimits.stateChunk), ("deviceState", Int(WireLimits.deviceState)),
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
-            ("banner", WireLimits.banner),
+            ("banner", WireLimits.banner), ("word", WireLimits.word),
+            ("features", WireLimits.features), ("findings", WireLimits.findings),
             ("laneLimit", MigrationPolicy.laneLimit),
             ("networkLimit", HostPolicy.networkLimit), ("peerLimit", HostPolicy.peerLimit),
         ])
@@ -49,7 +50,7 @@ struct DocumentTests {
             }
             return words[3].prefix { $0 != ":" }
         }
-        #expect(names.count == 11)
+        #expect(names.count == 14)
         for name in names { #expect(text.contains("| `\(name)` | "), "\(name)") }
     }
 

@@ -41,7 +41,7 @@ indirect enum Layout: Sendable {
     static let machine: [Layout] = [
         vmName, .fixed("uuid", 16), .text("kind", WireLimits.name),
         .text("state", WireLimits.name), .fixed("memory", 8, note: "bytes"), .fixed("vcpus", 4),
-        right,
+        .optional(.text("cpu model", WireLimits.name)), right,
     ]
     static let right = Layout.group(
         "right",
@@ -50,6 +50,11 @@ indirect enum Layout: Sendable {
             .fixed("epoch", 8), .fixed("has a migration", 1, note: "flag"),
             .fixed("migration", 16), .fixed("digest", 16),
         ])
+    static let finding: [Layout] =
+        [.text("id", WireLimits.word)]
+        + ["message", "place", "source", "destination", "fix"].map {
+            .text($0, WireLimits.sentence)
+        }
     static let record = Layout.group(
         "record",
         [.fixed("uuid", 16), right, .text("peer", OwnershipRecord.peerLimit), .fixed("time", 8)])

@@ -50,7 +50,9 @@ extension MessageKind {
                     identity: "id", kernel: "6.18.0", agentVersion: "0.1.0", architecture: "x86_64",
                     processors: 8, memoryTotal: ByteCount(8 << 30),
                     memoryAvailable: ByteCount(4 << 30), tracking: "async", canTrack: true,
-                    hypervisor: "10.0.2", hasKVM: false)), facts
+                    hypervisor: "10.0.2", hasKVM: false,
+                    cpu: .init(vendor: "GenuineIntel", model: "Xeon", features: ["avx2", "sse2"]),
+                    clock: 1_800_000_000_000)), facts
         ) { random in
             HostFactsMessage(
                 HostFacts(
@@ -58,7 +60,11 @@ extension MessageKind {
                     architecture: random.text(9), processors: random.below(1 << 32),
                     memoryTotal: ByteCount(random.next()),
                     memoryAvailable: ByteCount(random.next()), tracking: random.text(999),
-                    canTrack: random.flag(), hypervisor: random.text(99), hasKVM: random.flag()))
+                    canTrack: random.flag(), hypervisor: random.text(99), hasKVM: random.flag(),
+                    cpu: .init(
+                        vendor: random.text(99), model: random.text(99),
+                        features: Set((0..<random.below(40)).map { _ in random.plain(60) })),
+                    clock: random.next()))
         },
         MessageKind(
             MachineListMessage([sampleMachine]),
@@ -76,7 +82,10 @@ extension MessageKind {
         .fixed("processors", 4), .fixed("memory total", 8, note: "bytes"),
         .fixed("memory available", 8, note: "bytes"), .text("tracking", WireLimits.name),
         .fixed("can track", 1, note: "flag"), .text("hypervisor", WireLimits.name),
-        .fixed("has KVM", 1, note: "flag"),
+        .fixed("has KVM", 1, note: "flag"), .text("vendor", WireLimits.name),
+        .text("model", WireLimits.name),
+        .list("features", WireLimits.features, [.text("feature", WireLimits.word)]),
+        .fixed("clock", 8, note: "ms since 1970"),
     ]
 
     private static func request<Request: MachineRequest & Equatable>(

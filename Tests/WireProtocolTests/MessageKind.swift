@@ -35,7 +35,7 @@ struct MessageKind: Sendable, CustomTestStringConvertible {
         self.init(Message()) { _ in Message() }
     }
 
-    static let all = management + policies + moving + peers + comparing
+    static let all = management + inspecting + policies + moving + peers + comparing
 }
 
 enum MachineField {
@@ -123,7 +123,17 @@ extension Seeded {
         MachineSummary(
             name: plain(64), uuid: VMUUID(bits()), kind: VMDefinition.Kind.allCases[below(3)],
             state: GuestLocation.State.allCases[below(5)], memory: ByteCount(next()),
-            vcpus: Int(UInt32(truncatingIfNeeded: next())), right: right())
+            vcpus: Int(UInt32(truncatingIfNeeded: next())), cpuModel: flag() ? text(80) : nil,
+            right: right())
+    }
+
+    mutating func finding() -> Finding {
+        let warnings = Finding.Warning.allCases
+        let kind: Finding.Kind =
+            flag() ? .error(error().code) : .warning(warnings[below(warnings.count)])
+        return Finding(
+            kind, text(WireLimits.sentence), at: text(80), source: text(80), destination: text(80),
+            fix: text(300))
     }
 
     mutating func policy() -> MigrationPolicy {

@@ -22,7 +22,8 @@ struct LivemigCommand: AsyncParsableCommand {
             """,
         version: "livemig \(Banner.currentProgram) (protocol \(Banner.currentProtocol))",
         subcommands: [
-            HostCommand.self, VMCommand.self, MoveCommand.self, StatusCommand.self,
+            HostCommand.self, VMCommand.self, CheckCommand.self, MoveCommand.self,
+            StatusCommand.self,
             CancelCommand.self, RecoverCommand.self,
         ])
 }

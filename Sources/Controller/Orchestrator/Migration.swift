@@ -70,12 +70,12 @@ public final class Migration: Sendable {
             return outcome(.failed(error), attempt: nil, guest: error.guest ?? surveyedGuest)
         }
         if request.isDryRun {
-            await Self.close(prepared.survey)
+            await prepared.survey.close()
             return outcome(.planned(prepared.plan), attempt: nil, guest: surveyedGuest)
         }
         CrashPoint.reach(.controllerPrepared)
         let ending = await transfer(prepared)
-        await Self.close(prepared.survey, grace: Self.closingLimit(after: ending))
+        await prepared.survey.close(grace: Self.closingLimit(after: ending))
         CrashPoint.reach(.controllerClosed)
         let guest = await guest(after: ending, prepared)
         return outcome(
@@ -121,7 +121,7 @@ public final class Migration: Sendable {
         let result = await task.value
         stage.withLock { $0 = .talking }
         guard task.isCancelled else { return try result.get() }
-        if case .success(let prepared) = result { await Self.close(prepared.survey) }
+        if case .success(let prepared) = result { await prepared.survey.close() }
         throw LivemigError(
             .cancelled, "cancelled before the move began", at: "VM \(request.vm)")
     }
@@ -145,7 +145,7 @@ public final class Migration: Sendable {
             return Prepared(
                 survey: survey, plan: plan, terms: terms, attempt: attempt, secret: secret)
         } catch {
-            await Self.close(survey)
+            await survey.close()
             throw error
         }
     }
@@ -284,13 +284,5 @@ public final class Migration: Sendable {
             return .seconds(1)
         }
         return AgentConnection.closingLimit
-    }
-
-    private static func close(
-        _ survey: MoveSurvey, grace: Duration = AgentConnection.closingLimit
-    ) async {
-        async let source: Void = survey.source.agent.close(grace: grace)
-        async let destination: Void = survey.destination.agent.close(grace: grace)
-        _ = await (source, destination)
     }
 }

@@ -59,10 +59,13 @@ struct MoveSurvey: Sendable {
     ) async throws(LivemigError) -> Reached {
         let agent = try await dialer.open(host)
         do {
+            let asked = WallClock.now
             let facts = try await agent.facts()
+            let offset = WallClock.offset(of: facts.clock, asked: asked, answered: WallClock.now)
             let machines = try await agent.machines()
             return Reached(
-                agent: agent, side: MoveSide(host: host, facts: facts, machines: machines))
+                agent: agent,
+                side: MoveSide(host: host, facts: facts, machines: machines, clockOffset: offset))
         } catch {
             await agent.close()
             throw error

@@ -46,6 +46,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case duplicateVM = "E-DUPVM"
     case exists = "E-EXISTS"
     case kernel = "E-KERNEL"
+    case cpu = "E-CPU"
     case device = "E-DEVICE"
     case disk = "E-DISK"
     case cache = "E-CACHE"

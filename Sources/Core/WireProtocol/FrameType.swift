@@ -24,6 +24,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case prepareIncoming = 32
     case startOutgoing = 33
     case cancel = 34
+    case inspectOutgoing = 35
+    case inspectIncoming = 36
 
     // Agent to controller
     case hostFacts = 64
@@ -38,6 +40,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case moved = 73
     case record = 74
     case hostPolicy = 75
+    case inspection = 76
 
     // Source agent to destination agent
     case laneHello = 128
@@ -80,8 +83,10 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case guardianCancel = 206
     case guardianFreeze = 207
     case guardianSeize = 208
+    case guardianInspect = 209
 
     // Guardian to agent
     case guardianState = 224
     case guardianResumed = 225
+    case guardianInspection = 226
 }

@@ -7,6 +7,12 @@ public enum WireLimits {
     public static let definition = 1 << 20
     /// The longest name of a VM, host or file that is sent.
     public static let name = 4096
+    /// The longest identifier, such as the name of a CPU feature.
+    public static let word = 64
+    /// The most features of a processor.
+    public static let features = 1024
+    /// The most findings in a report.
+    public static let findings = 256
     /// The longest sentence in an error.
     public static let sentence = 2048
     /// The most VMs in a list: far more than a host can hold, and few enough for one frame.

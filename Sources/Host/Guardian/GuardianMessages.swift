@@ -305,3 +305,35 @@ public struct GuardianSeize: WireMessage, Hashable {
 
     public init(from reader: inout WireReader) throws(WireError) { fenced = try reader.text() }
 }
+
+/// Asks what keeps the guest's state from being saved; answered by `GuardianInspection`.
+public struct GuardianInspect: EmptyWireMessage, Hashable {
+    public static let type = FrameType.guardianInspect
+
+    /// The only value.
+    public init() {}
+}
+
+/// The hypervisor's own reasons why the guest cannot be moved.
+///
+/// One field, a list of at most 64 texts, 2048 each.
+public struct GuardianInspection: WireMessage, Hashable {
+    public static let type = FrameType.guardianInspection
+    /// The reasons; none when it can.
+    public let blockers: [String]
+
+    /// Wraps reasons; those beyond the limit are left out.
+    public init(blockers: [String]) {
+        self.blockers = Array(blockers.prefix(WireLimits.items))
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.list(blockers) { $0.text($1, limit: WireLimits.sentence) }
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        blockers = try reader.list(limit: WireLimits.items) { (reader) throws(WireError) in
+            try reader.text(limit: WireLimits.sentence)
+        }
+    }
+}

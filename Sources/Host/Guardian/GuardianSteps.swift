@@ -60,6 +60,9 @@ extension Guardian {
         case .guardianSettle: try settle()
         case .guardianCancel: try cancel()
         case .guardianFreeze: try machine?.stop()
+        case .guardianInspect:
+            let blockers = try machine?.blockers() ?? []
+            return try GuardianChannel.send(GuardianInspection(blockers: blockers), to: client)
         case .guardianSeize:
             let fenced = try packet.decode(GuardianSeize.self).fenced
             try handle(.peerFenced, peer: "\(fenced) (fenced)")

@@ -57,6 +57,16 @@ public struct AgentEnvironment: Sendable {
         definition.kind == .synthetic ? definition : try qemu.pinned(definition)
     }
 
+    /// Insists that this host's hypervisor can run a definition.
+    /// - Throws: `E-QEMU` without a hypervisor or KVM, `E-MACHINE` for an unknown machine type.
+    func requireHypervisor(of definition: VMDefinition) throws(LivemigError) {
+        guard definition.kind != .synthetic else {
+            _ = try SyntheticLauncher.locate(besides: program)
+            return
+        }
+        try qemu.requireSupport(of: definition)
+    }
+
     /// The version of this host's QEMU.
     func qemuVersion() throws(LivemigError) -> String {
         try qemu.version(

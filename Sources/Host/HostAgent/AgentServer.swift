@@ -101,6 +101,14 @@ public final class AgentServer {
         case .changePolicy:
             let probe = HostSettingsProbe(root: environment.root)
             try sink.send(HostPolicyMessage(try probe.change(try frame.decode())))
+        case .inspectOutgoing:
+            let inspection = OutgoingInspection(
+                environment: environment, request: try frame.decode())
+            try sink.send(Inspection(try inspection.findings()))
+        case .inspectIncoming:
+            let inspection = IncomingInspection(
+                environment: environment, request: try frame.decode())
+            try sink.send(Inspection(try inspection.findings()))
         case .prepareIncoming: try receive(try frame.decode())
         case .startOutgoing: try move(try frame.decode())
         case .cancel:

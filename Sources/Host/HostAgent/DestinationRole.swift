@@ -100,14 +100,22 @@ struct DestinationRole: Sendable {
 enum DestinationRules {
     /// - Throws: `E-DISK` for an image that is not there, `E-NET` for a missing bridge.
     static func check(_ definition: VMDefinition) throws(LivemigError) {
-        for disk in definition.disks where unsafe access(disk.path, R_OK) != 0 {
-            throw LivemigError(
-                .disk, "disk \(disk.target) is not there", at: disk.path,
+        if let error = findings(definition).lazy.compactMap(\.error).first { throw error }
+    }
+
+    /// Everything that is missing.
+    static func findings(_ definition: VMDefinition) -> [Finding] {
+        definition.disks.compactMap { disk in
+            guard unsafe access(disk.path, R_OK) != 0 else { return nil }
+            return Finding(
+                .error(.disk), "disk \(disk.target) is not there", at: disk.path,
                 fix: "both hosts must see the image under the same path")
         }
-        for case .bridge(let bridge) in definition.interfaces.map(\.attachment)
-        where unsafe clinux_is_bridge(bridge) == 0 {
-            throw LivemigError(.network, "no bridge \(bridge) on this host")
-        }
+            + definition.interfaces.compactMap { interface in
+                guard case .bridge(let bridge) = interface.attachment,
+                    unsafe clinux_is_bridge(bridge) == 0
+                else { return nil }
+                return Finding(.error(.network), "no bridge \(bridge) on this host")
+            }
     }
 }

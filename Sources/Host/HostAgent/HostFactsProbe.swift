@@ -27,7 +27,32 @@ struct HostFactsProbe: Sendable {
             processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), memoryTotal: memory.total,
             memoryAvailable: memory.available, tracking: tracking.description,
             canTrack: tracking.isComplete, hypervisor: hypervisor,
-            hasKVM: unsafe access("/dev/kvm", R_OK | W_OK) == 0)
+            hasKVM: unsafe access("/dev/kvm", R_OK | W_OK) == 0, cpu: Self.cpu(),
+            clock: Self.clock())
+    }
+
+    /// The first processor's entry in proc(5), `cpuinfo`; on ARM features have another name.
+    private static func cpu() -> HostFacts.CPU {
+        var values: [Substring: String] = [:]
+        for line in SmallFile.read("/proc/cpuinfo").split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, let name = parts[0].split(separator: "\t").first,
+                values[name] == nil
+            else { continue }
+            values[name] = parts[1].drop { $0 == " " }.description
+        }
+        let features = (values["flags"] ?? values["Features"] ?? "").split(separator: " ")
+        return HostFacts.CPU(
+            vendor: values["vendor_id"] ?? values["CPU implementer"] ?? "",
+            model: values["model name"] ?? values["CPU part"] ?? "",
+            features: Set(features.prefix(WireLimits.features).map(String.init)))
+    }
+
+    /// Milliseconds since 1970 by the wall clock.
+    private static func clock() -> UInt64 {
+        var time = timespec()
+        _ = unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(clamping: time.tv_sec * 1000 + time.tv_nsec / 1_000_000)
     }
 
     /// The kernel's release, as `uname -r` prints it.

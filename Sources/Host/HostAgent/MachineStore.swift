@@ -44,7 +44,8 @@ struct MachineStore: Sendable {
         let record = try Journal.peek(folder.record)
         var summary = MachineSummary(
             name: name.text, uuid: definition.uuid, kind: definition.kind, state: .stopped,
-            memory: definition.memory, vcpus: definition.vcpus, right: record?.right ?? .none)
+            memory: definition.memory, vcpus: definition.vcpus, cpuModel: definition.cpuModel,
+            right: record?.right ?? .none)
         if let state = guardianState(of: name) {
             summary.state = state.guest
             summary.right = state.record.right

@@ -48,10 +48,25 @@ struct PeerKeys: Sendable {
         let command = try RemoteCommand([
             request.agent, "lane", "--root", root.path, "--peer", request.peer,
         ])
-        let mark = "livemig:\(request.peer):\(root.path)"
+        let mark = mark(of: request.peer)
         let line = "restrict,command=\"\(command.text)\" \(words[0]) \(words[1]) \(mark)"
         try replaceLine(marked: mark, with: line, in: try file(request.file))
     }
+
+    /// Whether a peer's agent may open lanes to this host.
+    ///
+    /// - Parameters:
+    ///   - peer: its name.
+    ///   - file: as for `authorize`.
+    func accepts(_ peer: String, file: String?) throws(LivemigError) -> Bool {
+        let mark = " " + mark(of: peer)
+        return SmallFile.read(try self.file(file)).split(separator: "\n").contains {
+            $0.hasSuffix(mark)
+        }
+    }
+
+    /// The comment behind a peer's key, by which its line is found again.
+    private func mark(of peer: String) -> String { "livemig:\(peer):\(root.path)" }
 
     private func file(_ requested: String?) throws(LivemigError) -> String {
         if let requested {

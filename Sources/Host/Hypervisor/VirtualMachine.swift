@@ -16,6 +16,9 @@ public protocol VirtualMachine: AnyObject {
     /// What the guest does now.
     func status() throws(LivemigError) -> MachineStatus
 
+    /// The hypervisor's own reasons why the guest's state cannot be saved now; none when it can.
+    func blockers() throws(LivemigError) -> [String]
+
     /// Stops the vCPUs. When it returns, no instruction of the guest runs any more.
     func stop() throws(LivemigError)
 

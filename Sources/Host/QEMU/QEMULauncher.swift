@@ -59,6 +59,14 @@ public struct QEMULauncher: MachineLauncher {
         return pinned
     }
 
+    /// Insists that the QEMU of this host can run a definition.
+    /// - Throws: `E-QEMU` without a QEMU or KVM, `E-MACHINE` when it lacks the machine type.
+    public func requireSupport(of definition: VMDefinition) throws(LivemigError) {
+        let facts = try probe.facts(of: try probe.program(for: definition))
+        try probe.requireAccelerator(of: definition)
+        try facts.machines.require(definition.boot.machine, of: facts.version)
+    }
+
     /// Starts QEMU on guest RAM that the caller made.
     ///
     /// - Throws: `E-QEMU` with QEMU's last words, `E-PRELOAD` when QEMU runs without the library,

@@ -51,6 +51,16 @@ public final class QEMUMachine: VirtualMachine {
         return MachineStatus(runState: try runState())
     }
 
+    /// QEMU's own reasons why the guest cannot be moved now, such as a device without a state format.
+    /// - Throws: `E-QMP` when QEMU does not answer.
+    public func blockers() throws(LivemigError) -> [String] {
+        do {
+            return try monitor.execute(QueryMigrate()).blockedReasons ?? []
+        } catch {
+            throw error.livemigError
+        }
+    }
+
     /// Stops the vCPUs; QEMU has also waited for its block I/O when this returns.
     ///
     /// A `stop` that QEMU does not answer in time is followed by a `cont`, which QEMU carries out

@@ -94,9 +94,12 @@ package struct QueryMigrate: QMPCommand {
     package struct Reply: Decodable, Sendable {
         package let status: String?
         package let errorDescription: String?
+        /// Since QEMU 6.0.
+        package let blockedReasons: [String]?
 
         private enum CodingKeys: String, CodingKey {
             case status
+            case blockedReasons = "blocked-reasons"
             case errorDescription = "error-desc"
         }
     }

@@ -38,6 +38,9 @@ public final class SyntheticMachine: VirtualMachine {
         return status
     }
 
+    /// None: a reference guest can always be moved.
+    public func blockers() throws(LivemigError) -> [String] { [] }
+
     /// Stops the guest's threads; each finishes its step in progress.
     public func stop() throws(LivemigError) { _ = try call(.stop) }
 

@@ -99,3 +99,9 @@ int clinux_file_system(const char *path, uint32_t *magic) {
     *magic = (uint32_t)status.f_type;
     return 0;
 }
+
+int clinux_is_locked(int file, int64_t start, int64_t length) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+    if (fcntl(file, F_OFD_GETLK, &lock) < 0) return -errno;
+    return lock.l_type != F_UNLCK;
+}

@@ -37,6 +37,9 @@ enum FrameMessages {
         case .prepareIncoming: try again(PrepareIncoming.self, frame)
         case .startOutgoing: try again(StartOutgoing.self, frame)
         case .cancel: try again(Cancel.self, frame)
+        case .inspectOutgoing: try again(InspectOutgoing.self, frame)
+        case .inspectIncoming: try again(InspectIncoming.self, frame)
+        case .inspection: try again(Inspection.self, frame)
         case .hostFacts: try again(HostFactsMessage.self, frame)
         case .machineList: try again(MachineListMessage.self, frame)
         case .machine: try again(MachineMessage.self, frame)
@@ -78,8 +81,10 @@ enum FrameMessages {
             .guardianCancel,
             .guardianFreeze,
             .guardianSeize,
+            .guardianInspect,
             .guardianState,
-            .guardianResumed:
+            .guardianResumed,
+            .guardianInspection:
             try guardian(frame)
         }
     }
@@ -103,6 +108,8 @@ enum FrameMessages {
         case .guardianCancel: try again(GuardianCancel.self, frame)
         case .guardianFreeze: try again(GuardianFreeze.self, frame)
         case .guardianSeize: try again(GuardianSeize.self, frame)
+        case .guardianInspect: try again(GuardianInspect.self, frame)
+        case .guardianInspection: try again(GuardianInspection.self, frame)
         case .guardianState: try again(GuardianState.self, frame)
         case .guardianResumed: try again(GuardianResumed.self, frame)
         default: nil

@@ -21,6 +21,10 @@ public struct HostFactsMessage: WireMessage, Hashable {
         writer.flag(facts.canTrack)
         writer.text(facts.hypervisor)
         writer.flag(facts.hasKVM)
+        writer.text(facts.cpu.vendor)
+        writer.text(facts.cpu.model)
+        writer.list(facts.cpu.features.sorted()) { $0.text($1, limit: WireLimits.word) }
+        writer.integer(facts.clock)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -31,7 +35,7 @@ public struct HostFactsMessage: WireMessage, Hashable {
             memoryTotal: ByteCount(try reader.integer()),
             memoryAvailable: ByteCount(try reader.integer()), tracking: try reader.text(),
             canTrack: try reader.flag(), hypervisor: try reader.text(),
-            hasKVM: try reader.flag())
+            hasKVM: try reader.flag(), cpu: try reader.cpu(), clock: try reader.integer())
     }
 }
 
@@ -59,7 +63,7 @@ public struct MachineListMessage: WireMessage, Hashable {
 ///
 /// | field | type |
 /// | --- | --- |
-/// | summary | name text, uuid 16 bytes, kind text, state text, memory u64, vcpus u32, right |
+/// | summary | name, kind, state, CPU model? text; uuid 16 bytes; memory u64; vcpus u32; right |
 /// | definition | text, 1 MiB |
 public struct MachineMessage: WireMessage, Hashable {
     public static let type = FrameType.machine
@@ -93,11 +97,21 @@ extension WireWriter {
         text(machine.state.rawValue)
         integer(machine.memory.bytes)
         integer(UInt32(clamping: machine.vcpus))
+        optional(machine.cpuModel) { $0.text($1) }
         right(machine.right)
     }
 }
 
 extension WireReader {
+    mutating func cpu() throws(WireError) -> HostFacts.CPU {
+        let (vendor, model) = (try text(), try text())
+        let features = try list(limit: WireLimits.features) { (reader) throws(WireError) in
+            try reader.text(limit: WireLimits.word)
+        }
+        guard zip(features, features.dropFirst()).allSatisfy(<) else { throw .field("features") }
+        return HostFacts.CPU(vendor: vendor, model: model, features: Set(features))
+    }
+
     mutating func machine() throws(WireError) -> MachineSummary {
         let name = try vmName()
         let uuid = VMUUID(try bits())
@@ -106,6 +120,7 @@ extension WireReader {
         return MachineSummary(
             name: name.text, uuid: uuid, kind: kind, state: state,
             memory: ByteCount(try integer()), vcpus: Int(try integer(UInt32.self)),
+            cpuModel: try optional { (reader) throws(WireError) in try reader.text() },
             right: try right())
     }
 }

@@ -32,6 +32,10 @@ int clinux_peer_process(int socket);
 /* The effective user of the process that connected (SO_PEERCRED). */
 int clinux_peer_user(int socket, uint32_t *_Nonnull user);
 
+/* Whether another open file description holds a lock on some bytes of a file (fcntl(2), F_OFD_GETLK):
+ * 1 or 0. */
+int clinux_is_locked(int file, int64_t start, int64_t length);
+
 /* The magic number of the file system that a path is on (statfs(2)), which Swift's view of the C library leaves out. */
 int clinux_file_system(const char *_Nonnull path, uint32_t *_Nonnull magic);
 

@@ -1,0 +1,44 @@
+import ArgumentParser
+import MigrationModel
+import Orchestrator
+
+/// `livemig check`.
+struct CheckCommand: LivemigAction {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Find what would keep a VM from being moved.",
+        usage: "livemig check <vm> --to <host> [<options>]",
+        discussion: """
+            Compares both hosts and asks each what it finds; nothing is changed. Errors
+            (E-…) keep the VM from being moved and end with exit code 3; warnings (W-…)
+            do not.
+
+            Example:
+              livemig check web1 --to beta
+            """)
+
+    @Argument(help: ArgumentHelp("The VM.", valueName: "vm"))
+    var vm: String
+
+    @Option(help: ArgumentHelp("The destination.", valueName: "host"))
+    var to: String
+
+    @Option(
+        help: ArgumentHelp("The source. (default: found by asking all hosts)", valueName: "host"))
+    var from: String?
+
+    @OptionGroup var policy: MovePolicyOptions
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let request = MoveRequest(
+            vm: try VMReference(parsing: vm), to: try HostName(to),
+            from: try from.map { name throws(LivemigError) in try HostName(name) },
+            policy: try policy.policy())
+        let report = try await context.control().check(request)
+        context.show(text: ReportText.lines(report), json: CheckDocument(report))
+        return report.isCompatible ? .success : .refused
+    }
+}

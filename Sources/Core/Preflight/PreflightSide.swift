@@ -1,0 +1,24 @@
+public import MigrationModel
+
+/// One host of a move, as far as the rules compare it with the other.
+public struct PreflightSide: Sendable {
+    /// The host.
+    public let name: HostName
+    /// What it says about itself.
+    public let facts: HostFacts
+    /// Its VMs.
+    public let machines: [MachineSummary]
+    /// How far its wall clock is ahead of the observer's, as exactly as a request tells;
+    /// `nil` where nobody has looked.
+    public let clockOffset: Duration?
+
+    /// States a side.
+    public init(
+        name: HostName, facts: HostFacts, machines: [MachineSummary], clockOffset: Duration? = nil
+    ) {
+        self.name = name
+        self.facts = facts
+        self.machines = machines
+        self.clockOffset = clockOffset
+    }
+}

@@ -1,0 +1,143 @@
+public import MigrationModel
+
+/// Asks a source what of a VM would keep it from being moved to a peer; changes nothing.
+///
+/// | field | type |
+/// | --- | --- |
+/// | name | text, 64: the VM |
+/// | peer | text, 64: the destination's name |
+/// | path | u8: direct or relayed |
+/// | keys | optional text, 4096: the file with the keys that may log in to this host |
+public struct InspectOutgoing: WireMessage, Hashable {
+    public static let type = FrameType.inspectOutgoing
+    /// The VM.
+    public let name: VMName
+    /// The destination.
+    public let peer: String
+    /// How page data would reach it.
+    public let path: MigrationPolicy.Path
+    /// The file with the keys that may log in to this host; `nil` is `~/.ssh/authorized_keys`.
+    public let keys: String?
+
+    /// Names a move.
+    public init(name: VMName, peer: HostName, path: MigrationPolicy.Path, keys: String?) {
+        self.name = name
+        self.peer = peer.text
+        self.path = path
+        self.keys = keys
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(name.text)
+        writer.text(peer)
+        writer.integer(path.rawValue)
+        writer.optional(keys) { $0.text($1) }
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.vmName()
+        peer = try reader.text(limit: 64)
+        guard peer.isPlainName(limit: 64) else { throw .field("peer") }
+        path = try reader.choice()
+        keys = try reader.optional { (reader) throws(WireError) in try reader.text() }
+    }
+}
+
+/// Asks a destination what would keep a VM from running there; changes nothing.
+///
+/// | field | type |
+/// | --- | --- |
+/// | definition | text, 1 MiB: the XML document |
+/// | source | text, 64: the source's name |
+/// | running | flag: whether the guest runs, and so holds its disks' locks |
+/// | path | u8: direct or relayed |
+/// | keys | optional text, 4096: the file with the keys that may log in to this host |
+public struct InspectIncoming: WireMessage, Hashable {
+    public static let type = FrameType.inspectIncoming
+    /// The XML document.
+    public let definition: String
+    /// The source.
+    public let source: String
+    /// Whether the guest runs on the source.
+    public let isRunning: Bool
+    /// How page data would come.
+    public let path: MigrationPolicy.Path
+    /// The file with the keys that may log in to this host; `nil` is `~/.ssh/authorized_keys`.
+    public let keys: String?
+
+    /// Names a move.
+    public init(
+        definition: String, source: HostName, isRunning: Bool, path: MigrationPolicy.Path,
+        keys: String?
+    ) {
+        self.definition = definition
+        self.source = source.text
+        self.isRunning = isRunning
+        self.path = path
+        self.keys = keys
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(definition, limit: WireLimits.definition)
+        writer.text(source)
+        writer.flag(isRunning)
+        writer.integer(path.rawValue)
+        writer.optional(keys) { $0.text($1) }
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        definition = try reader.text(limit: WireLimits.definition)
+        source = try reader.text(limit: 64)
+        guard source.isPlainName(limit: 64) else { throw .field("source") }
+        isRunning = try reader.flag()
+        path = try reader.choice()
+        keys = try reader.optional { (reader) throws(WireError) in try reader.text() }
+    }
+}
+
+/// What a host has found: the answer to both.
+///
+/// One field, a list of at most 256 findings: id text, 64; message, place, source, destination and
+/// fix text, 2048 each.
+public struct Inspection: WireMessage, Hashable {
+    public static let type = FrameType.inspection
+    /// The findings.
+    public let findings: [Finding]
+
+    /// Wraps findings; those beyond the limit are left out.
+    public init(_ findings: [Finding]) {
+        self.findings = Array(findings.prefix(WireLimits.findings))
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.list(findings) { writer, finding in
+            writer.text(finding.id, limit: WireLimits.word)
+            for text in [
+                finding.message, finding.place, finding.source, finding.destination, finding.fix,
+            ] {
+                writer.text(text, limit: WireLimits.sentence)
+            }
+        }
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        findings = try reader.list(limit: WireLimits.findings) { (reader) throws(WireError) in
+            try reader.finding()
+        }
+    }
+}
+
+extension WireReader {
+    fileprivate mutating func finding() throws(WireError) -> Finding {
+        guard let kind = Finding.Kind(id: try text(limit: WireLimits.word)) else {
+            throw .field("id")
+        }
+        let message = try text(limit: WireLimits.sentence)
+        let place = try text(limit: WireLimits.sentence)
+        let source = try text(limit: WireLimits.sentence)
+        let destination = try text(limit: WireLimits.sentence)
+        return Finding(
+            kind, message, at: place, source: source, destination: destination,
+            fix: try text(limit: WireLimits.sentence))
+    }
+}

@@ -1,0 +1,70 @@
+import CLinux
+import Glibc
+import LinuxSystem
+import MigrationModel
+import VMDefinitions
+import WireProtocol
+
+/// What this host, as a destination, can say against a move in advance; changes nothing.
+struct IncomingInspection: Sendable {
+    let environment: AgentEnvironment
+    let request: InspectIncoming
+
+    /// Looks at everything, and gathers what it finds.
+    /// - Throws: as `VMDefinitionDocument.decode` for a definition that this host cannot read.
+    func findings() throws(LivemigError) -> [Finding] {
+        let definition = try VMDefinitionDocument.decode(
+            bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
+            generatedUUID: .random())
+        var findings: [Finding] = []
+        findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
+        findings.note { () throws(LivemigError) in try requireTrust() }
+        findings += DestinationRules.findings(definition)
+        findings.note { () throws(LivemigError) in try environment.requireHypervisor(of: definition)
+        }
+        for file in definition.bootFiles where unsafe access(file, R_OK) != 0 {
+            findings.append(
+                Finding(
+                    .error(.file), "a file to boot from is not there", at: file,
+                    fix: "both hosts must have it under the same path"))
+        }
+        if request.isRunning { findings += definition.disks.compactMap(Self.unfenced) }
+        return findings
+    }
+
+    /// The source's agent must be able to open lanes to this host.
+    private func requireTrust() throws(LivemigError) {
+        guard request.path == .direct,
+            try !PeerKeys(root: environment.root).accepts(request.source, file: request.keys)
+        else { return }
+        throw LivemigError(
+            .authentication, "the key of \(request.source) is not accepted here",
+            fix: "run livemig host trust for the two hosts")
+    }
+
+    /// A disk that the running guest has locked, and whose lock is not seen here.
+    ///
+    /// QEMU locks bytes from 100 on of an image that it may write to (block/file-posix.c). A host
+    /// that does not see the lock is not kept from writing beside the guest by its own QEMU; or it
+    /// sees another file.
+    private static func unfenced(_ disk: VMDefinition.Disk) -> Finding? {
+        guard !disk.readOnly, let file = try? OwnedDescriptor.open(disk.path, O_RDWR),
+            clinux_is_locked(file.number, lockStart, lockLength) == 0
+        else { return nil }
+        return Finding(
+            .warning(.fence), "the lock that the guest holds on its image is not seen",
+            at: "disk \(disk.target) (\(disk.path.escaped()))", source: "locked",
+            destination: "not locked",
+            fix: "see that both hosts mount one file system, with locks across hosts")
+    }
+
+    private static let lockStart: Int64 = 100
+    private static let lockLength: Int64 = 200
+}
+
+extension VMDefinition {
+    /// The files that the guest boots from, besides its disks.
+    fileprivate var bootFiles: [String] {
+        [boot.kernel, boot.initrd, boot.loader].compactMap(\.self)
+    }
+}

@@ -1,0 +1,61 @@
+import Guardian
+import LinuxSystem
+import MigrationModel
+import WireProtocol
+
+/// What this host, as a source, can say against a move in advance; changes nothing.
+struct OutgoingInspection: Sendable {
+    let environment: AgentEnvironment
+    let request: InspectOutgoing
+
+    /// Looks at everything, and gathers what it finds.
+    /// - Throws: `E-NOVM` when the VM is not here.
+    func findings() throws(LivemigError) -> [Finding] {
+        let definition = try MachineStore(root: environment.root).definition(of: request.name)
+        var findings: [Finding] = []
+        findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
+        if request.path == .direct { findings += trust() }
+        findings.note { () throws(LivemigError) in
+            for reason in try blockers() {
+                throw LivemigError(
+                    .device, "the hypervisor refuses to save the guest: \(reason.escaped())",
+                    at: "VM \(request.name)", fix: "remove the device from the guest")
+            }
+        }
+        return findings
+    }
+
+    /// Whether this host can log in to the peer, and the peer here once it has the guest.
+    private func trust() -> [Finding] {
+        let keys = PeerKeys(root: environment.root)
+        var findings: [Finding] = []
+        findings.note { () throws(LivemigError) in try keys.requireKey(for: request.peer) }
+        findings.note { () throws(LivemigError) in
+            guard try !keys.accepts(request.peer, file: request.keys) else { return }
+            findings.append(
+                Finding(
+                    .warning(.trust), "the guest could not be moved back",
+                    source: "does not accept the key of \(request.peer)",
+                    fix: "run livemig host trust for the two hosts"))
+        }
+        return findings
+    }
+
+    /// The hypervisor's own reasons; none for a guest that does not run.
+    private func blockers() throws(LivemigError) -> [String] {
+        let socket = environment.root.machine(request.name).guardianSocket
+        guard let guardian = try? GuardianClient(connecting: socket) else { return [] }
+        return try guardian.request(GuardianInspect(), for: GuardianInspection.self).blockers
+    }
+}
+
+extension [Finding] {
+    /// Runs a check; its error is a finding.
+    mutating func note(_ check: () throws(LivemigError) -> Void) {
+        do {
+            try check()
+        } catch {
+            append(Finding(error))
+        }
+    }
+}

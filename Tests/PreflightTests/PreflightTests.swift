@@ -1,0 +1,186 @@
+import MigrationModel
+import Testing
+
+@testable import Preflight
+
+@Suite("Preflight")
+struct PreflightTests {
+    /// Two hosts and a VM that can be moved between them; each case changes one thing.
+    struct Pair {
+        var machine = MachineSummary(
+            name: "web1", uuid: VMUUID(Bits128(high: 1, low: 1)), kind: .kvm, state: .running,
+            memory: .mebibytes(4096), vcpus: 2, right: .owner(Epoch(3), nil))
+        var source = Pair.facts("a")
+        var destination = Pair.facts("b")
+        var others: [MachineSummary] = []
+        var offsets: (Duration?, Duration?) = (.zero, .zero)
+        var keepsPaused = false
+
+        static func facts(_ identity: String) -> HostFacts {
+            HostFacts(
+                identity: identity, kernel: "6.18.0", agentVersion: "1.0", architecture: "x86_64",
+                processors: 8, memoryTotal: .mebibytes(65536), memoryAvailable: .mebibytes(32768),
+                tracking: "WP_ASYNC", canTrack: true, hypervisor: "QEMU 10.0.2", hasKVM: true,
+                cpu: .init(vendor: "GenuineIntel", model: "Xeon A", features: ["avx2", "sse2"]),
+                clock: 0)
+        }
+
+        var findings: [Finding] {
+            get throws {
+                Preflight(
+                    moving: machine,
+                    from: PreflightSide(
+                        name: try HostName("alpha"), facts: source, machines: [machine],
+                        clockOffset: offsets.0),
+                    to: PreflightSide(
+                        name: try HostName("beta"), facts: destination, machines: others,
+                        clockOffset: offsets.1),
+                    keepsPaused: keepsPaused
+                ).findings
+            }
+        }
+    }
+
+    /// One thing that is wrong, and what must be found.
+    struct Case: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let ids: [String]
+        let change: @Sendable (inout Pair) -> Void
+
+        init(_ name: String, _ ids: String..., change: @escaping @Sendable (inout Pair) -> Void) {
+            testDescription = name
+            self.ids = ids
+            self.change = change
+        }
+    }
+
+    static let cases: [Case] = [
+        Case("nothing") { _ in },
+        Case("one host twice", "E-SAMEHOST") { $0.destination.identity = "a" },
+        Case("under way", "E-BUSY") {
+            $0.machine.right = .intent(Attempt(migration: .init(.zero), epoch: Epoch(4)))
+        },
+        Case("paused", "E-PAUSED") { $0.machine.state = .paused },
+        Case("paused, to stay so") {
+            $0.machine.state = .paused
+            $0.keepsPaused = true
+        },
+        Case("off", "E-NOTRUNNING") { $0.machine.state = .stopped },
+        Case("in transfer", "E-INTRANSFER") { $0.machine.state = .inTransfer },
+        Case("unknown", "E-VMSTATE") { $0.machine.state = .unknown },
+        Case("a twin there", "E-DUPVM") { $0.others = [$0.machine] },
+        Case("an old kernel", "E-KERNEL") { $0.source.canTrack = false },
+        Case("an old kernel on the destination") { $0.destination.canTrack = false },
+        Case("the last epoch", "E-INTERNAL") { $0.machine.right = .owner(Epoch(.max), nil) },
+        Case("no memory", "E-NOMEM") { $0.destination.memoryAvailable = .mebibytes(4095) },
+        Case("little memory", "W-MEMORY") { $0.destination.memoryAvailable = .mebibytes(4196) },
+        Case("another architecture", "E-CPU") { $0.destination.architecture = "aarch64" },
+        Case("another maker", "E-CPU") { $0.destination.cpu.vendor = "AuthenticAMD" },
+        Case("a feature less", "E-CPU") { $0.destination.cpu.features = ["sse2"] },
+        Case("a feature more") { $0.destination.cpu.features.insert("avx512f") },
+        Case("a feature less, by host model", "E-CPU") {
+            $0.machine.cpuModel = "host"
+            $0.destination.cpu.features = ["sse2"]
+        },
+        Case("a feature less, by named model", "W-CPU") {
+            $0.machine.cpuModel = "Skylake-Server"
+            $0.destination.cpu.features = ["sse2"]
+        },
+        Case("a feature less, without KVM") {
+            $0.machine.kind = .qemu
+            $0.destination.cpu = .init(vendor: "AuthenticAMD")
+        },
+        Case("another QEMU", "W-VERSION") { $0.destination.hypervisor = "QEMU 7.2.22" },
+        Case("another QEMU, without KVM", "W-CPU", "W-VERSION") {
+            $0.machine.kind = .qemu
+            $0.destination.hypervisor = "QEMU 7.2.22"
+        },
+        Case("another QEMU, without KVM, by named model", "W-VERSION") {
+            $0.machine.kind = .qemu
+            $0.machine.cpuModel = "qemu64"
+            $0.destination.hypervisor = "QEMU 7.2.22"
+        },
+        Case("another QEMU, which the guest does not use") {
+            $0.machine.kind = .synthetic
+            $0.destination.hypervisor = "QEMU 7.2.22"
+        },
+        Case("another agent", "W-VERSION") { $0.destination.agentVersion = "1.1" },
+        Case("a clock behind", "W-CLOCK") { $0.offsets = (.seconds(1), .seconds(-2)) },
+        Case("a clock a little behind") { $0.offsets = (.seconds(1), .seconds(-1)) },
+        Case("a clock that nobody has seen") { $0.offsets = (nil, .seconds(-100)) },
+        Case("several at once", "E-NOTRUNNING", "E-KERNEL", "E-NOMEM") {
+            $0.machine.state = .stopped
+            $0.source.canTrack = false
+            $0.destination.memoryAvailable = .mebibytes(1)
+        },
+    ]
+
+    // Breaks when a move is let begin that cannot end well, when one is refused that can, or when
+    // one finding hides another.
+    @Test("each thing that is wrong is found, and nothing else", arguments: cases)
+    func findings(_ test: Case) throws {
+        var pair = Pair()
+        test.change(&pair)
+        #expect(try pair.findings.map(\.id) == test.ids)
+    }
+
+    // Breaks when a finding does not say what each side has, or drowns it in names.
+    @Test("missing features are named, with both processors")
+    func features() throws {
+        var pair = Pair()
+        pair.source.cpu.features = Set((1...11).map { "f\($0 + 10)" })
+        pair.destination.cpu.model = "Xeon B"
+        pair.destination.cpu.features = []
+        let finding = try #require(try pair.findings.first)
+        #expect(
+            finding.message
+                == "beta's processor lacks f11 f12 f13 f14 f15 f16 f17 f18 and 3 more")
+        #expect(finding.source == "Xeon A")
+        #expect(finding.destination == "Xeon B")
+        #expect(!finding.fix.isEmpty)
+    }
+
+    // Breaks when the direction of a difference is turned round.
+    @Test(
+        "a clock's difference has its direction",
+        arguments: [
+            (Duration.seconds(60), "beta's clock is 60.0 s ahead of alpha's"),
+            (.seconds(-60), "beta's clock is 60.0 s behind alpha's"),
+        ])
+    func clocks(offset: Duration, message: String) throws {
+        var pair = Pair()
+        pair.offsets = (.zero, offset)
+        #expect(try pair.findings.map(\.message) == [message])
+    }
+}
+
+@Suite("Compatibility reports")
+struct CompatibilityReportTests {
+    // Breaks when a warning stands before an error, or counts as one.
+    @Test("errors come first, and they alone decide")
+    func order() throws {
+        let warning = Finding(.warning(.clock), "late")
+        let error = Finding(.error(.memory), "full", at: "beta", fix: "free some")
+        let (alpha, beta) = (try HostName("alpha"), try HostName("beta"))
+        let report = CompatibilityReport(
+            vm: "web1", source: alpha, destination: beta, findings: [warning, error])
+        #expect(report.findings == [error, warning])
+        #expect(!report.isCompatible)
+        #expect(report.errors == [LivemigError(.memory, "full", at: "beta", fix: "free some")])
+        let fine = CompatibilityReport(
+            vm: "web1", source: alpha, destination: beta, findings: [warning])
+        #expect(fine.isCompatible)
+    }
+
+    // Breaks when an identifier is printed that is not read back.
+    @Test("identifiers are read as they are written")
+    func identifiers() {
+        for code in ErrorCode.allCases {
+            #expect(Finding.Kind(id: code.rawValue) == .error(code))
+        }
+        for warning in Finding.Warning.allCases {
+            #expect(Finding.Kind(id: warning.rawValue) == .warning(warning))
+        }
+        #expect(Finding.Kind(id: "X-NOTHING") == nil)
+    }
+}

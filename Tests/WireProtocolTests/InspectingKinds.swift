@@ -1,0 +1,52 @@
+import MigrationModel
+import TestSupport
+import WireProtocol
+
+extension MessageKind {
+    /// Questions before a move, and their answer.
+    static let inspecting: [MessageKind] = {
+        guard case .success(let name) = MachineField.name,
+            case .success(let host) = MachineField.host
+        else { fatalError("plain names") }
+        return [
+            MessageKind(
+                InspectOutgoing(name: name, peer: host, path: .relay, keys: nil),
+                [
+                    Layout.vmName, .text("peer", 64),
+                    .fixed("path", 1, note: "1 direct, 2 relay"),
+                    .optional(.text("keys", WireLimits.name)),
+                ]
+            ) { random in
+                InspectOutgoing(
+                    name: (try? VMName(random.plain(64))) ?? name,
+                    peer: (try? HostName(random.plain(64))) ?? host,
+                    path: random.flag() ? .direct : .relay,
+                    keys: random.flag() ? random.text(99) : nil)
+            },
+            MessageKind(
+                InspectIncoming(
+                    definition: "<domain/>", source: host, isRunning: true, path: .direct,
+                    keys: "/etc/keys"),
+                [
+                    .text("definition", WireLimits.definition), .text("source", 64),
+                    .fixed("running", 1, note: "flag"),
+                    .fixed("path", 1, note: "1 direct, 2 relay"),
+                    .optional(.text("keys", WireLimits.name)),
+                ]
+            ) { random in
+                InspectIncoming(
+                    definition: random.text(5000),
+                    source: (try? HostName(random.plain(64))) ?? host, isRunning: random.flag(),
+                    path: random.flag() ? .direct : .relay,
+                    keys: random.flag() ? random.text(99) : nil)
+            },
+            MessageKind(
+                Inspection([
+                    Finding(
+                        .warning(.fence), "its lock is not seen", at: "disk vda", source: "locked",
+                        destination: "free", fix: "mount one file system on both hosts")
+                ]), [.list("findings", WireLimits.findings, Layout.finding)]
+            ) { random in Inspection((0..<random.below(9)).map { _ in random.finding() }) },
+        ]
+    }()
+}

@@ -26,6 +26,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     ],
     targets: core + system + host + controller + programs + tests
 )
@@ -172,6 +173,10 @@ var controller: [Target] {
             path: "Sources/Controller/Inventory", resources: [.embedInCode("Schemas/inventory.rng")]
         ),
         .target(
+            name: "History",
+            dependencies: ["LinuxSystem", "MigrationModel", systemPackage, sqlite],
+            path: "Sources/Controller/History"),
+        .target(
             name: "Orchestrator",
             dependencies: [
                 "CrashPoints", "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel",
@@ -181,8 +186,8 @@ var controller: [Target] {
         .target(
             name: "Commands",
             dependencies: [
-                "CrashPoints", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
-                "VMDefinitions", "WireProtocol", argumentParser, systemPackage,
+                "CrashPoints", "History", "Inventory", "LinuxSystem", "MigrationModel",
+                "Orchestrator", "VMDefinitions", "WireProtocol", argumentParser, systemPackage,
             ],
             path: "Sources/Controller/Commands"),
     ]
@@ -253,10 +258,11 @@ var tests: [Target] {
         unitTests(
             of: "MigrationEngine", "FrameTransport", "GuestMemory", "PageCodec", "WireProtocol"),
         unitTests(of: "Inventory"),
+        unitTests(of: "History", sqlite),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Commands", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
+                "Commands", "History", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
                 "Ownership", "SSHTransport", "TestSupport", "WireProtocol", "livemig",
                 argumentParser, systemPackage,
             ],
@@ -283,6 +289,7 @@ var tests: [Target] {
 }
 
 var systemPackage: Target.Dependency { .product(name: "SystemPackage", package: "swift-system") }
+var sqlite: Target.Dependency { .product(name: "GRDB", package: "GRDB.swift") }
 var logging: Target.Dependency { .product(name: "Logging", package: "swift-log") }
 var argumentParser: Target.Dependency {
     .product(name: "ArgumentParser", package: "swift-argument-parser")

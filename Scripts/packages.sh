@@ -2,7 +2,7 @@
 # The packages that building and running livemig takes, as Debian and Ubuntu name them.
 
 # To build: the C libraries behind the module maps.
-LIVEMIG_BUILD_PACKAGES=(libssh-dev libxml2-dev liblz4-dev libzstd-dev libxxhash-dev pkg-config)
+LIVEMIG_BUILD_PACKAGES=(libssh-dev libxml2-dev liblz4-dev libzstd-dev libxxhash-dev libsqlite3-dev pkg-config)
 
 # To run hosts on this machine: sshd, QEMU, and what a test guest is made of.
 LIVEMIG_RUN_PACKAGES=(openssh-server openssh-client qemu-system-x86 qemu-utils cpio gzip gcc libc6-dev kmod iproute2 e2fsprogs

@@ -83,10 +83,19 @@ private let badInputs: [BadInput] = [
     .init("vm list", 5, "error[E-CONNECT]"), .init("vm show alpha/web1", 5, "error[E-CONNECT]"),
     .init("vm console alpha/web1", 5, "error[E-CONNECT]"),
     .init("move web1 --from alpha --to gamma", 3, "error[E-NOHOST]"),
+    .init("history abc", 2, "error[E-USAGE]: not the id of a move"),
+    .init("history web1", 2, "give 4 to 32 of its digits"),
+    .init("history abcd --failed", 2, "do not go together"),
+    .init("history --limit 0", 2, "error[E-RANGE]"),
+    .init("history --limit 10001", 2, "give 1 to 10000"),
+    .init("history --since yesterday", 2, #"not a time: "yesterday"; --since"#),
+    .init("history --vm we!b", 2, "error[E-VMNAME]"),
+    .init("history --host a/b", 2, "error[E-HOSTNAME]"),
+    .init("history abcd", 3, "error[E-NOMOVE]"),
 ]
 
 private let helps: [[String]] =
-    [["host"], ["vm"], ["move"], ["status"], []]
+    [["host"], ["vm"], ["check"], ["move"], ["status"], ["history"], []]
     + ["add", "list", "show", "remove", "trust", "check", "settings"].map { ["host", $0] }
     + ["define", "start", "stop", "show", "console", "remove", "list"].map { ["vm", $0] }
 

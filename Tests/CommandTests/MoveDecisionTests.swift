@@ -229,6 +229,17 @@ struct MoveConversationTests {
         #expect(relay.failure == .authentication)
     }
 
+    // Breaks when the history does not learn what the side said whose word is not the result.
+    @Test("what each side said is kept beside the cause")
+    func sides() throws {
+        var talk = try Talk()
+        talk.tell(
+            .message(.destination, .failed(Self.cause)), .message(.source, .failed(Self.broke)))
+        #expect(talk.conversation.sides.source?.code == .disconnected)
+        #expect(talk.conversation.sides.destination == Self.cause)
+        #expect(try Talk().conversation.sides == .init())
+    }
+
     // Breaks when a move that failed by itself is reported as cancelled because the source told the
     // destination to give up.
     @Test("giving up on the source's word is no cause")

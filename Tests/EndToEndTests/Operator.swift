@@ -169,7 +169,10 @@ final class CommandInProgress {
         var command = ChildProcess.Command(
             try BuildProducts.program("livemig"), arguments + common,
             environment: environment.merging(
-                ["HOME": folder.path, "PATH": "/usr/bin:/bin"]) { own, _ in own },
+                [
+                    "HOME": folder.path, "PATH": "/usr/bin:/bin",
+                    "LIVEMIG_HISTORY": folder.path("history.sqlite"),
+                ]) { own, _ in own },
             descriptors: files.merging(streams) { $1 })
         surroundings?.enter(&command)
         process = try ChildProcess(command)

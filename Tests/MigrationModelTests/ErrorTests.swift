@@ -13,7 +13,7 @@ struct ErrorTests {
                 .xmlDTD, .xmlLimit, .fileType, .device, .disk, .cache, .machine, .duplicateVM,
                 .network, .qemuCapability, .journal, .guestDown, .file, .xmlSchema,
                 .xmlUnsupported, .noHost, .ambiguousVM, .alreadyThere, .exists, .kernel, .qemu,
-                .preload, .root, .permission, .disabled, .peer,
+                .preload, .root, .permission, .disabled, .peer, .history, .noMove,
             ]
         ),
         (

@@ -52,7 +52,10 @@ final class TwoHosts {
         let process = Process()
         process.executableURL = URL(filePath: try BuildProducts.program("livemig"))
         process.arguments = arguments
-        process.environment = ["PATH": "/usr/bin:/bin", "LIVEMIG_INVENTORY": inventory]
+        process.environment = [
+            "PATH": "/usr/bin:/bin", "LIVEMIG_INVENTORY": inventory,
+            "LIVEMIG_HISTORY": inventory + ".history",
+        ]
         let output = Pipe()
         process.standardOutput = output
         try process.run()

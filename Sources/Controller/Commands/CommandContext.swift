@@ -1,4 +1,5 @@
 import Glibc
+import History
 import Inventory
 import MigrationModel
 import Orchestrator
@@ -12,7 +13,9 @@ struct CommandContext: Sendable {
     private let environment: [String: String]
 
     init(_ options: GlobalOptions) {
-        environment = Self.environmentVariables(["LIVEMIG_INVENTORY", "XDG_CONFIG_HOME", "HOME"])
+        environment = Self.environmentVariables([
+            "LIVEMIG_INVENTORY", "LIVEMIG_HISTORY", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME",
+        ])
         inventoryOption = options.inventory
         isVerbose = options.verbose
         isJSON = options.output == .json
@@ -21,6 +24,12 @@ struct CommandContext: Sendable {
 
     /// The inventory's file, there or not.
     var inventory: InventoryFile { InventoryFile(path: found.path) }
+
+    /// The history's file, there or not.
+    /// - Throws: `E-HISTORY` where the environment names no place for it.
+    func historyPath() throws(LivemigError) -> String {
+        try HistoryPlace.find(environment: environment, isRoot: geteuid() == 0)
+    }
 
     /// The hosts of the inventory; none where nobody named a file and none is there.
     func directory() throws(LivemigError) -> HostDirectory {

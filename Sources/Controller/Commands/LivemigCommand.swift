@@ -23,8 +23,7 @@ struct LivemigCommand: AsyncParsableCommand {
         version: "livemig \(Banner.currentProgram) (protocol \(Banner.currentProtocol))",
         subcommands: [
             HostCommand.self, VMCommand.self, CheckCommand.self, MoveCommand.self,
-            StatusCommand.self,
-            CancelCommand.self, RecoverCommand.self,
+            StatusCommand.self, CancelCommand.self, RecoverCommand.self, HistoryCommand.self,
         ])
 }
 

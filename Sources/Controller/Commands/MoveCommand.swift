@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import History
 import LinuxSystem
 import MigrationModel
 import Orchestrator
@@ -45,9 +46,10 @@ struct MoveCommand: LivemigAction {
         let requests = try await requests()
         let control = try context.control()
         let interrupts = try Interrupts.stream()
+        let history = isDryRun ? nil : HistoryWriter(to: Self.place(in: context))
         var outcomes: [MoveOutcome] = []
         for request in requests {
-            let outcome = await move(request, control, interrupts, context)
+            let outcome = await move(request, control, interrupts, history, context)
             show(outcome, context)
             outcomes.append(outcome)
             if outcome.exitCode == .cancelled { break }
@@ -55,6 +57,7 @@ struct MoveCommand: LivemigAction {
         if requests.count > 1, !context.isJSON {
             context.console.message(MoveText.summary(outcomes))
         }
+        await finish(history, context)
         return .worst(of: outcomes.map(\.exitCode))
     }
 
@@ -102,16 +105,31 @@ struct MoveCommand: LivemigAction {
         return names
     }
 
+    private static func place(in context: CommandContext) -> Result<String, LivemigError> {
+        Result { () throws(LivemigError) in try context.historyPath() }
+    }
+
+    /// Waits for what is still to be written, and says what could not be.
+    private func finish(_ history: HistoryWriter?, _ context: CommandContext) async {
+        guard let history else { return }
+        let missing = await BlockingWork.value("history-end") { history.finish() }
+        if let missing { context.console.message(HistoryText.warning(missing)) }
+    }
+
     private func move(
         _ request: MoveRequest, _ control: HostControl, _ interrupts: AsyncStream<Void>,
-        _ context: CommandContext
+        _ history: HistoryWriter?, _ context: CommandContext
     ) async -> MoveOutcome {
         let migration = Migration(request, control)
         let started = MonotonicTime.now
+        var recording = MoveRecording(of: request, as: .move)
+        history?.write(recording.record)
         let watcher = Task { for await _ in interrupts { migration.interrupt() } }
-        let viewer = Task {
+        let viewer = Task { [recording] in
+            var recording = recording
             var text = MoveText()
             for await event in migration.events {
+                if recording.note(event, at: started.elapsed) { history?.write(recording.record) }
                 if context.isJSON {
                     if let line = MoveJSON.line(event, vm: request.vm) {
                         context.console.result(line)
@@ -125,10 +143,13 @@ struct MoveCommand: LivemigAction {
                     }
                 }
             }
+            return recording
         }
         let outcome = await migration.run()
-        await viewer.value
+        recording = await viewer.value
         watcher.cancel()
+        recording.end(outcome)
+        history?.write(recording.record)
         return outcome
     }
 

@@ -15,7 +15,7 @@ enum MoveJSON {
                 ProgressEvent(
                     vm: vm.name.text, round: progress.round, done: progress.done,
                     total: progress.total, wireBytes: progress.wireBytes))
-        case .note: nil
+        case .prepared, .note: nil
         }
     }
 }
@@ -123,11 +123,24 @@ struct ResultEvent: Encodable {
         let deviceState: Double
         let commit: Double
         let resume: Double
+
+        init(_ downtime: Downtime) {
+            total = downtime.total.jsonMilliseconds
+            finalPages = downtime.finalPages.jsonMilliseconds
+            deviceState = downtime.deviceState.jsonMilliseconds
+            commit = downtime.commit.jsonMilliseconds
+            resume = downtime.resume.jsonMilliseconds
+        }
     }
 
     struct DifferingDocument: Encodable {
         let count: UInt64
         let first: [UInt64]
+
+        init(_ differing: DifferingPages) {
+            count = differing.count
+            first = differing.first
+        }
     }
 
     /// The kinds of page that scripts may rely on; those that no move of this version has are 0.
@@ -138,6 +151,12 @@ struct ResultEvent: Encodable {
         let delta: UInt64 = 0
         let unchanged: UInt64
         let faulted: UInt64 = 0
+
+        init(_ pages: PageCounts) {
+            sent = pages.sent
+            zero = pages.zero
+            unchanged = pages.unchanged
+        }
     }
 
     init(_ outcome: MoveOutcome) {
@@ -153,25 +172,18 @@ struct ResultEvent: Encodable {
         guard case .moved(let report, _) = outcome.ending else { return }
         rounds = report.rounds
         transferMs = report.transfer.jsonMilliseconds
-        downtimeMs = DowntimeDocument(
-            total: report.downtime.total.jsonMilliseconds,
-            finalPages: report.downtime.finalPages.jsonMilliseconds,
-            deviceState: report.downtime.deviceState.jsonMilliseconds,
-            commit: report.downtime.commit.jsonMilliseconds,
-            resume: report.downtime.resume.jsonMilliseconds)
+        downtimeMs = DowntimeDocument(report.downtime)
         guestBytes = report.guestBytes.bytes
         wireBytes = report.wireBytes
-        pages = PagesDocument(
-            sent: report.pages.sent, zero: report.pages.zero, unchanged: report.pages.unchanged)
+        pages = PagesDocument(report.pages)
         if report.differing.isEmpty {
             verified = report.verified.word
         } else {
-            differingPages = DifferingDocument(
-                count: report.differing.count, first: report.differing.first)
+            differingPages = DifferingDocument(report.differing)
         }
     }
 
-    private static func word(_ outcome: MoveOutcome) -> String {
+    static func word(_ outcome: MoveOutcome) -> String {
         switch outcome.ending {
         case .moved: "moved"
         case .planned: "planned"

@@ -27,6 +27,7 @@ struct MoveText {
             destination = plan.destination.text
             width = max(source.count, destination.count) + 1
             return []
+        case .prepared: return []
         case .phase(let phase): return [.live(describe(phase))]
         case .round(let round):
             let line = describe(round)
@@ -75,7 +76,7 @@ struct MoveText {
     }
 
     static func rate(_ bytesPerSecond: Double) -> String {
-        "\(ByteCount(UInt64(max(0, bytesPerSecond))))/s"
+        "\(ByteCount(UInt64(min(max(0, bytesPerSecond), 1e18))))/s"
     }
 
     // MARK: Results
@@ -133,6 +134,12 @@ struct MoveText {
             return "\(name) \(number(total - shown, scale))"
         }
         return "blackout \(number(shown, scale)) ms = " + words.joined(separator: " + ")
+    }
+
+    /// The guest's stop alone, such as `24 ms`, rounded as in `blackout`.
+    static func stop(_ downtime: Downtime) -> String {
+        let scale = downtime.total < .milliseconds(10) ? 10.0 : 1
+        return number((downtime.total.milliseconds * scale).rounded(.up), scale) + " ms"
     }
 
     private static func number(_ value: Double, _ scale: Double) -> String {

@@ -74,22 +74,24 @@ public final class Migration: Sendable {
             return outcome(.planned(prepared.plan), attempt: nil, guest: surveyedGuest)
         }
         CrashPoint.reach(.controllerPrepared)
-        let ending = await transfer(prepared)
+        let (ending, sides) = await transfer(prepared)
         await prepared.survey.close(grace: Self.closingLimit(after: ending))
         CrashPoint.reach(.controllerClosed)
         let guest = await guest(after: ending, prepared)
         return outcome(
             MoveTruth.ending(ending, guest, to: prepared.plan.destination),
-            attempt: prepared.attempt, guest: guest)
+            attempt: prepared.attempt, guest: guest, sides: sides)
     }
 
     private func outcome(
-        _ ending: MoveOutcome.Ending, attempt: Attempt?, guest: GuestLocation?
+        _ ending: MoveOutcome.Ending, attempt: Attempt?, guest: GuestLocation?,
+        sides: MoveOutcome.SideErrors = .init()
     ) -> MoveOutcome {
         MoveOutcome(
             vm: request.vm, migration: attempt?.migration,
             source: surveyed.withLock { $0?.source } ?? request.vm.host ?? request.source,
-            destination: request.destination, total: started.elapsed, ending: ending, guest: guest)
+            destination: request.destination, total: started.elapsed, ending: ending, guest: guest,
+            sides: sides)
     }
 
     private var surveyedGuest: GuestLocation? {
@@ -142,6 +144,7 @@ public final class Migration: Sendable {
                 ? Attempt(migration: .random(), epoch: plan.epoch)
                 : try await MovePreparation(survey: survey, vm: request.vm.name, secret: secret)
                     .run(from: plan.epoch)
+            if !request.isDryRun { show.yield(.prepared(attempt)) }
             return Prepared(
                 survey: survey, plan: plan, terms: terms, attempt: attempt, secret: secret)
         } catch {
@@ -159,7 +162,9 @@ public final class Migration: Sendable {
 
     // MARK: The move
 
-    private func transfer(_ move: Prepared) async -> MoveOutcome.Ending {
+    private func transfer(
+        _ move: Prepared
+    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors) {
         let source = move.survey.source
         let destination = move.survey.destination
         var policy = move.terms.policy
@@ -177,9 +182,9 @@ public final class Migration: Sendable {
             if let lanes {
                 group.addTask { await self.relay(lanes, of: move, when: connecting) }
             }
-            let ending = await converse(move)
+            let result = await converse(move)
             group.cancelAll()
-            return ending
+            return result
         }
     }
 
@@ -203,7 +208,9 @@ public final class Migration: Sendable {
         }
     }
 
-    private func converse(_ move: Prepared) async -> MoveOutcome.Ending {
+    private func converse(
+        _ move: Prepared
+    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors) {
         var conversation = MoveConversation(
             source: move.plan.source, destination: move.plan.destination,
             verification: request.policy.verification)
@@ -217,12 +224,13 @@ public final class Migration: Sendable {
                         try await Task.sleep(for: after)
                         supply.yield(.deadline(number))
                     }
-                case .end(let ending): return ending
+                case .end(let ending): return (ending, conversation.sides)
                 }
             }
         }
         // Only a cancelled task ends the inputs, and nobody cancels the one that runs the move.
-        return .failed(LivemigError(.internal, "the move was left without an observer"))
+        let error = LivemigError(.internal, "the move was left without an observer")
+        return (.failed(error), conversation.sides)
     }
 
     /// The longest silence of a source that copies: it says five times a second how far it is,

@@ -5,6 +5,8 @@ public import WireProtocol
 public enum MigrationEvent: Sendable {
     /// Every check has passed.
     case planned(MovePlan)
+    /// The destination is ready for an attempt.
+    case prepared(Attempt)
     /// The source has begun a phase.
     case phase(PhaseMessage.Phase)
     /// The source has ended a round.
@@ -27,6 +29,20 @@ public struct MoveOutcome: Sendable {
         case failed(LivemigError)
     }
 
+    /// What each side said was wrong while the hosts made the move.
+    public struct SideErrors: Hashable, Sendable {
+        /// The source's word, or that it could not be heard any more.
+        public var source: LivemigError?
+        /// The destination's word.
+        public var destination: LivemigError?
+
+        /// States what each side said.
+        public init(source: LivemigError? = nil, destination: LivemigError? = nil) {
+            self.source = source
+            self.destination = destination
+        }
+    }
+
     /// The VM as it was named.
     public var vm: VMReference
     /// The attempt, once there was one.
@@ -41,11 +57,14 @@ public struct MoveOutcome: Sendable {
     public var ending: Ending
     /// Where the guest is now, as far as is known; `nil` where no guest was found.
     public var guest: GuestLocation?
+    /// What each side said was wrong.
+    public var sides: SideErrors
 
     /// States an outcome.
     public init(
         vm: VMReference, migration: MigrationID? = nil, source: HostName? = nil,
-        destination: HostName, total: Duration, ending: Ending, guest: GuestLocation? = nil
+        destination: HostName, total: Duration, ending: Ending, guest: GuestLocation? = nil,
+        sides: SideErrors = SideErrors()
     ) {
         self.vm = vm
         self.migration = migration
@@ -54,6 +73,7 @@ public struct MoveOutcome: Sendable {
         self.total = total
         self.ending = ending
         self.guest = guest
+        self.sides = sides
     }
 
     /// The error, where there is one.

@@ -81,6 +81,9 @@ struct MoveConversation {
         return effects
     }
 
+    /// What each side has said was wrong.
+    var sides: MoveOutcome.SideErrors { .init(source: sourceError, destination: destinationError) }
+
     // MARK: Source
 
     private mutating func fromSource(_ message: Message) -> [Effect] {

@@ -62,6 +62,9 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case permission = "E-PERMISSION"
     case disabled = "E-DISABLED"
     case peer = "E-PEER"
+    // History
+    case history = "E-HISTORY"
+    case noMove = "E-NOMOVE"
     // During a move
     case busy = "E-BUSY"
     case qmp = "E-QMP"

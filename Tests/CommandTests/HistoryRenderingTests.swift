@@ -93,12 +93,14 @@ struct MoveRecordingTests {
         #expect(recording.record.source == "alpha")
         let attempt = Attempt(migration: .random(), epoch: Epoch(7))
         #expect(recording.record.migration == nil)
-        #expect(recording.note(.prepared(attempt), at: .zero))
+        let isWritten = recording.note(.prepared(attempt), at: .zero)
+        #expect(isWritten)
         #expect(recording.record.id == attempt.migration)
-        for phase in PhaseMessage.Phase.allCases {
-            #expect(!recording.note(.phase(phase), at: .zero))
+        let others = PhaseMessage.Phase.allCases.map(MigrationEvent.phase) + [.round(round(0))]
+        for event in others {
+            let isWritten = recording.note(event, at: .zero)
+            #expect(!isWritten)
         }
-        #expect(!recording.note(.round(round(0)), at: .zero))
     }
 
     // Breaks when a way to fail has no entry, or the word of a side is lost.
@@ -154,10 +156,10 @@ struct HistoryRenderingTests {
         #expect(
             HistoryText.list(records) == [
                 "TIME".padded(to: 28)
-                    + "ID        VM    FROM → TO     OUTCOME           BLACKOUT  TOTAL  SENT",
-                "\(time)  feed0000  web1  alpha → beta  interrupted       -         -      -",
-                "\(time)  00000000  web1  alpha → beta  refused E-NOMEM   -         3.6 s  -",
-                "\(time)  00000000  web1  alpha → beta  moved             24 ms     3.6 s  321 MiB",
+                    + "ID        VM    FROM → TO     OUTCOME          BLACKOUT  TOTAL  SENT",
+                "\(time)  feed0000  web1  alpha → beta  interrupted      -         -      -",
+                "\(time)  00000000  web1  alpha → beta  refused E-NOMEM  -         3.6 s  -",
+                "\(time)  00000000  web1  alpha → beta  moved            24 ms     3.6 s  321 MiB",
             ])
         #expect(HistoryText.list([]) == [])
     }

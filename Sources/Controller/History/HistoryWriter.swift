@@ -9,6 +9,12 @@ public final class HistoryWriter: Sendable {
         public let count: Int
         /// Why, of the last.
         public let reason: LivemigError
+
+        /// States what is missing.
+        public init(count: Int, reason: LivemigError) {
+            self.count = count
+            self.reason = reason
+        }
     }
 
     private struct Work {

@@ -10,7 +10,7 @@ extension WallTime {
     ///   - now: what a while ago is counted from.
     /// - Throws: `E-USAGE` with the escaped text.
     public init(parsing text: String, now: WallTime = .now) throws(LivemigError) {
-        if let ago = try? Duration(parsing: text) {
+        if let ago = Self.days(of: text) ?? (try? Duration(parsing: text)) {
             self = now - ago
             return
         }
@@ -20,6 +20,12 @@ extension WallTime {
                 fix: "write 2h, 7d, 2026-01-31, or 2026-01-31T12:00:00Z")
         }
         self.init(milliseconds: seconds * 1000)
+    }
+
+    /// Whole days, such as `7d`.
+    private static func days(of text: String) -> Duration? {
+        guard let digits = text.wholeMatch(of: /([0-9]{1,5})d/)?.output.1 else { return nil }
+        return Int64(digits).map { .seconds($0 * 86_400) }
     }
 
     /// The seconds since 1970 of a date.

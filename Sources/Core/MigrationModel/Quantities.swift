@@ -96,7 +96,7 @@ enum Quantity {
 
     /// In nanoseconds.
     static let timeUnits: [String: Double] = [
-        "ms": 1e6, "s": 1e9, "m": 6e10, "min": 6e10, "h": 3.6e12, "d": 8.64e13,
+        "ms": 1e6, "s": 1e9, "m": 6e10, "min": 6e10, "h": 3.6e12,
     ]
 
     static func parse(

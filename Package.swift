@@ -13,7 +13,7 @@ let package = Package(
         .library(
             name: "LivemigParts",
             targets: [
-                "GuestMemory", "Hypervisor", "LinuxSystem", "PageCodec", "SyntheticVM",
+                "GuestMemory", "Hypervisor", "LinuxSystem", "PageCodec", "Planner", "SyntheticVM",
                 "TestSupport",
             ]),
     ],
@@ -44,6 +44,7 @@ var core: [Target] {
             path: "Sources/Core/PageCodec"),
         .target(
             name: "Ownership", dependencies: ["MigrationModel"], path: "Sources/Core/Ownership"),
+        .target(name: "Planner", dependencies: ["MigrationModel"], path: "Sources/Core/Planner"),
         .target(
             name: "Preflight", dependencies: ["MigrationModel"], path: "Sources/Core/Preflight"),
         .target(
@@ -242,6 +243,7 @@ var tests: [Target] {
         unitTests(of: "PageCodec"),
         unitTests(of: "Ownership"),
         unitTests(of: "Preflight"),
+        unitTests(of: "Planner", "MigrationEngine"),
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulation"],
             path: "Tests/SimulationTests"),
@@ -270,9 +272,9 @@ var tests: [Target] {
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "CrashPoints", "FrameTransport", "LinuxSystem", "MigrationModel", "TestSupport",
-                "WireProtocol", "livemig", "livemig-agent", "livemig-synthetic-guest",
-                systemPackage,
+                "CrashPoints", "FrameTransport", "Hypervisor", "LinuxSystem", "MigrationModel",
+                "TestSupport", "WireProtocol", "livemig", "livemig-agent",
+                "livemig-synthetic-guest", systemPackage,
             ],
             path: "Tests/EndToEndTests"),
     ]

@@ -23,6 +23,7 @@ struct HostSettingsTests {
         policy.liveMoves = 4
         policy.storageMoves = 3
         policy.compression = .lz4
+        policy.hypervisorUser = "livemig-qemu"
         policy.memoryReserve = .mebibytes(4096)
         policy.allowsAnyNetwork = false
         policy.add(try MigrationNetwork(parsing: "10.77.0.0/24=2"))
@@ -43,12 +44,13 @@ struct HostSettingsTests {
     func options() throws {
         let made = try applied(
             HostPolicy(), "--disable", "--live-moves", "4", "--storage-moves", "3",
-            "--compression", "lz4", "--memory-reserve", "4GiB", "--only-networks", "--network",
-            "10.77.0.0/24=2", "--allow-peer", "beta")
+            "--compression", "lz4", "--memory-reserve", "4GiB", "--hypervisor-user", "livemig-qemu",
+            "--only-networks", "--network", "10.77.0.0/24=2", "--allow-peer", "beta")
         #expect(made == (try Self.settled()))
         let back = try applied(
             made, "--enable", "--live-moves", "2", "--storage-moves", "2", "--compression", "auto",
-            "--memory-reserve", "default", "--any-network", "--remove-network", "10.77.0.0/24",
+            "--memory-reserve", "default", "--hypervisor-user", "default", "--any-network",
+            "--remove-network", "10.77.0.0/24",
             "--all-peers")
         #expect(back == HostPolicy())
         let none = try applied(HostPolicy(), "--compression", "none", "--memory-reserve", "0B")
@@ -105,6 +107,7 @@ struct HostSettingsTests {
                 "storage moves   2",
                 "memory reserve  512 MiB by default",
                 "compression     auto",
+                "QEMU runs as    the agent's user",
                 "other networks  allowed",
                 "addresses       none that peers can use",
                 "peers           all that are trusted",
@@ -122,6 +125,7 @@ struct HostSettingsTests {
                 "memory reserve     4.0 GiB",
                 "memory promised    64 MiB to guests on their way here",
                 "compression        lz4",
+                "QEMU runs as       livemig-qemu",
                 "migration network  10.77.0.0/24, priority 2",
                 "other networks     refused",
                 "addresses          10.77.0.1 fd00::1",
@@ -131,7 +135,7 @@ struct HostSettingsTests {
         #expect(
             json
                 == #"{"addresses":["10.77.0.1","fd00::1"],"any_network":false,"compression":"lz4","#
-                + #""incoming":1,"live_migration_enabled":false,"live_moves":4,"#
+                + #""hypervisor_user":"livemig-qemu","incoming":1,"live_migration_enabled":false,"live_moves":4,"#
                 + #""memory_promised_bytes":67108864,"memory_reserve_bytes":4294967296,"#
                 + #""memory_reserve_is_default":false,"#
                 + #""migration_networks":[{"priority":2,"subnet":"10.77.0.0/24"}],"#

@@ -1,4 +1,5 @@
 import Glibc
+import Hypervisor
 import LinuxSystem
 import MigrationModel
 import TestSupport
@@ -171,6 +172,49 @@ import WireProtocol
         try someone.succeed("move", "other", "--to", "beta")
         let status = try someone.succeed("host", "settings", host)
         #expect(status.output.contains("1 each way, 0 leaving and 0 coming now"))
+    }
+
+    /// Who a process is, and what it may, as proc(5) tells.
+    private func identity(_ process: Int32) -> [String] {
+        ProcessFiles.text("/proc/\(process)/status").split(separator: "\n")
+            .filter { $0.hasPrefix("Uid:") || $0.hasPrefix("Gid:") || $0.hasPrefix("CapEff:") }
+            .map { String($0.split(whereSeparator: \.isWhitespace)[1]) }
+    }
+
+    // Breaks when a QEMU that was powered on, or that took a guest in, runs as somebody else than
+    // its host's settings say, or when such a guest cannot be moved, there and back. Needs root.
+    @Test(.timeLimit(.minutes(2))) func hypervisorUser() throws {
+        let hosts = try TwoHosts()
+        let someone = try Operator(hosts)
+        let set = try someone.succeed(
+            "host", "settings", "alpha", "--hypervisor-user", "nobody")
+        #expect(set.output.contains("QEMU runs as    nobody"))
+        try hosts.start(document: IdleGuest.definition(""))
+        let nobody = try HypervisorUser(named: "nobody")
+        let low = [String(nobody.id), String(nobody.group), String(repeating: "0", count: 16)]
+        for (host, expected) in [(hosts.alpha, low), (hosts.beta, ["0", "0"]), (hosts.alpha, low)] {
+            if try someone.succeed("vm", "list").output.contains(host.name.text) == false {
+                try someone.succeed("move", "guest", "--to", host.name.text)
+            }
+            let found = host.processIDs(with: "qemu-system")
+            #expect(found.count == 1)
+            for id in found {
+                #expect(identity(id).prefix(expected.count) == expected[...], "\(host.name)")
+            }
+        }
+        #expect(hosts.beta.leftovers == [])
+    }
+
+    // Breaks when a host is told to run QEMU as somebody whom it does not know.
+    @Test(.timeLimit(.minutes(1))) func unknownHypervisorUser() throws {
+        let hosts = try TwoHosts()
+        let someone = try Operator(hosts)
+        try someone.run("host", "settings", "beta", "--hypervisor-user", "no-such-user")
+            .expect(.qemu, "no-such-user", "beta")
+        try someone.run("host", "settings", "beta", "--hypervisor-user", "0").expect(.usage)
+        try someone.succeed("host", "settings", "beta", "--hypervisor-user", "nobody")
+        let back = try someone.succeed("host", "settings", "beta", "--hypervisor-user", "default")
+        #expect(back.output.contains("the agent's user"))
     }
 
     // Breaks when a guest takes memory that the host is to keep.

@@ -14,7 +14,7 @@ struct SeedTests {
         let seeds = try Seeds.all(of: target)
         let outcomes = try within(.seconds(60), "\(target)") {
             try seeds.map { seed in
-                do throws(Finding) {
+                do throws(BrokenPromise) {
                     return try target.run(seed.bytes)
                 } catch {
                     throw LivemigError(.internal, "\(error)", at: "Seeds/\(target)/\(seed.name)")

@@ -38,7 +38,7 @@ struct ErrorTests {
         (.internal, [.journalCorrupt, .internal]),
         (.busy, [.busy]),
         (.notConverged, [.converge]),
-        (.resources, [.memory]),
+        (.resources, [.memory, .noTarget]),
     ]
 
     // Broken by: a code moved to another exit code, which scripts would act on wrongly.

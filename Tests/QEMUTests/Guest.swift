@@ -20,7 +20,9 @@ final class Guest {
         self.definition = definition
         folder = MachineFolder(path: try Guest.makeFolder())
         memory = try .create(size: definition.memory)
-        let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary) { () throws(LivemigError) in user }
+        let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary) {
+            () throws(LivemigError) in user
+        }
         do {
             let machine = try launcher.launch(
                 definition, memory: memory, folder: folder, mode: mode)

@@ -41,6 +41,7 @@ extension MessageKind {
             [.text("base", 16), .fixed("prefix", 1), .fixed("priority", 2)]),
         .list("peers", HostPolicy.peerLimit, [.text("name", 64)]),
         .optional(.fixed("memory reserve", 8, note: "bytes")),
+        .optional(.text("hypervisor user", HostPolicy.userNameLimit)),
     ]
 
     private static var samplePolicy: HostPolicy {

@@ -85,8 +85,7 @@ struct HostPolicyOptions: ParsableArguments {
         change.storageMoves = storageMoves
         if let memoryReserve { change.memoryReserve = try Self.reserve(memoryReserve) }
         if let hypervisorUser {
-            if hypervisorUser != Self.byDefault { try HostPolicy.check(user: hypervisorUser) }
-            change.hypervisorUser = hypervisorUser == Self.byDefault ? .byDefault : .named(hypervisorUser)
+            change.hypervisorUser = try Self.user(hypervisorUser)
         }
         let word = compression?.rawValue
         change.compression = MigrationPolicy.Compression.allCases.first { $0.word == word }
@@ -127,6 +126,14 @@ struct HostPolicyOptions: ParsableArguments {
         } catch {
             throw error.at("--memory-reserve")
         }
+    }
+
+    private static func user(
+        _ text: String
+    ) throws(LivemigError) -> HostPolicyChange.HypervisorUser {
+        guard text != byDefault else { return .byDefault }
+        try HostPolicy.check(user: text)
+        return .named(text)
     }
 
     private static func names(_ texts: [String]) throws(LivemigError) -> [HostName] {

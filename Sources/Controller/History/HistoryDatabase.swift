@@ -52,6 +52,8 @@ public struct HistoryDatabase: Sendable {
             let queue = try DatabaseQueue(path: file, configuration: configuration)
             try queue.read { database in try Self.judge(database, path) }
             try Self.migrate(queue)
+            // GRDB remembers which tables there are, and does not see those that others make.
+            try queue.read { database in database.clearSchemaCache() }
             return queue
         }
     }

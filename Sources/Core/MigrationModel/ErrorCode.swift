@@ -56,6 +56,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case qemuCapability = "E-QEMU-CAP"
     case preload = "E-PRELOAD"
     case memory = "E-NOMEM"
+    case noTarget = "E-NOTARGET"
     case journal = "E-JOURNAL"
     case journalCorrupt = "E-JOURNAL-CORRUPT"
     case root = "E-ROOT"
@@ -106,7 +107,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
         case .internal, .journalCorrupt: .internal
         case .busy: .busy
         case .converge: .notConverged
-        case .memory: .resources
+        case .memory, .noTarget: .resources
         default: .refused
         }
     }

@@ -1,4 +1,5 @@
 import Guardian
+import Hypervisor
 import LinuxSystem
 import MigrationModel
 import WireProtocol
@@ -30,15 +31,16 @@ struct OutgoingInspection: Sendable {
         let keys = PeerKeys(root: environment.root)
         var findings: [Finding] = []
         findings.note { () throws(LivemigError) in try keys.requireKey(for: request.peer) }
+        var isWayBackOpen = true
         findings.note { () throws(LivemigError) in
-            guard try !keys.accepts(request.peer, file: request.keys) else { return }
-            findings.append(
-                Finding(
-                    .warning(.trust), "the guest could not be moved back",
-                    source: "does not accept the key of \(request.peer)",
-                    fix: "run livemig host trust for the two hosts"))
+            isWayBackOpen = try keys.accepts(request.peer, file: request.keys)
         }
-        return findings
+        guard !isWayBackOpen else { return findings }
+        let closed = Finding(
+            .warning(.trust), "the guest could not be moved back",
+            source: "does not accept the key of \(request.peer)",
+            fix: "run livemig host trust for the two hosts")
+        return findings + [closed]
     }
 
     /// The hypervisor's own reasons; none for a guest that does not run.

@@ -4,7 +4,7 @@ import MigrationModel
 
 /// Reads a command line: arguments with a zero byte after each, as in `/proc/PID/cmdline`.
 enum ArgumentFuzzing {
-    static func run(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func run(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         let words = input.split(separator: 0, omittingEmptySubsequences: false)
         let arguments = words.map { String(decoding: $0, as: UTF8.self) }
         do {

@@ -6,14 +6,14 @@ import WireProtocol
 enum BatchFuzzing {
     private static let byteCount = LaneFuzzing.pages * PageGeometry.pageSize
 
-    static func run(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func run(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: byteCount, alignment: 4096)
         defer { unsafe memory.deallocate() }
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0)
         do throws(LivemigError) {
             return try unsafe place(Script(input[...]), in: memory)
         } catch {
-            throw Finding("\(error)")
+            throw BrokenPromise("\(error)")
         }
     }
 

@@ -8,7 +8,7 @@ enum DocumentFuzzing {
     private static let uuid = VMUUID(
         Bits128(high: 0x7D3C_8F7E_2F55_4A0A, low: 0x9D0B_0F6F_5B1C_2D3E))
 
-    static func domain(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func domain(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         try readAgain { () throws(LivemigError) in
             try VMDefinitionDocument.decode(bytes: input, name: "input", generatedUUID: uuid)
         } write: { definition throws(LivemigError) in
@@ -18,7 +18,7 @@ enum DocumentFuzzing {
         }
     }
 
-    static func inventory(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func inventory(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         try readAgain { () throws(LivemigError) in
             try InventoryDocument.decode(bytes: input, name: "input")
         } write: { records throws(LivemigError) in
@@ -28,7 +28,7 @@ enum DocumentFuzzing {
         }
     }
 
-    static func policy(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func policy(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         try readAgain { () throws(LivemigError) in
             try HostPolicyDocument.decode(bytes: input, name: "input")
         } write: { policy throws(LivemigError) in
@@ -43,7 +43,7 @@ enum DocumentFuzzing {
         _ first: () throws(LivemigError) -> Value,
         write: (Value) throws(LivemigError) -> String,
         read: (String) throws(LivemigError) -> Value
-    ) throws(Finding) -> FuzzTarget.Outcome {
+    ) throws(BrokenPromise) -> FuzzTarget.Outcome {
         let value: Value
         do throws(LivemigError) {
             value = try first()
@@ -56,7 +56,7 @@ enum DocumentFuzzing {
         do throws(LivemigError) {
             again = try read(try write(value))
         } catch {
-            throw Finding("accepted, but not when written again: \(error)")
+            throw BrokenPromise("accepted, but not when written again: \(error)")
         }
         try promise(value == again, "\(value) is read as \(again)")
         return .accepted

@@ -6,7 +6,7 @@ import Glibc
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = unsafe Array(UnsafeBufferPointer(start: start, count: count))
-    do throws(Finding) {
+    do throws(BrokenPromise) {
         _ = try Chosen.target.run(input)
         return 0
     } catch {

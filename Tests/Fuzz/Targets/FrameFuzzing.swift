@@ -8,7 +8,7 @@ import WireProtocol
 /// The first byte says how: 0 takes the rest as it is, 1 expects a greeting first, anything else
 /// takes it as a script of frames. The size of each read is the second byte.
 enum FrameFuzzing {
-    static func run(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func run(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         guard input.count >= 2 else { return .refused }
         let rest = input.dropFirst(2)
         let types = FrameType.allCases
@@ -23,7 +23,7 @@ enum FrameFuzzing {
             return .accepted
         } catch {
             _ = "\(error)"
-            guard error.code != .internal else { throw Finding("\(error)") }
+            guard error.code != .internal else { throw BrokenPromise("\(error)") }
             return .refused
         }
     }

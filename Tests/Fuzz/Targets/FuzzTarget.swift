@@ -32,7 +32,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
     /// Feeds one input.
     /// - Throws: a promise that the input breaks.
-    public func run(_ input: [UInt8]) throws(Finding) -> Outcome {
+    public func run(_ input: [UInt8]) throws(BrokenPromise) -> Outcome {
         switch self {
         case .frames: try FrameFuzzing.run(input)
         case .lane: try LaneFuzzing.run(input)
@@ -48,7 +48,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 }
 
 /// A promise that an input has broken.
-public struct Finding: Error, Hashable, Sendable, CustomStringConvertible {
+public struct BrokenPromise: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong, in one sentence.
     public let description: String
 
@@ -56,6 +56,6 @@ public struct Finding: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Insists on a promise.
-func promise(_ isKept: Bool, _ description: @autoclosure () -> String) throws(Finding) {
-    if !isKept { throw Finding(description()) }
+func promise(_ isKept: Bool, _ description: @autoclosure () -> String) throws(BrokenPromise) {
+    if !isKept { throw BrokenPromise(description()) }
 }

@@ -10,7 +10,7 @@ enum JournalFuzzing {
     /// Magic and checksum.
     private static let headBytes = 16
 
-    static func run(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func run(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         guard let mode = input.first else { return .refused }
         let rest = Array(input.dropFirst())
         guard let slot = JournalSlot(decoding: mode == 0 ? rest : repaired(rest)) else {

@@ -14,7 +14,7 @@ enum LaneFuzzing {
     static let pages = 32
     static let key = PageHashKey(secret: 0x5EC2_E7)
 
-    static func run(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func run(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         let stream = Script(input[...]).stream { selector in
             switch selector {
             case 0: .batch

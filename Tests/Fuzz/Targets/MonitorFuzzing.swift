@@ -10,7 +10,7 @@ enum MonitorFuzzing {
     /// What a socket takes without anybody reading (socket(7), `wmem_default`), with room to spare.
     private static let limit = 64 << 10
 
-    static func run(_ input: [UInt8]) throws(Finding) -> FuzzTarget.Outcome {
+    static func run(_ input: [UInt8]) throws(BrokenPromise) -> FuzzTarget.Outcome {
         guard let first = input.first, input.count <= limit else { return .refused }
         do throws(LivemigError) {
             let ends = try UnixSocket.pair(.stream).release()
@@ -23,7 +23,7 @@ enum MonitorFuzzing {
             _ = shutdown(peer.number, CInt(SHUT_WR))
             return converse(mine)
         } catch {
-            throw Finding("\(error)")
+            throw BrokenPromise("\(error)")
         }
     }
 

@@ -181,14 +181,15 @@ var controller: [Target] {
             name: "Orchestrator",
             dependencies: [
                 "CrashPoints", "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel",
-                "Ownership", "Preflight", "SSHTransport", "WireProtocol", systemPackage,
+                "Ownership", "Planner", "Preflight", "SSHTransport", "WireProtocol", systemPackage,
             ],
             path: "Sources/Controller/Orchestrator"),
         .target(
             name: "Commands",
             dependencies: [
                 "CrashPoints", "History", "Inventory", "LinuxSystem", "MigrationModel",
-                "Orchestrator", "VMDefinitions", "WireProtocol", argumentParser, systemPackage,
+                "Orchestrator", "Planner", "VMDefinitions", "WireProtocol", argumentParser,
+                systemPackage,
             ],
             path: "Sources/Controller/Commands"),
     ]

@@ -79,6 +79,9 @@ enum DocumentSamples {
                   <storageMigration simultaneous="1"/>
                   <memoryReserve size="1536MiB"/>
                   <hypervisor user="livemig-qemu"/>
+                  <maintenance cordoned="yes">
+                    <guest name="web1" uuid="6c9d3f2e-1b4a-4c8e-9f00-0123456789ab"/>
+                  </maintenance>
                   <migrationNetworks any="no">
                     <migrationNetwork subnet="10.78.0.0/24" priority="2"/>
                     <migrationNetwork subnet="fd00:77::/64"/>

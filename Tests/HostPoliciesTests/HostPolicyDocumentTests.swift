@@ -28,6 +28,11 @@ struct HostPolicyDocumentTests {
         policy.compression = .zstd
         policy.memoryReserve = .mebibytes(1536)
         policy.hypervisorUser = "livemig-qemu"
+        try policy.maintenance.cordon(sending: [
+            Maintenance.Guest(
+                name: try VMName("web1"),
+                uuid: try #require(VMUUID("6c9d3f2e-1b4a-4c8e-9f00-0123456789ab")))
+        ])
         return policy
     }
 
@@ -40,6 +45,9 @@ struct HostPolicyDocumentTests {
               <peers><peer name="beta"/><peer name="gamma-2.x"/></peers>
               <memoryReserve size="1536MiB"/>
               <hypervisor user="livemig-qemu"/>
+              <maintenance cordoned="yes">
+                <guest name="web1" uuid="6c9d3f2e-1b4a-4c8e-9f00-0123456789ab"/>
+              </maintenance>
               <liveMigration enabled="no" simultaneous="255" compression="zstd"/>
               <storageMigration simultaneous="1"/>
               <migrationNetworks any="no">
@@ -112,6 +120,8 @@ struct HostPolicyDocumentTests {
             ("<hypervisor user='-u'/>", .xmlSchema, "2:15"),
             ("<hypervisor user='0'/>", .xmlSchema, "2:15"),
             ("<hypervisor user='a:b'/>", .xmlSchema, "2:15"),
+            ("<maintenance cordoned='perhaps'/>", .xmlUnsupported, "2:16"),
+            ("<maintenance><guest name='web1'/></maintenance>", .xmlSchema, "2:16"),
             ("<memoryReserve/>", .xmlSchema, "2:3"),
             ("<memoryReserve size='512'/>", .size, "2:18"),
             ("<memoryReserve size='-1MiB'/>", .size, "2:18"),

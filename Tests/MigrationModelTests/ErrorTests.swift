@@ -10,10 +10,11 @@ struct ErrorTests {
             .refused,
             [
                 .sameHost, .noVM, .notRunning, .paused, .vmState, .noAgent, .version, .hello, .xml,
-                .xmlDTD, .xmlLimit, .fileType, .device, .disk, .cache, .machine, .duplicateVM,
+                .xmlDTD, .xmlLimit, .fileType, .cpu, .device, .disk, .cache, .machine, .duplicateVM,
                 .network, .qemuCapability, .journal, .guestDown, .file, .xmlSchema,
                 .xmlUnsupported, .noHost, .ambiguousVM, .alreadyThere, .exists, .kernel, .qemu,
-                .preload, .root, .permission, .disabled, .peer, .history, .noMove,
+                .preload, .root, .permission, .disabled, .cordoned, .notEmpty, .peer, .history,
+                .noMove,
             ]
         ),
         (

@@ -116,8 +116,8 @@ public final class TestHost {
 
 /// The processes of this machine.
 public enum ProcessListing {
-    /// The command lines of all processes but this one that name a path or have a file below it
-    /// open, as a hypervisor has that is handed all of its files.
+    /// The command lines of all processes but this one that name a path, and of each QEMU that has
+    /// a file below it open: it is handed all of its files.
     public static func commands(containing text: String) -> [String] {
         all(containing: text).map(\.command)
     }
@@ -135,8 +135,11 @@ public enum ProcessListing {
         TreeListing.names(in: "/proc").compactMap { name in
             guard let id = Int32(name), id != getpid() else { return nil }
             let command = ProcessFiles.text("/proc/\(name)/cmdline")
-            let uses = command.contains(text) || openFiles(of: name).contains { $0.contains(text) }
-            return uses ? (id, command) : nil
+            let isMeant =
+                command.contains(text)
+                || command.contains("qemu-system")
+                    && openFiles(of: name).contains { $0.contains(text) }
+            return isMeant ? (id, command) : nil
         }
     }
 

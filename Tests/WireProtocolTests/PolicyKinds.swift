@@ -42,6 +42,8 @@ extension MessageKind {
         .list("peers", HostPolicy.peerLimit, [.text("name", 64)]),
         .optional(.fixed("memory reserve", 8, note: "bytes")),
         .optional(.text("hypervisor user", HostPolicy.userNameLimit)),
+        .fixed("cordoned", 1, note: "flag"),
+        .list("guests", Maintenance.guestLimit, [.text("name", 64), .fixed("uuid", 16)]),
     ]
 
     private static var samplePolicy: HostPolicy {
@@ -55,6 +57,10 @@ extension MessageKind {
         policy.peers = [peer]
         policy.memoryReserve = .mebibytes(4096)
         policy.hypervisorUser = "livemig-qemu"
+        if case .success(let name) = MachineField.name {
+            policy.maintenance.isCordoned = true
+            policy.maintenance.guests = [Maintenance.Guest(name: name, uuid: VMUUID(.zero))]
+        }
         return policy
     }
 
@@ -93,6 +99,10 @@ extension Seeded {
         policy.peers = (0..<below(9)).compactMap { _ in try? HostName(plain(64)) }
         policy.memoryReserve = flag() ? ByteCount(next()) : nil
         policy.hypervisorUser = flag() ? plain(HostPolicy.userNameLimit) : nil
+        policy.maintenance.isCordoned = flag()
+        policy.maintenance.guests = (0..<below(9)).compactMap { _ in
+            (try? VMName(plain(64))).map { Maintenance.Guest(name: $0, uuid: VMUUID(bits())) }
+        }
         return policy
     }
 }

@@ -54,6 +54,9 @@ final class Console: Sendable {
         add(.bytes(Array((text + "\n").utf8), STDERR_FILENO))
     }
 
+    /// Prints a question, on standard error, and stays on its line.
+    func prompt(_ text: String) { add(.bytes(Array(text.harmless().utf8), STDERR_FILENO)) }
+
     /// Writes bytes as they are to standard output.
     func raw(_ bytes: [UInt8]) { add(.bytes(bytes, STDOUT_FILENO)) }
 

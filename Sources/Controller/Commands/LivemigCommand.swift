@@ -22,8 +22,10 @@ struct LivemigCommand: AsyncParsableCommand {
             """,
         version: "livemig \(Banner.currentProgram) (protocol \(Banner.currentProtocol))",
         subcommands: [
-            HostCommand.self, VMCommand.self, CheckCommand.self, MoveCommand.self,
-            StatusCommand.self, CancelCommand.self, RecoverCommand.self, HistoryCommand.self,
+            HostCommand.self, VMCommand.self, CheckCommand.self, PlanCommand.self,
+            MoveCommand.self, DrainCommand.self, ResumeCommand.self, StatusCommand.self,
+            CancelCommand.self, RecoverCommand.self, HistoryCommand.self,
+            CompletionCommand.self,
         ])
 }
 

@@ -4,12 +4,13 @@ import History
 import LinuxSystem
 import MigrationModel
 import Orchestrator
+import Planner
 
 /// `livemig move`.
 struct MoveCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "move", abstract: "Move running VMs to another host.",
-        usage: "livemig move <vm> ... --to <host> [<options>]",
+        usage: "livemig move <vm> ... --to <host>|any [<options>]",
         discussion: """
             Several VMs are moved one after the other. Ctrl-C cancels a move before its
             commit, and the guest runs on where it was.
@@ -17,6 +18,7 @@ struct MoveCommand: LivemigAction {
             Example:
               livemig move web1 --to beta
               livemig move alpha/db1 --to beta --max-downtime 100ms --bandwidth 1Gbit
+              livemig move web1 --to any
               livemig vm list alpha | tail -n +2 | livemig move - --to beta
             """)
 
@@ -26,8 +28,13 @@ struct MoveCommand: LivemigAction {
             valueName: "vm"))
     var vms: [String]
 
-    @Option(help: ArgumentHelp("The destination.", valueName: "host"))
+    @Option(
+        help: ArgumentHelp(
+            "The destination; any chooses the host that suits each VM best.", valueName: "host"))
     var to: String
+
+    /// The word for whichever host suits best, unless a host is called so.
+    private static let anywhere = "any"
 
     @Option(
         help: ArgumentHelp("The source. (default: found by asking all hosts)", valueName: "host"))
@@ -49,7 +56,15 @@ struct MoveCommand: LivemigAction {
         let history = isDryRun ? nil : HistoryWriter(to: Self.place(in: context))
         var outcomes: [MoveOutcome] = []
         for request in requests {
-            let outcome = await move(request, control, interrupts, history, context)
+            let outcome =
+                switch await destined(request, control, context) {
+                case .success(let request):
+                    await move(request, control, interrupts, history, context)
+                case .failure(let error):
+                    MoveOutcome(
+                        vm: request.vm, source: request.source, destination: request.destination,
+                        total: .zero, ending: .failed(error))
+                }
             show(outcome, context)
             outcomes.append(outcome)
             if outcome.exitCode == .cancelled { break }
@@ -59,6 +74,22 @@ struct MoveCommand: LivemigAction {
         }
         await finish(history, context)
         return .worst(of: outcomes.map(\.exitCode))
+    }
+
+    /// The request with a destination, chosen where none is named.
+    private func destined(
+        _ request: MoveRequest, _ control: HostControl, _ context: CommandContext
+    ) async -> Result<MoveRequest, LivemigError> {
+        let isNamed = control.directory.hosts.contains { $0.name == request.destination }
+        guard request.destination.text == Self.anywhere, !isNamed else { return .success(request) }
+        return await Result.of { () async throws(LivemigError) in
+            let best = try await control.bestDestination(
+                of: request.vm, from: request.source, keepsPaused: request.policy.keepPaused)
+            context.console.message("\(request.vm): to \(best.host), \(best.rating)")
+            var request = request
+            request.destination = best.host
+            return request
+        }
     }
 
     /// What is asked for, wholly checked before anything starts.

@@ -54,7 +54,7 @@ struct MoveSurvey: Sendable {
         return [try directory.host(source), destination]
     }
 
-    private static func reach(
+    static func reach(
         _ host: HostRecord, _ dialer: AgentDialer
     ) async throws(LivemigError) -> Reached {
         let agent = try await dialer.open(host)

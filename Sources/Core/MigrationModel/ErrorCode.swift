@@ -62,6 +62,8 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case root = "E-ROOT"
     case permission = "E-PERMISSION"
     case disabled = "E-DISABLED"
+    case cordoned = "E-CORDONED"
+    case notEmpty = "E-NOTEMPTY"
     case peer = "E-PEER"
     // History
     case history = "E-HISTORY"

@@ -19,6 +19,8 @@ public struct HostPolicy: Hashable, Sendable {
     /// The name of the user without privileges that hypervisors run as; `nil` for the agent's own
     /// user.
     public var hypervisorUser: String?
+    /// Whether the host is being emptied, and who has left.
+    public var maintenance = Maintenance()
 
     /// How many moves at a time a host can be told to allow.
     public static let moveLimits = 1...255
@@ -62,6 +64,7 @@ public struct HostPolicy: Hashable, Sendable {
         }
         if let hypervisorUser { try Self.check(user: hypervisorUser) }
         for network in networks { try MigrationNetwork.check(priority: network.priority) }
+        try maintenance.check()
         try Self.checkList(networks.map(\.subnet), "network", limit: Self.networkLimit)
         try Self.checkList(peers, "peer", limit: Self.peerLimit)
         guard allowsAnyNetwork || !networks.isEmpty else {

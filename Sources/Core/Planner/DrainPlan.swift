@@ -195,7 +195,7 @@ extension Ledger {
     func obstacle(to guest: Fleet.Guest) -> LivemigError? {
         if let number = number(of: guest.host), !hosts[number].allowsLiveMigration {
             return LivemigError(
-                .permission, "live migration is disabled on \(guest.host)",
+                .disabled, "live migration is disabled on \(guest.host)",
                 fix: "enable it there, or shut \(guest.name) down")
         }
         guard var obstacle = guest.obstacles.first else { return nil }

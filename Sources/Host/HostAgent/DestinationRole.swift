@@ -39,6 +39,9 @@ struct DestinationRole: Sendable {
             .incoming, limit: policy.liveMoves,
             for: MoveSlots.Guest(definition.name, memory: definition.memory))
         defer { slot.end() }
+        // Read again now that the slot is taken: whoever closes the host looks at the slots next.
+        try environment.root.policy.load().maintenance
+            .admit(definition.name, at: environment.root.path)
         try MemoryAdmission(root: environment.root, policy: policy)
             .check(definition, beside: others)
         try DestinationRules.check(definition)

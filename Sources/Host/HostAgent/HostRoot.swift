@@ -70,6 +70,14 @@ public struct HostRoot: Hashable, Sendable {
     /// What the host allows.
     var policy: HostPolicyFile { HostPolicyFile(path: path + "/host.xml") }
 
+    /// Insists that a VM may be put or started here.
+    ///
+    /// A policy that cannot be read, which refuses moves, is no reason to keep a guest from running.
+    /// - Throws: `E-CORDONED`.
+    func admit(_ name: VMName) throws(LivemigError) {
+        try (try? policy.load())?.maintenance.admit(name, at: path)
+    }
+
     /// The folder with a file for each move under way.
     var moves: String { path + "/moves" }
 

@@ -13,7 +13,7 @@ enum HostPolicyDecoder {
             attributes: ["version"],
             children: [
                 "liveMigration", "storageMigration", "memoryReserve", "migrationNetworks", "peers",
-                "hypervisor",
+                "hypervisor", "maintenance",
             ])
         _ = try root.required("version")
         try root.expect("version", in: [HostPolicyDocument.version])
@@ -33,6 +33,9 @@ enum HostPolicyDecoder {
                 try HostPolicy.check(user: text)
                 return text
             }
+        }
+        if let maintenance = try root.only("maintenance") {
+            policy.maintenance = try read(maintenance: maintenance)
         }
         if let networks = try root.only("migrationNetworks") {
             try read(networks: networks, into: &policy)
@@ -67,6 +70,30 @@ enum HostPolicyDecoder {
                 .xmlSchema, "no network is left for page data", attribute: "any",
                 fix: "list a <migrationNetwork>, or write any=\"yes\"")
         }
+    }
+
+    private static func read(
+        maintenance element: XMLElement
+    ) throws(LivemigError) -> Maintenance {
+        try element.allow(attributes: ["cordoned"], children: ["guest"])
+        var maintenance = Maintenance()
+        maintenance.isCordoned = try flag(element, "cordoned") ?? false
+        maintenance.guests = try entries(
+            of: element, "uuid", limit: Maintenance.guestLimit,
+            { element throws(LivemigError) in
+                try element.allow(attributes: ["name", "uuid"])
+                return Maintenance.Guest(
+                    name: try element.needed("name") { text throws(LivemigError) in
+                        try VMName(text)
+                    },
+                    uuid: try element.needed("uuid") { text throws(LivemigError) in
+                        guard let uuid = VMUUID(text) else {
+                            throw LivemigError(.xmlSchema, "\(text.escaped()) is not a UUID")
+                        }
+                        return uuid
+                    })
+            }, key: \.uuid)
+        return maintenance
     }
 
     private static func network(_ element: XMLElement) throws(LivemigError) -> MigrationNetwork {

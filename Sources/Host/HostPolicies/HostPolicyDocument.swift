@@ -69,8 +69,22 @@ enum HostPolicyEncoder {
             let peers = policy.peers.map { XMLContent("peer", ["name": $0.text]) }
             children.append(XMLContent("peers", children: peers))
         }
+        if policy.maintenance != Maintenance() {
+            children.append(element(policy.maintenance))
+        }
         return XMLContent(
             "hostPolicy", ["version": HostPolicyDocument.version], children: children)
+    }
+}
+
+extension HostPolicyEncoder {
+    private static func element(_ maintenance: Maintenance) -> XMLContent {
+        let guests = maintenance.guests.map {
+            XMLContent("guest", ["name": $0.name.text, "uuid": $0.uuid.description])
+        }
+        return XMLContent(
+            "maintenance", ["cordoned": YesOrNo(maintenance.isCordoned).rawValue],
+            children: guests)
     }
 }
 

@@ -91,6 +91,11 @@ extension WireWriter {
         list(policy.peers) { $0.text($1.text) }
         optional(policy.memoryReserve) { $0.integer($1.bytes) }
         optional(policy.hypervisorUser) { $0.text($1) }
+        flag(policy.maintenance.isCordoned)
+        list(policy.maintenance.guests) { writer, guest in
+            writer.text(guest.name.text)
+            writer.bits(guest.uuid.bits)
+        }
     }
 }
 
@@ -118,6 +123,13 @@ extension WireReader {
         }
         policy.hypervisorUser = try optional { (reader) throws(WireError) in
             try reader.text(limit: HostPolicy.userNameLimit)
+        }
+        policy.maintenance.isCordoned = try flag()
+        policy.maintenance.guests = try list(limit: Maintenance.guestLimit) {
+            (reader) throws(WireError) in
+            let text = try reader.text(limit: 64)
+            guard let name = try? VMName(text) else { throw .field("guest") }
+            return Maintenance.Guest(name: name, uuid: VMUUID(try reader.bits()))
         }
         return policy
     }

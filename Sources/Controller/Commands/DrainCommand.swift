@@ -1,0 +1,173 @@
+import ArgumentParser
+import History
+import MigrationModel
+import Orchestrator
+import Planner
+
+/// `livemig drain`.
+struct DrainCommand: LivemigAction {
+    static let configuration = CommandConfiguration(
+        commandName: "drain", abstract: "Move all guests away from a host.",
+        usage: "livemig drain <host> [<options>]",
+        discussion: """
+            Shows what becomes of each guest and asks. The host then takes no guests until
+            livemig resume opens it; its guests move to the hosts that suit them best, as
+            many at a time as the settings of the hosts allow. A move that fails leaves the
+            others alone. Exit code 0 says that the host is empty and safe to power off.
+
+            Ctrl-C begins no further move and finishes those under way; a second one gives
+            them up. Run it again to go on.
+
+            Example:
+              livemig drain alpha
+              livemig drain alpha --yes --to beta --leave build --priority db1=high
+            """)
+
+    @Argument(help: ArgumentHelp("The host to empty.", valueName: "host"))
+    var host: String
+
+    @OptionGroup var choices: DrainOptions
+
+    @Flag(name: .shortAndLong, help: "Do not ask.")
+    var yes = false
+
+    @Flag(name: .customLong("dry-run"), help: "Show the plan and change nothing.")
+    var isDryRun = false
+
+    @OptionGroup(title: "Moves") var policy: MovePolicyOptions
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let request = try choices.request(of: host, policy)
+        let control = try context.control()
+        let proposal = try await control.propose(request)
+        if isDryRun {
+            context.show(text: DrainText.plan(proposal), json: DrainPlanDocument(proposal))
+            return DrainText.exitCode(of: proposal)
+        }
+        if context.isJSON {
+            context.console.result(JSONText.line(DrainPlanDocument(proposal)))
+        } else {
+            for line in DrainText.plan(proposal) { context.console.message(line) }
+        }
+        try await Confirmation.ask("Drain \(request.host) now?", isGiven: yes, context)
+        return try await run(proposal, control, context)
+    }
+
+    private func run(
+        _ proposal: DrainProposal, _ control: HostControl, _ context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let drain = Drain(proposal, control)
+        let view = BatchView(proposal.moves, as: .drain, context)
+        let result = try await view.follow(drain.batch) {
+            await Result.of { () async throws(LivemigError) in try await drain.run() }
+        }
+        let outcome = try result.get()
+        if context.isJSON {
+            context.console.result(
+                JSONText.line(DrainResultEvent(proposal.request.host, outcome)))
+        } else {
+            for line in DrainText.results(outcome) { context.console.result(line) }
+        }
+        if case .failure(let error) = outcome.proof { _ = context.complain(about: [error]) }
+        return outcome.exitCode
+    }
+}
+
+/// `livemig plan`.
+struct PlanCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Show what would happen, and change nothing.",
+        discussion: """
+            Example:
+              livemig plan drain alpha
+            """,
+        subcommands: [PlanDrainCommand.self])
+}
+
+/// `livemig plan drain`.
+struct PlanDrainCommand: LivemigAction {
+    static let configuration = CommandConfiguration(
+        commandName: "drain", abstract: "Show what a drain would do with each guest.",
+        usage: "livemig plan drain <host> [<options>]",
+        discussion: """
+            Exit code 0 says that the host would be empty. It is what livemig drain shows
+            before it asks.
+
+            Example:
+              livemig plan drain alpha --leave build
+            """)
+
+    @Argument(help: ArgumentHelp("The host to empty.", valueName: "host"))
+    var host: String
+
+    @OptionGroup var choices: DrainOptions
+
+    @OptionGroup(title: "Moves") var policy: MovePolicyOptions
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let proposal = try await context.control().propose(try choices.request(of: host, policy))
+        context.show(text: DrainText.plan(proposal), json: DrainPlanDocument(proposal))
+        return DrainText.exitCode(of: proposal)
+    }
+}
+
+/// What becomes of the guests of a host that is drained.
+struct DrainOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where guests may go; may be repeated. (default: every host)", valueName: "host"))
+    var to: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A VM that stays, running: the host is not empty then. May be repeated.",
+            valueName: "vm"))
+    var leave: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "A VM that is powered off, as vm stop does; may be repeated.", valueName: "vm"))
+    var stop: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "What moves first: low, medium, high or 0 to 9999; may be repeated.",
+            valueName: "vm=priority"))
+    var priority: [String] = []
+
+    /// The drain that is asked for.
+    /// - Throws: `E-USAGE`, `E-HOSTNAME`, `E-VMNAME`, `E-RANGE`, and as the options of moves.
+    func request(
+        of host: String, _ policy: MovePolicyOptions
+    ) throws(LivemigError) -> DrainRequest {
+        var priorities: [VMName: Priority] = [:]
+        for text in priority {
+            guard let sign = text.lastIndex(of: "=") else {
+                throw LivemigError(
+                    .usage, "\(text.escaped()) is not VM=PRIORITY", at: "--priority",
+                    fix: "write such as web1=high")
+            }
+            let name = try VMName(String(text[..<sign]))
+            priorities[name] = try Priority(parsing: String(text[text.index(after: sign)...]))
+        }
+        return DrainRequest(
+            of: try HostName(host),
+            to: try to.map { name throws(LivemigError) in try HostName(name) },
+            leaving: try Self.names(leave), stopping: try Self.names(stop),
+            priorities: priorities,
+            template: MoveTemplate(
+                policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil))
+    }
+
+    private static func names(_ texts: [String]) throws(LivemigError) -> Set<VMName> {
+        Set(try texts.map { text throws(LivemigError) in try VMName(text) })
+    }
+}

@@ -1,0 +1,183 @@
+import ArgumentParser
+import History
+import MigrationModel
+import Orchestrator
+import Planner
+
+/// `livemig resume`.
+struct ResumeCommand: LivemigAction {
+    /// What becomes of guests that left when the host was drained.
+    enum Failback: String, ExpressibleByArgument, CaseIterable {
+        case none, now
+    }
+
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Open a host to guests again after a drain.",
+        usage: "livemig resume <host> [--failback none|now] [<options>]",
+        discussion: """
+            Without --failback now the guests stay where they are, and the host forgets
+            them. With it those that left when the host was drained come back, in an order
+            for which there is room at every step; those that cannot stay remembered.
+
+            Example:
+              livemig resume alpha
+              livemig resume alpha --failback now --yes
+            """)
+
+    @Argument(help: ArgumentHelp("The host.", valueName: "host"))
+    var host: String
+
+    @Option(help: ArgumentHelp("What becomes of guests that left.", valueName: "when"))
+    var failback: Failback = .none
+
+    @Flag(name: .shortAndLong, help: "Do not ask before guests move.")
+    var yes = false
+
+    @Flag(name: .customLong("dry-run"), help: "Show the moves and change nothing.")
+    var isDryRun = false
+
+    @OptionGroup(title: "Moves") var policy: MovePolicyOptions
+
+    @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    func perform(
+        in context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let name = try HostName(host)
+        let control = try context.control()
+        let template = MoveTemplate(
+            policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil)
+        if failback == .none, !isDryRun {
+            try await control.open(name)
+            context.show(
+                text: ["\(name) takes guests."], json: ResumeResultEvent(name, nil))
+            return .success
+        }
+        let proposal = try await control.proposeResumption(of: name)
+        if context.isJSON {
+            context.console.result(JSONText.line(ResumePlanDocument(proposal)))
+        } else {
+            for line in ResumeText.plan(proposal) {
+                if isDryRun { context.console.result(line) } else { context.console.message(line) }
+            }
+        }
+        if isDryRun { return proposal.plan.blocked.isEmpty ? .success : .refused }
+        if !proposal.plan.steps.isEmpty {
+            try await Confirmation.ask(
+                "Open \(name) and move them back now?", isGiven: yes, context)
+        }
+        return try await run(proposal, template, control, context)
+    }
+
+    private func run(
+        _ proposal: Resumption.Proposal, _ template: MoveTemplate, _ control: HostControl,
+        _ context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        let resumption = Resumption(proposal, template: template, control)
+        let view = BatchView(proposal.moves, as: .resume, context)
+        let result = try await view.follow(resumption.batch) {
+            await Result.of { () async throws(LivemigError) in try await resumption.run() }
+        }
+        let outcome = try result.get()
+        context.show(
+            text: ResumeText.results(proposal, outcome),
+            json: ResumeResultEvent(proposal.host, outcome))
+        return outcome.exitCode
+    }
+}
+
+/// Resumptions as text.
+enum ResumeText {
+    /// The moves that bring guests back, and what stands in the way of others.
+    static func plan(_ proposal: Resumption.Proposal) -> [String] {
+        let rows = proposal.plan.steps.enumerated().map { index, step in
+            let why = step.isDetour ? "for a while, to make room" : ""
+            return [
+                "  \(index + 1).", step.guest.name.text, "\(step.from) → \(step.to)", why,
+            ]
+        }
+        let others =
+            proposal.plan.blocked.map(\.description)
+            + proposal.missing.map { "\($0.name) is on no host that answers" }
+        let count = proposal.remembered.count
+        let head =
+            count == 0
+            ? "\(proposal.host): no guest is remembered"
+            : "\(proposal.host): \(count) guest\(count == 1 ? "" : "s") left when it was drained"
+        return [head] + TextTable.lines(rows) + others.map { "  " + $0.onOneLine() }
+    }
+
+    /// What came of it.
+    static func results(
+        _ proposal: Resumption.Proposal, _ outcome: Resumption.Outcome
+    ) -> [String] {
+        let failed = zip(proposal.plan.steps, outcome.results).compactMap { step, result in
+            result.error.map { "\(step.guest.name) (\($0.code.rawValue))" }
+        }
+        let away =
+            failed + outcome.blocked.map { "\($0.guest.name) (blocked)" }
+            + outcome.missing.map { "\($0.name) (not found)" }
+        let good = proposal.plan.steps.count - failed.count
+        let moves =
+            proposal.remembered.isEmpty
+            ? "" : "; \(good) of \(proposal.plan.steps.count) moves made"
+        let rest = away.isEmpty ? "" : "; still away: " + away.joined(separator: ", ")
+        return ["\(proposal.host) takes guests\(moves)\(rest)."]
+    }
+}
+
+/// The moves that would bring guests back, in JSON.
+struct ResumePlanDocument: Encodable {
+    let event = "plan"
+    let time = JSONText.time
+    let host: String
+    let steps: [Step]
+    let blocked: [Blocked]
+
+    struct Step: Encodable {
+        let vm: String
+        let source: String
+        let destination: String
+        let isDetour: Bool
+        let after: [Int]
+    }
+
+    struct Blocked: Encodable {
+        let vm: String
+        let reason: String
+    }
+
+    init(_ proposal: Resumption.Proposal) {
+        host = proposal.host.text
+        steps = proposal.plan.steps.map { step in
+            Step(
+                vm: step.guest.name.text, source: step.from.text, destination: step.to.text,
+                isDetour: step.isDetour, after: step.after.map { $0 + 1 })
+        }
+        blocked =
+            proposal.plan.blocked.map {
+                Blocked(vm: $0.guest.name.text, reason: $0.reason.description)
+            }
+            + proposal.missing.map { Blocked(vm: $0.name.text, reason: "on no host that answers") }
+    }
+}
+
+/// `result`: the last line of a resumption.
+struct ResumeResultEvent: Encodable {
+    let event = "result"
+    let time = JSONText.time
+    let host: String
+    let outcome = "resumed"
+    let exitCode: Int32
+    let moved: Int
+    let away: [String]
+
+    init(_ host: HostName, _ outcome: Resumption.Outcome?) {
+        self.host = host.text
+        exitCode = (outcome?.exitCode ?? .success).rawValue
+        moved = outcome?.results.count { $0.error == nil } ?? 0
+        away =
+            (outcome?.blocked.map(\.guest.name.text) ?? [])
+            + (outcome?.missing.map(\.name.text) ?? [])
+    }
+}

@@ -1,0 +1,136 @@
+public import MigrationModel
+import Planner
+
+/// Emptying a host: closed to guests first, then moved, then looked at again.
+///
+/// A drain that ends early, with its controller or by an interruption, is completed by another
+/// one: the host stays closed, and remembers who has left.
+public final class Drain: Sendable {
+    /// How a guest of the host ended.
+    public enum Ending: Sendable {
+        /// A live move was made, or failed.
+        case move(to: HostName, MoveBatch.Result)
+        /// It was powered off, or could not be.
+        case stop(LivemigError?)
+        /// It was to stay.
+        case left
+        /// It did not run.
+        case stopped
+        /// It is on its way by another's move.
+        case moving(to: HostName)
+        /// Nothing could be done.
+        case blocked(LivemigError)
+    }
+
+    /// A guest and how it ended.
+    public struct GuestResult: Sendable {
+        /// The guest.
+        public let guest: VMName
+        /// How it ended.
+        public let ending: Ending
+    }
+
+    /// What came of it all.
+    public struct Outcome: Sendable {
+        /// Every guest that the host had, in the plan's order.
+        public let results: [GuestResult]
+        /// Whether the host was found to be empty.
+        public let proof: Result<EmptyHost, LivemigError>
+    }
+
+    /// The moves, whose events tell how far everything is.
+    public let batch: MoveBatch
+    private let proposal: DrainProposal
+    private let control: HostControl
+
+    /// States a drain as it was proposed; `run` makes it.
+    public init(_ proposal: DrainProposal, _ control: HostControl) {
+        self.proposal = proposal
+        self.control = control
+        batch = MoveBatch(
+            proposal.moves.map { MoveBatch.Item($0) }, limits: proposal.limits,
+            template: proposal.request.template, control: control)
+    }
+
+    /// Closes the host and moves its guests; called once.
+    /// - Throws: when the host cannot be closed; nothing was moved then.
+    public func run() async throws(LivemigError) -> Outcome {
+        let host = proposal.request.host
+        let leaving = proposal.moves.map { Maintenance.Guest(name: $0.guest, uuid: $0.uuid) }
+        _ = try await control.settings(of: host) { policy throws(LivemigError) in
+            try policy.maintenance.cordon(sending: leaving)
+        }
+        let moved = await batch.run()
+        var stops: [VMName: LivemigError?] = [:]
+        for name in proposal.stops { stops[name] = await stop(name) }
+        let results = results(moved, stops)
+        let proof: Result<EmptyHost, LivemigError>
+        do throws(LivemigError) {
+            proof = .success(try await control.requireEmpty(host))
+        } catch {
+            proof = .failure(error)
+        }
+        return Outcome(results: results, proof: proof)
+    }
+
+    private func stop(_ name: VMName) async -> LivemigError? {
+        do throws(LivemigError) {
+            let host = try control.directory.host(proposal.request.host)
+            _ = try await control.talk(to: host) { agent async throws(LivemigError) in
+                try await agent.stop(name)
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func results(
+        _ moved: [MoveBatch.Result], _ stops: [VMName: LivemigError?]
+    ) -> [GuestResult] {
+        var moved = moved[...]
+        return proposal.plan.steps.map { step in
+            let ending: Ending =
+                switch step.ending {
+                case .move(let host, _):
+                    .move(to: host, moved.popFirst() ?? .notBegun(Self.left))
+                case .moving(let host): .moving(to: host)
+                case .save: .blocked(Self.saving)
+                case .shutDown: .stop(stops[step.guest.name] ?? nil)
+                case .leave: .left
+                case .stopped: .stopped
+                case .blocked(let error): .blocked(error)
+                }
+            return GuestResult(guest: step.guest.name, ending: ending)
+        }
+    }
+
+    private static let left = LivemigError(.internal, "the batch was left early")
+    private static let saving = LivemigError(.usage, "guests cannot be saved")
+}
+
+extension Drain.GuestResult {
+    /// The error, where there is one; a guest that was to stay has none.
+    public var error: LivemigError? {
+        switch ending {
+        case .move(_, let result): result.error
+        case .stop(let error): error
+        case .blocked(let error): error
+        case .left, .stopped: nil
+        case .moving(let host):
+            LivemigError(
+                .busy, "it is on its way to \(host) by another's move", at: "VM \(guest)",
+                fix: "wait for its end, then drain again")
+        }
+    }
+}
+
+extension Drain.Outcome {
+    /// The exit code: that of the guest that fared worst, and success only where the host is
+    /// empty.
+    public var exitCode: ExitCode {
+        let ofGuests = ExitCode.worst(of: results.compactMap { $0.error?.code.exitCode })
+        guard ofGuests == .success, case .failure(let error) = proof else { return ofGuests }
+        return error.code.exitCode
+    }
+}

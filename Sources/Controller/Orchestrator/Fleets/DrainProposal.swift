@@ -1,0 +1,117 @@
+public import MigrationModel
+public import Planner
+
+/// A drain as the operator asks for it.
+public struct DrainRequest: Hashable, Sendable {
+    /// The host to empty.
+    public var host: HostName
+    /// Where guests may go; empty for everywhere.
+    public var destinations: [HostName]
+    /// Guests that stay, running.
+    public var staying: Set<VMName>
+    /// Guests that are powered off.
+    public var stopping: Set<VMName>
+    /// What goes first, where it is not all the same.
+    public var priorities: [VMName: Priority]
+    /// How each move behaves.
+    public var template: MoveTemplate
+
+    /// States a drain.
+    public init(
+        of host: HostName, to destinations: [HostName] = [], leaving staying: Set<VMName> = [],
+        stopping: Set<VMName> = [], priorities: [VMName: Priority] = [:],
+        template: MoveTemplate = MoveTemplate()
+    ) {
+        self.host = host
+        self.destinations = destinations
+        self.staying = staying
+        self.stopping = stopping
+        self.priorities = priorities
+        self.template = template
+    }
+}
+
+/// What a drain would do, as everything is now.
+public struct DrainProposal: Sendable {
+    /// What is asked for.
+    public let request: DrainRequest
+    /// What becomes of each guest.
+    public let plan: DrainPlan
+    /// Hosts that did not answer, and why; no guest goes there.
+    public let silent: [HostName: LivemigError]
+    /// How many moves each host takes part in.
+    public let limits: MoveQueue.Limits
+
+    /// The live moves, in order.
+    public var moves: [MoveQueue.Move] {
+        plan.steps.compactMap { step in
+            guard case .move(let host, _) = step.ending else { return nil }
+            return MoveQueue.Move(
+                guest: step.guest.name, uuid: step.guest.uuid, from: request.host, to: host,
+                priority: step.guest.priority)
+        }
+    }
+
+    /// The guests that are powered off.
+    public var stops: [VMName] {
+        plan.steps.compactMap { step in
+            guard case .shutDown = step.ending else { return nil }
+            return step.guest.name
+        }
+    }
+}
+
+extension HostControl {
+    /// Asks all hosts, and plans to empty one; changes nothing.
+    /// - Throws: `E-NOHOST`, `E-USAGE` for a guest that is not there, and the host's own error when
+    ///   it does not answer.
+    public func propose(_ request: DrainRequest) async throws(LivemigError) -> DrainProposal {
+        for host in [request.host] + request.destinations { _ = try directory.host(host) }
+        guard !request.destinations.contains(request.host) else {
+            throw LivemigError(
+                .sameHost, "\(request.host) is the host to drain", fix: "name other hosts with --to"
+            )
+        }
+        let survey = await FleetSurvey.make(self)
+        let member = try survey.member(request.host, directory)
+        try Self.require(request, in: member.side)
+        let forbidden =
+            request.destinations.isEmpty
+            ? [] : Set(directory.hosts.map(\.name)).subtracting(request.destinations)
+        let fleet = survey.fleet { guest in
+            guard guest.host == request.host else { return }
+            guest.priority = request.priorities[guest.name] ?? guest.priority
+            guest.rules.forbidden = forbidden
+            if request.staying.contains(guest.name) { guest.drain = DrainPolicy(.leave) }
+            if request.stopping.contains(guest.name) { guest.drain = DrainPolicy(.shutDown) }
+        }
+        let plan = try DrainPlan(
+            draining: [request.host], in: fleet,
+            compatibility: survey.compatibility(keepsPaused: request.template.policy.keepPaused))
+        return DrainProposal(
+            request: request, plan: plan, silent: survey.silent, limits: MoveQueue.Limits(fleet))
+    }
+
+    /// What is said of a guest that is not there is a mistake that nobody should find out later.
+    private static func require(
+        _ request: DrainRequest, in side: MoveSide
+    ) throws(LivemigError) {
+        let named = request.staying.union(request.stopping).union(request.priorities.keys)
+        let known = Set(side.machines.map(\.name))
+        for name in named.sorted(by: { $0.text < $1.text }) where !known.contains(name.text) {
+            throw LivemigError(.noVM, "no VM \(name)", at: request.host.text)
+        }
+        if let both = request.staying.intersection(request.stopping).first {
+            throw LivemigError(.usage, "VM \(both) cannot both stay and be stopped")
+        }
+    }
+}
+
+extension MoveQueue.Limits {
+    /// The limits of the hosts of a fleet.
+    init(_ fleet: Fleet) {
+        self.init(
+            hosts: Dictionary(
+                fleet.hosts.map { ($0.name, $0.limits) }, uniquingKeysWith: { first, _ in first }))
+    }
+}

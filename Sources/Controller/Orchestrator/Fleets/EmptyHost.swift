@@ -1,0 +1,46 @@
+public import MigrationModel
+
+/// What was found on a host on which no guest runs, so that it may be powered off.
+public struct EmptyHost: Hashable, Sendable {
+    /// The host.
+    public let host: HostName
+    /// VMs that are defined there and do not run; they stay.
+    public let stopped: [String]
+    /// How many guests are remembered for the way back.
+    public let remembered: Int
+}
+
+extension HostControl {
+    /// Looks whether a host is empty and stays so: no guest runs or is paused there, none is
+    /// between two hosts, no move is under way, and no guest may come.
+    /// - Throws: `E-NOTEMPTY` with what is there, and the host's own error when it does not answer.
+    public func requireEmpty(_ name: HostName) async throws(LivemigError) -> EmptyHost {
+        let (settings, machines) = try await talk(to: try directory.host(name)) {
+            agent async throws(LivemigError) in
+            // In this order: a guest that comes before the host is closed is seen by the second.
+            let settings = try await agent.settings()
+            return (settings, try await agent.machines())
+        }
+        let here = machines.filter { !$0.right.isDeparted }
+        let busy = here.filter { $0.state != .stopped || !$0.right.mayRun }
+        guard busy.isEmpty else {
+            let names = busy.map { "\($0.name) is \($0.state.rawValue)" }
+            throw LivemigError(
+                .notEmpty, "\(name) is not empty: \(names.joined(separator: ", "))", at: name.text,
+                fix: "move or stop what is there, then drain again")
+        }
+        guard settings.outgoing == 0, settings.incoming == 0 else {
+            throw LivemigError(
+                .notEmpty, "moves from or to \(name) are under way", at: name.text,
+                fix: "wait for their end, then drain again")
+        }
+        guard settings.policy.maintenance.isCordoned else {
+            throw LivemigError(
+                .notEmpty, "\(name) takes guests: somebody has resumed it meanwhile",
+                at: name.text, fix: "drain it again")
+        }
+        return EmptyHost(
+            host: name, stopped: here.map(\.name).sorted(),
+            remembered: settings.policy.maintenance.guests.count)
+    }
+}

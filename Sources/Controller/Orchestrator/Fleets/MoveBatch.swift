@@ -1,0 +1,172 @@
+public import MigrationModel
+public import Planner
+import Synchronization
+
+/// Several moves, as many at a time as the limits of hosts and networks allow.
+///
+/// The queue decides what begins; each move is a `Migration` of its own. One that fails leaves the
+/// others alone. Used by one task, but for `interrupt`.
+public final class MoveBatch: Sendable {
+    /// A move of the batch.
+    public struct Item: Sendable {
+        /// The move as the queue sees it.
+        public var move: MoveQueue.Move
+        /// Earlier items, by their place, without whose success this one is not begun.
+        public var after: [Int]
+
+        /// States an item.
+        public init(_ move: MoveQueue.Move, after: [Int] = []) {
+            self.move = move
+            self.after = after
+        }
+    }
+
+    /// What happens, for whoever shows it; items by their place.
+    public enum Event: Sendable {
+        /// These wait, and for what.
+        case waiting([MoveQueue.Waiting])
+        /// A move has begun, as it is asked for.
+        case began(Int, MoveRequest)
+        /// Something happens in a move.
+        case move(Int, MigrationEvent)
+        /// A move has ended.
+        case ended(Int, MoveOutcome)
+        /// Something that the operator did or should know, as a sentence.
+        case note(String)
+    }
+
+    /// How an item ended.
+    public enum Result: Sendable {
+        /// The move was made, or failed.
+        case ended(MoveOutcome)
+        /// It was not begun.
+        case notBegun(LivemigError)
+
+        /// The error, where there is one.
+        public var error: LivemigError? {
+            switch self {
+            case .ended(let outcome): outcome.error
+            case .notBegun(let error): error
+            }
+        }
+    }
+
+    private enum Input: Sendable {
+        case ended(Int, MoveOutcome)
+        case interrupt
+    }
+
+    /// What happens, in order; ends with the batch.
+    public let events: AsyncStream<Event>
+    private let show: AsyncStream<Event>.Continuation
+    private let inputs: AsyncStream<Input>
+    private let supply: AsyncStream<Input>.Continuation
+    private let items: [Item]
+    private let limits: MoveQueue.Limits
+    private let template: MoveTemplate
+    private let control: HostControl
+
+    /// States the moves; `run` makes them.
+    ///
+    /// - Parameters:
+    ///   - items: the moves; of one guest only one at a time is ready to begin.
+    ///   - limits: how many there may be at once.
+    ///   - template: how each behaves.
+    ///   - control: the hosts.
+    public init(
+        _ items: [Item], limits: MoveQueue.Limits, template: MoveTemplate, control: HostControl
+    ) {
+        self.items = items
+        self.limits = limits
+        self.template = template
+        self.control = control
+        (events, show) = AsyncStream.makeStream()
+        (inputs, supply) = AsyncStream.makeStream()
+    }
+
+    /// Asks for the end: the first time no further move begins and those under way are finished,
+    /// the second time these are given up, as `Migration.interrupt` says.
+    public func interrupt() { supply.yield(.interrupt) }
+
+    /// Ends the events of a batch that is not run, or was.
+    public func close() { show.finish() }
+
+    /// Makes the moves; called once.
+    /// - Returns: how each item ended, in the items' order.
+    public func run() async -> [Result] {
+        defer { show.finish() }
+        return await withTaskGroup(of: Void.self) { group in
+            var course = Course(items, limits)
+            var running: [Int: Migration] = [:]
+            begin(course.start(), &running, &group)
+            showWaiting(course)
+            if course.isOver { return course.results }
+            for await input in inputs {
+                switch input {
+                case .ended(let index, let outcome):
+                    running[index] = nil
+                    show.yield(.ended(index, outcome))
+                    begin(course.ended(index, outcome), &running, &group)
+                    showWaiting(course)
+                case .interrupt: interrupt(&course, running)
+                }
+                if course.isOver { break }
+            }
+            return course.results
+        }
+    }
+
+    private func begin(
+        _ indices: [Int], _ running: inout [Int: Migration], _ group: inout TaskGroup<Void>
+    ) {
+        for index in indices {
+            let request = template.request(for: items[index].move)
+            let migration = Migration(request, control)
+            running[index] = migration
+            show.yield(.began(index, request))
+            group.addTask { [show, supply] in
+                async let outcome = migration.run()
+                for await event in migration.events { show.yield(.move(index, event)) }
+                supply.yield(.ended(index, await outcome))
+            }
+        }
+    }
+
+    private func showWaiting(_ course: Course) {
+        let waiting = course.waiting
+        if !waiting.isEmpty { show.yield(.waiting(waiting)) }
+    }
+
+    private func interrupt(_ course: inout Course, _ running: [Int: Migration]) {
+        if course.isHeld {
+            for migration in running.values { migration.interrupt() }
+            show.yield(.note("giving up the moves under way"))
+        } else {
+            course.hold()
+            show.yield(
+                .note(
+                    "no further move begins; \(running.count) under way are finished, "
+                        + "interrupt again to give them up"))
+        }
+    }
+}
+
+/// How the moves of a batch behave.
+public struct MoveTemplate: Hashable, Sendable {
+    /// How each move behaves.
+    public var policy: MigrationPolicy
+    /// Whether pages are compressed as the source's own policy says.
+    public var takesCompressionOfHost: Bool
+
+    /// States how moves behave.
+    public init(policy: MigrationPolicy = MigrationPolicy(), takesCompressionOfHost: Bool = true) {
+        self.policy = policy
+        self.takesCompressionOfHost = takesCompressionOfHost
+    }
+
+    func request(for move: MoveQueue.Move) -> MoveRequest {
+        MoveRequest(
+            vm: VMReference(host: move.from, name: move.guest), to: move.to, policy: policy,
+            takesCompressionOfHost: takesCompressionOfHost)
+    }
+}

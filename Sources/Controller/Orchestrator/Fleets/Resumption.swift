@@ -1,0 +1,117 @@
+public import MigrationModel
+public import Planner
+
+/// Opening a host to guests again, and bringing back those that left when it was drained.
+public final class Resumption: Sendable {
+    /// What a resumption would do, as everything is now.
+    public struct Proposal: Sendable {
+        /// The host.
+        public let host: HostName
+        /// Whether it is closed to guests now.
+        public let isCordoned: Bool
+        /// The guests that left when it was drained.
+        public let remembered: [Maintenance.Guest]
+        /// The moves that bring them back.
+        public let plan: FailbackPlan
+        /// Hosts that did not answer, and why; guests there are not brought back.
+        public let silent: [HostName: LivemigError]
+        let limits: MoveQueue.Limits
+    }
+
+    /// What came of it.
+    public struct Outcome: Sendable {
+        /// How each move of the plan ended, in its order.
+        public let results: [MoveBatch.Result]
+        /// Guests that the plan could not bring back.
+        public let blocked: [FailbackPlan.Blockage]
+        /// Guests that no host has any more, as far as hosts answered.
+        public let missing: [Maintenance.Guest]
+    }
+
+    /// The moves, whose events tell how far everything is.
+    public let batch: MoveBatch
+    private let proposal: Proposal
+    private let control: HostControl
+
+    /// States a resumption as it was proposed; `run` makes it.
+    public init(_ proposal: Proposal, template: MoveTemplate, _ control: HostControl) {
+        self.proposal = proposal
+        self.control = control
+        batch = MoveBatch(
+            proposal.items, limits: proposal.limits, template: template, control: control)
+    }
+
+    /// Opens the host, brings its guests back, and forgets those that are there; called once.
+    /// - Throws: when the host cannot be opened; nothing was moved then.
+    public func run() async throws(LivemigError) -> Outcome {
+        _ = try await control.settings(of: proposal.host) { policy in
+            policy.maintenance.isCordoned = false
+        }
+        let results = await batch.run()
+        let away = Set(
+            proposal.plan.blocked.map(\.guest.uuid) + proposal.plan.missing
+                + zip(proposal.plan.steps, results).filter { $0.1.error != nil }
+                .map(\.0.guest.uuid))
+        _ = try await control.settings(of: proposal.host) { policy in
+            policy.maintenance.guests.removeAll { !away.contains($0.uuid) }
+        }
+        return Outcome(
+            results: results, blocked: proposal.plan.blocked, missing: proposal.missing)
+    }
+}
+
+extension Resumption.Proposal {
+    /// The guests that no host has any more, as far as hosts answered.
+    public var missing: [Maintenance.Guest] {
+        remembered.filter { plan.missing.contains($0.uuid) }
+    }
+
+    /// The moves, in order.
+    public var moves: [MoveQueue.Move] { items.map(\.move) }
+
+    var items: [MoveBatch.Item] {
+        plan.steps.map { step in
+            MoveBatch.Item(
+                MoveQueue.Move(
+                    guest: step.guest.name, uuid: step.guest.uuid, from: step.from, to: step.to,
+                    priority: step.guest.priority), after: step.after)
+        }
+    }
+}
+
+extension Resumption.Outcome {
+    /// The exit code: that of the guest that fared worst.
+    public var exitCode: ExitCode {
+        let ofMoves = results.compactMap { $0.error?.code.exitCode }
+        let others: [ExitCode] = blocked.isEmpty && missing.isEmpty ? [] : [.refused]
+        return .worst(of: ofMoves + others)
+    }
+}
+
+extension HostControl {
+    /// Asks all hosts, and plans the way back to one; changes nothing.
+    /// - Throws: `E-NOHOST`, and the host's own error when it does not answer.
+    public func proposeResumption(
+        of name: HostName
+    ) async throws(LivemigError) -> Resumption.Proposal {
+        _ = try directory.host(name)
+        let survey = await FleetSurvey.make(self)
+        let maintenance = try survey.member(name, directory).settings.policy.maintenance
+        var fleet = survey.fleet()
+        for index in fleet.hosts.indices where fleet.hosts[index].name == name {
+            fleet.hosts[index].isCordoned = false
+        }
+        let homes = Dictionary(
+            maintenance.guests.map { ($0.uuid, name) }, uniquingKeysWith: { first, _ in first })
+        return Resumption.Proposal(
+            host: name, isCordoned: maintenance.isCordoned, remembered: maintenance.guests,
+            plan: FailbackPlan(
+                to: homes, in: fleet, compatibility: survey.compatibility(keepsPaused: false)),
+            silent: survey.silent, limits: MoveQueue.Limits(fleet))
+    }
+
+    /// Opens a host to guests, and forgets who has left.
+    public func open(_ name: HostName) async throws(LivemigError) {
+        _ = try await settings(of: name) { policy in policy.maintenance.resume() }
+    }
+}

@@ -1,0 +1,64 @@
+/// What a host remembers of being emptied: that it takes no guests, and which ones have left.
+public struct Maintenance: Hashable, Sendable {
+    /// Whether no guest may come, be defined or be started.
+    public var isCordoned = false
+    /// The guests that were sent away, for the way back.
+    public var guests: [Guest] = []
+
+    /// The most guests.
+    public static let guestLimit = 4096
+
+    /// A guest that was sent away.
+    public struct Guest: Hashable, Sendable {
+        /// The name, which is the same on every host.
+        public var name: VMName
+        /// The identity.
+        public var uuid: VMUUID
+
+        /// Names a guest.
+        public init(name: VMName, uuid: VMUUID) {
+            self.name = name
+            self.uuid = uuid
+        }
+    }
+
+    /// A host that takes guests.
+    public init() {}
+
+    /// Closes the host to guests, and remembers those that are to leave beside those that have left
+    /// since it was closed; of a host that was open, nothing earlier is remembered.
+    /// - Throws: `E-RANGE` for more than `guestLimit` guests.
+    public mutating func cordon(sending leaving: [Guest]) throws(LivemigError) {
+        var known = isCordoned ? guests : []
+        let identities = Set(known.map(\.uuid))
+        known += leaving.filter { !identities.contains($0.uuid) }
+        guests = known
+        isCordoned = true
+        try check()
+    }
+
+    /// Opens the host to guests, and forgets who has left.
+    public mutating func resume() { self = Maintenance() }
+
+    /// Checks the list.
+    /// - Throws: `E-RANGE` when it is too long, `E-USAGE` for a guest that is there twice.
+    public func check() throws(LivemigError) {
+        guard guests.count <= Self.guestLimit else {
+            throw LivemigError(
+                .range, "\(guests.count) guests that have left are more than \(Self.guestLimit)")
+        }
+        var seen: Set<VMUUID> = []
+        for guest in guests where !seen.insert(guest.uuid).inserted {
+            throw LivemigError(.usage, "guest \(guest.name) is there twice")
+        }
+    }
+
+    /// Insists that guests may land here.
+    /// - Throws: `E-CORDONED`.
+    public func admit(_ name: VMName, at place: String) throws(LivemigError) {
+        guard isCordoned else { return }
+        throw LivemigError(
+            .cordoned, "this host takes no guests until it is resumed, nor VM \(name)", at: place,
+            fix: "livemig resume opens it again")
+    }
+}

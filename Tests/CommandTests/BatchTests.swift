@@ -1,0 +1,112 @@
+import MigrationModel
+import Planner
+import Testing
+
+@testable import Commands
+@testable import Orchestrator
+
+/// Several moves at a time, as far as no host is needed.
+@Suite("Batches of moves")
+struct BatchTests {
+    private static func move(
+        _ guest: String, _ number: UInt64, from: String = "alpha", to: String = "beta",
+        priority: Priority = .medium
+    ) throws -> MoveQueue.Move {
+        MoveQueue.Move(
+            guest: try VMName(guest), uuid: VMUUID(Bits128(high: 0, low: number)),
+            from: try HostName(from), to: try HostName(to), priority: priority)
+    }
+
+    private static func outcome(
+        of move: MoveQueue.Move, _ error: LivemigError? = nil
+    ) -> MoveOutcome {
+        MoveOutcome(
+            vm: VMReference(name: move.guest), source: move.from, destination: move.to,
+            total: .seconds(1),
+            ending: error.map { .failed($0) }
+                ?? .moved(report(), incomplete: nil))
+    }
+
+    // Breaks when more begin than the limits allow, in another order than that of priorities, or
+    // when a failure keeps others from beginning.
+    @Test("Moves begin as others end, whatever their end")
+    func limits() throws {
+        let moves = [
+            try Self.move("a", 1), try Self.move("b", 2),
+            try Self.move("c", 3, priority: .high),
+        ]
+        let limits = MoveQueue.Limits(otherHosts: MoveLimits(outgoing: 1, incoming: 1))
+        var course = Course(moves.map { MoveBatch.Item($0) }, limits)
+        #expect(course.start() == [0])
+        #expect(course.waiting.map(\.move.guest.text) == ["c", "b"])
+        #expect(course.ended(0, Self.outcome(of: moves[0], LivemigError(.stall, "x"))) == [2])
+        #expect(course.ended(2, Self.outcome(of: moves[2])) == [1])
+        #expect(!course.isOver)
+        #expect(course.ended(1, Self.outcome(of: moves[1])) == [])
+        #expect(course.isOver)
+        #expect(course.results.map { $0.error?.code } == [.stall, nil, nil])
+    }
+
+    // Breaks when a move begins before the one that makes room for it has succeeded, or when the
+    // two moves of a guest that goes by way of a third host are at once in the queue.
+    @Test("A move waits for those before it, and is not begun when one of them failed")
+    func order() throws {
+        let moves = [
+            try Self.move("a", 1, to: "gamma"), try Self.move("b", 2),
+            try Self.move("a", 1, from: "gamma", to: "beta"),
+        ]
+        let items = [
+            MoveBatch.Item(moves[0]), MoveBatch.Item(moves[1], after: [0]),
+            MoveBatch.Item(moves[2], after: [0, 1]),
+        ]
+        var course = Course(items, MoveQueue.Limits())
+        #expect(course.start() == [0])
+        #expect(course.ended(0, Self.outcome(of: moves[0])) == [1])
+        #expect(course.ended(1, Self.outcome(of: moves[1], LivemigError(.lock, "x"))) == [])
+        #expect(course.isOver)
+        #expect(course.results.map { $0.error?.code } == [nil, .lock, .lock])
+        #expect(course.results[2].error?.what.contains("move of b before it") == true)
+    }
+
+    // Breaks when an interruption begins a move, or ends the batch before the moves under way have.
+    @Test("What has not begun when the batch is held does not begin")
+    func hold() throws {
+        let moves = try (1...3).map { try Self.move("g\($0)", UInt64($0)) }
+        let limits = MoveQueue.Limits(otherHosts: MoveLimits(outgoing: 1, incoming: 1))
+        var course = Course(moves.map { MoveBatch.Item($0) }, limits)
+        #expect(course.start() == [0])
+        course.hold()
+        #expect(!course.isOver)
+        #expect(course.ended(0, Self.outcome(of: moves[0])) == [])
+        #expect(course.isOver)
+        #expect(course.results.map { $0.error?.code } == [nil, .cancelled, .cancelled])
+    }
+
+    // Breaks when a batch of nothing waits for something.
+    @Test("A batch of nothing is over")
+    func nothing() {
+        var course = Course([], MoveQueue.Limits())
+        #expect(course.start() == [])
+        #expect(course.isOver)
+    }
+
+    // Breaks when one who waits does not say for what, or says it again and again.
+    @Test("Those who wait say for what, once")
+    func waiting() throws {
+        let moves = try (1...3).map { try Self.move("g\($0)", UInt64($0)) }
+        let limits = MoveQueue.Limits(otherHosts: MoveLimits(outgoing: 1, incoming: 2))
+        var course = Course(moves.map { MoveBatch.Item($0) }, limits)
+        _ = course.start()
+        var overview = BatchOverview(moves)
+        let lines = overview.take(.waiting(course.waiting))
+        #expect(messages(lines) == ["2 VMs wait for a free slot out of alpha (1 of 1 moving)"])
+        let json = lines.compactMap { if case .json(let text) = $0 { text } else { nil } }
+        #expect(json.count == 2)
+        #expect(json.first?.contains(#""waits_for":["a free slot out of alpha"#) == true)
+        #expect(messages(overview.take(.waiting(course.waiting))) == [])
+    }
+
+    private func messages(_ lines: [BatchOverview.Line]) -> [String] {
+        lines.compactMap { if case .message(let text) = $0 { text } else { nil } }
+    }
+}

@@ -1,0 +1,211 @@
+import Glibc
+import LinuxSystem
+import MigrationModel
+import TestSupport
+import Testing
+
+/// Hosts that are emptied and opened again, by the command, between three real hosts.
+@Suite(.serialized) struct DrainTests {
+    private static let guests = ["web1", "web2", "web3", "db1"]
+
+    /// The last line of a drain's JSON.
+    struct Result: Decodable {
+        let event, host, outcome: String
+        let exitCode: Int
+        let safeToPowerOff: Bool
+        let vms: [VM]
+
+        struct VM: Decodable {
+            let name, outcome: String
+            let destination, code: String?
+        }
+    }
+
+    // Breaks when a guest stays, runs twice or lands on the drained host, when the proof is given
+    // without being true, or when guests do not find back.
+    @Test(.timeLimit(.minutes(2))) func thereAndBack() throws {
+        let hosts = try ThreeHosts()
+        let someone = hosts.someone
+        try hosts.start(Self.guests)
+        let run = try someone.succeed("drain", "alpha", "--yes")
+        #expect(run.lines.last?.contains("alpha is empty") == true, "\(run)")
+        #expect(run.lines.last?.contains("safe to power off") == true)
+        try hosts.expectOnce(Self.guests)
+        #expect(try hosts.running(on: hosts.alpha) == [])
+        #expect(hosts.alpha.processes == [])
+        // Both others took some: four guests of a size suit an empty host best.
+        #expect(try hosts.running(on: hosts.beta).count == 2)
+
+        let back = try someone.run("move", "web1", "--to", "alpha")
+        back.expect(.cordoned, "alpha", "livemig resume")
+        #expect(back.status == 3)
+        try someone.run("vm", "define", someone.definition("new"), "--on", "alpha")
+            .expect(.cordoned, "alpha")
+        let again = try someone.succeed("drain", "alpha", "--yes", "--output", "json")
+        #expect(try again.drainResult().safeToPowerOff)
+        #expect(try again.drainResult().vms.isEmpty)
+
+        try someone.succeed("resume", "alpha", "--failback", "now", "--yes")
+        #expect(try hosts.running(on: hosts.alpha) == Self.guests.sorted())
+        try hosts.expectOnce(Self.guests)
+        #expect(hosts.beta.leftovers == [])
+        #expect(hosts.gamma.leftovers == [])
+        try someone.succeed("vm", "define", someone.definition("new"), "--on", "alpha")
+        let history = try someone.succeed("history", "--output", "json").output
+        #expect(history.contains(#""command":"drain""#))
+        #expect(history.contains(#""command":"resume""#))
+    }
+
+    // Breaks when a plan changes something, when a drain begins without an answer, or when what
+    // is said of a guest that is not there is ignored.
+    @Test(.timeLimit(.minutes(1))) func plansAndQuestions() throws {
+        let hosts = try ThreeHosts()
+        let someone = hosts.someone
+        try hosts.start(["web1", "web2"])
+        for command in [["plan", "drain", "alpha"], ["drain", "alpha", "--dry-run"]] {
+            let plan = try someone.begin(command).finish()
+            #expect(plan.status == 0)
+            #expect(plan.lines.first == "alpha: 2 VMs, 2 move live", "\(plan)")
+            #expect(plan.lines.last == "alpha would be empty.")
+        }
+        let left = try someone.run("plan", "drain", "alpha", "--leave", "web2")
+        #expect(left.status == 3)
+        #expect(left.output.contains("stays, by its policy"))
+        let unasked = try someone.run("drain", "alpha")
+        unasked.expect(.usage, "--yes")
+        #expect(unasked.status == 2)
+        try someone.run("drain", "alpha", "--yes", "--leave", "web9").expect(.noVM, "web9")
+        try someone.run("drain", "alpha", "--yes", "--to", "alpha").expect(.sameHost)
+        try someone.run("drain", "delta", "--yes").expect(.noHost, "delta")
+        try someone.run("drain", "alpha", "--yes", "--priority", "web1").expect(.usage, "web1")
+        #expect(try hosts.running(on: hosts.alpha) == ["web1", "web2"])
+        #expect(unsafe access(hosts.alpha.root + "/host.xml", F_OK) != 0)
+    }
+
+    // Breaks when guests that cannot move, are to stay or are to stop are treated as others are, or
+    // when the host counts as empty all the same.
+    @Test(.timeLimit(.minutes(2))) func guestsThatDoNotMove() throws {
+        let hosts = try ThreeHosts()
+        let someone = hosts.someone
+        try hosts.start(["web1", "stay", "halt"])
+        let half = Memory.availableMebibytes / 2
+        try hosts.start(["big"], memory: half * 6 / 5)
+        for host in ["beta", "gamma"] {
+            try someone.succeed("host", "settings", host, "--memory-reserve", "\(half)MiB")
+        }
+        let run = try someone.run(
+            "drain", "alpha", "--yes", "--leave", "stay", "--stop", "halt", "--output", "json")
+        #expect(run.status == 13, "\(run)")
+        let result = try run.drainResult()
+        #expect(result.outcome == "not-empty")
+        #expect(!result.safeToPowerOff)
+        let outcomes = Dictionary(uniqueKeysWithValues: result.vms.map { ($0.name, $0) })
+        #expect(outcomes["web1"]?.outcome == "moved")
+        #expect(outcomes["big"]?.code == "E-NOTARGET")
+        #expect(outcomes["stay"]?.outcome == "left")
+        #expect(outcomes["halt"]?.outcome == "stopped")
+        #expect(try hosts.running(on: hosts.alpha) == ["big", "stay"])
+        try hosts.expectOnce(["big", "stay", "web1"])
+        let text = try someone.run("drain", "alpha", "--yes", "--stop", "big", "--stop", "stay")
+        #expect(text.status == 0, "\(text)")
+        #expect(text.output.contains("not running: big halt stay"))
+    }
+
+    // Breaks when the failure of one move stops or spoils the others.
+    @Test(.timeLimit(.minutes(2))) func oneFailureLeavesTheOthersAlone() throws {
+        let hosts = try ThreeHosts(strangers: ["alpha", "gamma"])
+        let someone = hosts.someone
+        try hosts.start(Self.guests)
+        let run = try someone.run("drain", "alpha", "--yes", "--output", "json")
+        #expect(run.status != 0)
+        let result = try run.drainResult()
+        #expect(!result.safeToPowerOff)
+        let moved = result.vms.filter { $0.outcome == "moved" }
+        #expect(!moved.isEmpty)
+        #expect(moved.allSatisfy { $0.destination == "beta" })
+        #expect(result.vms.filter { $0.outcome != "moved" }.allSatisfy { $0.code != nil })
+        try hosts.expectOnce(Self.guests)
+        try someone.succeed("drain", "alpha", "--yes", "--to", "beta")
+        #expect(try hosts.running(on: hosts.beta) == Self.guests.sorted())
+    }
+
+    // Breaks when more moves run at a time than a host allows, or a guest that waits does not say
+    // for what.
+    @Test(.timeLimit(.minutes(2))) func queue() throws {
+        let hosts = try ThreeHosts()
+        let someone = hosts.someone
+        try hosts.start(Self.guests)
+        try someone.succeed("host", "settings", "alpha", "--live-moves", "1")
+        let run = try someone.succeed(
+            "drain", "alpha", "--yes", "--output", "json", "--priority", "web3=high")
+        let events = run.lines
+        #expect(events.contains { $0.contains("slot out of alpha (1 of 1 moving)") }, "\(run)")
+        let begun = events.compactMap { line -> String? in
+            guard line.contains(#""phase":"connecting""#) else { return nil }
+            return Self.guests.first { line.contains("\"vm\":\"\($0)\"") }
+        }
+        #expect(begun.first == "web3")
+        #expect(begun.count == 4)
+        // One at a time: a move's result comes before the next move's first phase.
+        let order = events.filter {
+            $0.contains(#""phase":"connecting""#) || $0.contains(#""outcome":"moved","#)
+        }.map { $0.contains(#""event":"phase""#) }
+        #expect(order.prefix(8) == [true, false, true, false, true, false, true, false])
+    }
+
+    // Breaks when a drain whose controller was killed cannot be completed, or forgets who left.
+    @Test(.timeLimit(.minutes(2))) func killedController() throws {
+        let hosts = try ThreeHosts()
+        let someone = hosts.someone
+        try hosts.start(Self.guests, "fill=32MiB")
+        try someone.succeed("host", "settings", "alpha", "--live-moves", "1")
+        let drain = try someone.begin([
+            "drain", "alpha", "--yes", "--bandwidth", "20MiB/s", "--compression", "none",
+        ])
+        try expectSoon(within: .seconds(30)) { drain.errors.contains("(1 of 4)") }
+        drain.signal(SIGKILL)
+        _ = try drain.finish()
+        try expectSoon(within: .seconds(20)) {
+            !hosts.all.contains { $0.processes.contains { $0.contains(" serve ") } }
+        }
+        try someone.succeed("recover")
+        try hosts.expectOnce(Self.guests)
+        let again = try someone.succeed("drain", "alpha", "--yes")
+        #expect(again.lines.last?.contains("safe to power off") == true)
+        try hosts.expectOnce(Self.guests)
+        try someone.succeed("resume", "alpha", "--failback", "now", "--yes")
+        #expect(try hosts.running(on: hosts.alpha) == Self.guests.sorted())
+    }
+
+    // Breaks when an interruption gives up a move under way at once, or begins another.
+    @Test(.timeLimit(.minutes(2))) func interrupted() throws {
+        let hosts = try ThreeHosts()
+        let someone = hosts.someone
+        try hosts.start(Self.guests, "fill=32MiB")
+        try someone.succeed("host", "settings", "alpha", "--live-moves", "1")
+        let drain = try someone.begin([
+            "drain", "alpha", "--yes", "--bandwidth", "20MiB/s", "--compression", "none",
+        ])
+        try expectSoon(within: .seconds(30)) { drain.errors.contains("(1 of 4)") }
+        drain.signal(SIGINT)
+        let run = try drain.finish()
+        #expect(run.status == 8, "\(run)")
+        #expect(run.errors.contains("no further move begins"))
+        #expect(run.output.contains("not begun"))
+        #expect(!run.output.contains("safe to power off"))
+        try hosts.expectOnce(Self.guests)
+        #expect(try (2...3).contains(hosts.running(on: hosts.alpha).count))
+        try someone.succeed("resume", "alpha", "--failback", "now", "--yes")
+        #expect(try hosts.running(on: hosts.alpha) == Self.guests.sorted())
+    }
+}
+
+extension CommandResult {
+    /// What a drain says of itself in its last line.
+    func drainResult() throws -> DrainTests.Result {
+        let line = try #require(lines.last, "\(self)")
+        let last = CommandResult(
+            arguments: arguments, output: line, errors: errors, status: status)
+        return try #require(try last.decode(DrainTests.Result.self).first)
+    }
+}

@@ -1,3 +1,4 @@
+import LinuxSystem
 import MigrationModel
 import TestSupport
 import Testing
@@ -56,6 +57,10 @@ private let badInputs: [BadInput] = [
     .init("move - --to beta", 2, "no VM is named on standard input"),
     .init("move - --to beta", 2, "error[E-VMNAME]", input: "web1\n\u{1B}[2J\n"),
     .init("move web1 --to beta", 3, "error[E-NOHOST]: no host beta"),
+    .init("check web1", 2, "error[E-USAGE]"),
+    .init("check we!b --to beta", 2, "error[E-VMNAME]"),
+    .init("check web1 --to beta", 3, "error[E-NOHOST]: no host beta"),
+    .init("check alpha/web1 --to alpha", 3, "error[E-SAMEHOST]"),
     .init("move web1 --to al/pha", 2, "error[E-HOSTNAME]"),
     .init("host show beta", 3, "known: alpha"),
     .init("host check beta", 3, "error[E-NOHOST]"),
@@ -96,6 +101,7 @@ private let badInputs: [BadInput] = [
 
 private let helps: [[String]] =
     [["host"], ["vm"], ["check"], ["move"], ["status"], ["history"], []]
+    + [["plan"], ["plan", "drain"], ["drain"], ["resume"], ["completion"]]
     + ["add", "list", "show", "remove", "trust", "check", "settings"].map { ["host", $0] }
     + ["define", "start", "stop", "show", "console", "remove", "list"].map { ["vm", $0] }
 
@@ -124,6 +130,20 @@ struct ArgumentTests {
         #expect(run.status == bad.status, "\(run.errors)")
         #expect(run.errors.contains(bad.text), "\(run.errors)")
         #expect(!run.errors.contains("\u{1B}"), "control characters or colours in a file")
+    }
+
+    // Breaks when completions are none, or no script that their shell can read.
+    @Test("completions are scripts", arguments: ["bash", "zsh", "fish"])
+    func completions(_ shell: String) throws {
+        let run = try ProgramRun(["completion", shell], in: ScratchFolder())
+        #expect(run.status == 0)
+        for command in ["move", "drain", "resume"] { #expect(run.output.contains(command)) }
+        guard shell == "bash" else { return }
+        let folder = try ScratchFolder()
+        try folder.write(run.output, to: "completion.bash")
+        let check = try ChildProcess(
+            .init("/bin/bash", ["-n", folder.path("completion.bash")], environment: [:]))
+        #expect(check.wait() == 0)
     }
 
     // Breaks when a help text is an error, wraps at 80 columns, or has no example.

@@ -70,12 +70,14 @@ import WireProtocol
         let before = try hosts.alpha.nextBeat()
         let root = hosts.beta.root
         let thief = try LockThief(disk.path, for: longer) {
-            ProcessListing.commands(containing: root).contains { $0.contains("-incoming defer") }
+            ProcessListing.ids(containing: root, with: "-incoming defer").first
         }
         let move = try hosts.begin(from: hosts.alpha, to: hosts.beta)
         let error = #expect(throws: LivemigError.self) { try move.finish() }
         #expect(error?.code == .lock, "\(error as Any)")
-        #expect(error?.guest?.state == (longer == .zero ? .running : .paused))
+        // Where the image is free at once, whether the source's first attempt to take it back comes
+        // before or after that is not known.
+        if longer > .zero { #expect(error?.guest?.state == .paused) }
         #expect(try move.verdictOfDestination()?.code == .lock)
         #expect(try hosts.summary(on: hosts.alpha).right.word == "OWN")
         try thief.join()

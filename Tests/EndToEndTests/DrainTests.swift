@@ -80,6 +80,14 @@ import Testing
         try someone.run("drain", "alpha", "--yes", "--priority", "web1").expect(.usage, "web1")
         #expect(try hosts.running(on: hosts.alpha) == ["web1", "web2"])
         #expect(unsafe access(hosts.alpha.root + "/host.xml", F_OK) != 0)
+        let chosen = try someone.succeed("move", "web1", "--to", "any")
+        #expect(chosen.errors.contains("web1: to beta, ") && chosen.errors.contains("stars"))
+        #expect(try hosts.running(on: hosts.beta) == ["web1"])
+        try someone.succeed("host", "settings", "gamma", "--disable")
+        try someone.succeed("host", "settings", "beta", "--disable")
+        let nowhere = try someone.run("move", "web2", "--to", "any")
+        nowhere.expect(.noTarget, "beta", "gamma")
+        #expect(nowhere.status == 13)
     }
 
     // Breaks when guests that cannot move, are to stay or are to stop are treated as others are, or

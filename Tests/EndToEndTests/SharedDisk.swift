@@ -93,17 +93,21 @@ final class LockThief: Sendable {
     ///
     /// - Parameters:
     ///   - path: the image.
-    ///   - longer: how long it is kept after `isWanted` has said no.
-    ///   - isWanted: whether the image shall be kept still, asked again and again.
+    ///   - longer: how long it is kept after the process has ended.
+    ///   - process: the process until whose end the image is kept, asked for once it is taken.
     init(
-        _ path: String, for longer: Duration, while isWanted: @escaping @Sendable () -> Bool
+        _ path: String, for longer: Duration, while process: @escaping @Sendable () -> Int32?
     ) throws(LivemigError) {
         let number = try OwnedDescriptor.open(path, O_RDWR).release()
         thread = WorkerThread("lock thief") {
             let image = OwnedDescriptor(owning: number)
             try Self.lock(image.number, F_WRLCK, Self.setAndWait)
             try Self.lock(image.number, F_RDLCK, Self.set)
-            while isWanted() { usleep(200) }
+            if let id = process() {
+                // A process that has ended has no command line left, reaped or not.
+                // Without a pause: the source asks for the image as soon as it hears of the end.
+                while !ProcessFiles.text("/proc/\(id)/cmdline").isEmpty { sched_yield() }
+            }
             usleep(UInt32(longer.inNanoseconds / 1000))
         }
     }

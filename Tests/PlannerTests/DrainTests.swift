@@ -78,7 +78,7 @@ struct DrainTests {
         let plan = try DrainPlan(draining: [alpha.name], in: fleet)
         #expect(
             plan.steps.map(\.ending.description) == [
-                "cannot move: E-PERMISSION live migration is disabled on alpha; enable it there, "
+                "cannot move: E-DISABLED live migration is disabled on alpha; enable it there, "
                     + "or shut web1 down"
             ])
     }

@@ -165,7 +165,7 @@ struct MoveCommand: LivemigAction {
                     if let line = MoveJSON.line(event, vm: request.vm) {
                         context.console.result(line)
                     }
-                    guard case .note = event else { continue }
+                    guard event.isForPeople else { continue }
                 }
                 for line in text.lines(event, at: started.elapsed) {
                     switch line {
@@ -194,5 +194,15 @@ struct MoveCommand: LivemigAction {
             }
         }
         context.show(text: MoveText.result(outcome), json: ResultEvent(outcome))
+    }
+}
+
+extension MigrationEvent {
+    /// Whether somebody is to read it beside the JSON lines.
+    fileprivate var isForPeople: Bool {
+        switch self {
+        case .note, .planned: true
+        case .prepared, .phase, .round, .progress: false
+        }
     }
 }

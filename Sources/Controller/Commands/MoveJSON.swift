@@ -31,6 +31,7 @@ struct PlanEvent: Encodable {
     let memoryBytes: UInt64
     let memoryAvailableBytes: UInt64
     let epoch: UInt64
+    let warnings: [FindingDocument]?
 
     init(_ plan: MovePlan) {
         vm = plan.machine.name
@@ -40,6 +41,7 @@ struct PlanEvent: Encodable {
         memoryBytes = plan.machine.memory.bytes
         memoryAvailableBytes = plan.memoryAvailable.bytes
         epoch = plan.epoch.number
+        warnings = plan.warnings.isEmpty ? nil : plan.warnings.map(FindingDocument.init)
     }
 }
 

@@ -26,7 +26,7 @@ struct MoveText {
             source = plan.source.text
             destination = plan.destination.text
             width = max(source.count, destination.count) + 1
-            return []
+            return plan.warnings.map { .permanent(ReportText.warning($0)) }
         case .prepared: return []
         case .phase(let phase): return [.live(describe(phase))]
         case .round(let round):

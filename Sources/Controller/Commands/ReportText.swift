@@ -9,6 +9,15 @@ enum ReportText {
         return findings + [answer(report)]
     }
 
+    /// A warning of a move that is made all the same, on one line.
+    static func warning(_ finding: Finding) -> String {
+        let sides = [("source", finding.source), ("destination", finding.destination)]
+            .filter { !$0.1.isEmpty }.map { "\($0.0) \($0.1)" }
+        let parts = [finding.message, finding.place] + sides + [finding.fix]
+        let text = parts.filter { !$0.isEmpty }.joined(separator: "; ").onOneLine()
+        return "livemig: warning[\(finding.id)]: \(text)"
+    }
+
     private static func lines(_ finding: Finding, width: Int) -> [String] {
         let margin = String(repeating: " ", count: width + 2)
         var lines = [finding.id.padded(to: width + 2) + finding.message.onOneLine()]

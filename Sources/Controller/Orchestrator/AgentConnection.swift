@@ -167,11 +167,15 @@ extension LivemigError {
     /// The same error, with the host that said it among its places.
     public func named(_ host: HostName) -> LivemigError {
         var copy = self
-        if place.isEmpty {
-            copy.place = host.text
-        } else if !place.contains(host.text) {
-            copy.place = "\(host): \(place)"
-        }
+        copy.place = host.among(place)
         return copy
+    }
+}
+
+extension HostName {
+    /// A place, with this host in it.
+    func among(_ place: String) -> String {
+        if place.isEmpty { return text }
+        return place.contains(text) ? place : "\(text): \(place)"
     }
 }

@@ -1,6 +1,5 @@
 public import MigrationModel
 import Preflight
-import WireProtocol
 
 extension HostControl {
     /// Finds everything that stands in the way of a move, or should be known before; changes
@@ -11,9 +10,16 @@ extension HostControl {
     public func check(_ request: MoveRequest) async throws(LivemigError) -> CompatibilityReport {
         let survey = try await MoveSurvey.make(request, self)
         do {
-            let report = try await survey.report(on: request)
+            let machine = try survey.source.side.machine(request.vm.name)
+            let inspection = await MoveInspection.make(request, survey)
+            let rules = Preflight(
+                moving: machine, from: survey.source.side.preflight,
+                to: survey.destination.side.preflight, keepsPaused: request.policy.keepPaused)
+            let findings = try inspection.findings(request.policy.path, beside: rules.findings)
             await survey.close()
-            return report
+            return CompatibilityReport(
+                vm: machine.name, source: inspection.source.name,
+                destination: inspection.destination.name, findings: findings)
         } catch {
             await survey.close()
             throw error
@@ -21,58 +27,59 @@ extension HostControl {
     }
 }
 
+extension MoveInspection {
+    /// Everything that rules, policies and hosts have found.
+    ///
+    /// - Parameters:
+    ///   - path: how page data goes.
+    ///   - rules: what a comparison of the hosts says.
+    /// - Throws: why a host could not be asked.
+    func findings(
+        _ path: MigrationPolicy.Path, beside rules: [Finding]
+    ) throws(LivemigError) -> [Finding] {
+        let (outgoing, incoming) = (try stated(source.findings), try stated(destination.findings))
+        // The destination knows its reserve and what it has promised, besides what is free.
+        let isFull = incoming.contains { $0.kind == .error(.memory) }
+        let others = rules.filter { !isFull || !$0.isAboutMemory }
+        return try others + policies(path) + stated(definition.map { _ in [] })
+            + joined(outgoing, incoming)
+    }
+
+    private func policies(_ path: MigrationPolicy.Path) throws(LivemigError) -> [Finding] {
+        if case .success(let settings) = source.settings,
+            case .success(let others) = destination.settings
+        {
+            return MoveTerms.findings(
+                path, from: source.route(settings), to: destination.route(others))
+        }
+        return try stated(source.settings.map { _ in [] })
+            + stated(destination.settings.map { _ in [] })
+    }
+
+    /// A refusal is a finding; whoever could not be asked has not been checked.
+    private func stated(
+        _ findings: Result<[Finding], LivemigError>
+    ) throws(LivemigError) -> [Finding] {
+        do {
+            return try findings.get()
+        } catch {
+            guard error.code.exitCode == .refused else { throw error }
+            return [Finding(error)]
+        }
+    }
+}
+
+extension Finding {
+    fileprivate var isAboutMemory: Bool {
+        kind == .error(.memory) || kind == .warning(.memory)
+    }
+}
+
 extension MoveSurvey {
-    /// What the rules find, and what each host finds for itself.
-    func report(on request: MoveRequest) async throws(LivemigError) -> CompatibilityReport {
-        let (from, to) = (source.side, destination.side)
-        let machine = try from.machine(request.vm.name)
-        let rules = Preflight(
-            moving: machine, from: from.preflight, to: to.preflight,
-            keepsPaused: request.policy.keepPaused)
-        async let outgoing = source.agent.findings(
-            InspectOutgoing(
-                name: request.vm.name, peer: to.host.name, path: request.policy.path,
-                keys: from.host.authorizedKeys))
-        let definition = try await source.agent.show(request.vm.name).definition
-        let incoming = await destination.agent.findings(
-            InspectIncoming(
-                definition: definition, source: from.host.name,
-                isRunning: machine.state == .running, path: request.policy.path,
-                keys: to.host.authorizedKeys))
-        return CompatibilityReport(
-            vm: machine.name, source: from.host.name, destination: to.host.name,
-            findings: Self.joined(rules.findings, try await outgoing.get(), try incoming.get()))
-    }
-
-    /// Both hosts look at the definition: what they agree on is said once.
-    private static func joined(_ parts: [Finding]...) -> [Finding] {
-        var seen: Set<Finding> = []
-        return parts.joined().filter { seen.insert($0).inserted }
-    }
-
     /// Ends both conversations.
     func close(grace: Duration = AgentConnection.closingLimit) async {
         async let source: Void = source.agent.close(grace: grace)
         async let destination: Void = destination.agent.close(grace: grace)
         _ = await (source, destination)
-    }
-}
-
-extension AgentConnection {
-    /// Asks a host what it finds, naming the host in what is about no other place.
-    fileprivate func findings(
-        _ question: some WireMessage
-    ) async -> Result<[Finding], LivemigError> {
-        do throws(LivemigError) {
-            let answer = try await request(question, for: Inspection.self)
-            return .success(
-                answer.findings.map { finding in
-                    var finding = finding
-                    if finding.place.isEmpty { finding.place = host.name.text }
-                    return finding
-                })
-        } catch {
-            return .failure(error)
-        }
     }
 }

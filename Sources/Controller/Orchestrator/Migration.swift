@@ -133,17 +133,21 @@ public final class Migration: Sendable {
         do {
             CrashPoint.reach(.controllerSurveyed)
             note(survey)
-            let plan = try MovePlan(
+            var plan = try MovePlan(
                 moving: request.vm.name, from: survey.source.side, to: survey.destination.side,
                 policy: request.policy)
-            let terms = try await MoveTerms.agree(on: request, survey)
+            let inspection = await MoveInspection.make(request, survey)
+            let terms = try inspection.terms(request, survey)
+            plan.warnings += try inspection.admit(isDryRun: request.isDryRun)
             show.yield(.planned(plan))
             let secret = Secret(UInt64.random(in: .min ... .max))
+            let preparation = MovePreparation(
+                survey: survey, vm: request.vm.name, definition: try inspection.definition.get(),
+                secret: secret)
             let attempt =
                 request.isDryRun
                 ? Attempt(migration: .random(), epoch: plan.epoch)
-                : try await MovePreparation(survey: survey, vm: request.vm.name, secret: secret)
-                    .run(from: plan.epoch)
+                : try await preparation.run(from: plan.epoch)
             if !request.isDryRun { show.yield(.prepared(attempt)) }
             return Prepared(
                 survey: survey, plan: plan, terms: terms, attempt: attempt, secret: secret)

@@ -16,7 +16,7 @@ public struct MovePlan: Hashable, Sendable {
     /// How the move behaves.
     public let policy: MigrationPolicy
     /// What should be known before.
-    public let warnings: [Finding]
+    public internal(set) var warnings: [Finding]
 }
 
 /// One side of a move before it starts.

@@ -5,6 +5,8 @@ import WireProtocol
 struct MovePreparation {
     let survey: MoveSurvey
     let vm: VMName
+    /// The XML document, as the source has it.
+    let definition: String
     let secret: Secret<UInt64>
 
     /// How many epochs may be used up on the destination alone.
@@ -17,11 +19,10 @@ struct MovePreparation {
     /// - Returns: the attempt that the destination is ready for.
     /// - Throws: the destination's reason to refuse, or the source's.
     func run(from first: Epoch) async throws(LivemigError) -> Attempt {
-        let definition = try await survey.source.agent.show(vm).definition
         var attempt = Attempt(migration: .random(), epoch: first)
         for _ in 0..<Self.epochLimit {
             do throws(LivemigError) {
-                try await prepare(attempt, definition)
+                try await prepare(attempt)
                 return attempt
             } catch {
                 guard error.code == .migrationID, let next = attempt.epoch.next else { throw error }
@@ -34,9 +35,7 @@ struct MovePreparation {
             at: survey.destination.side.host.name.text, fix: "move again")
     }
 
-    private func prepare(
-        _ attempt: Attempt, _ definition: String
-    ) async throws(LivemigError) {
+    private func prepare(_ attempt: Attempt) async throws(LivemigError) {
         let message = PrepareIncoming(
             attempt: attempt, definition: definition, secret: secret.exposed,
             source: survey.source.side.host.name)

@@ -8,25 +8,6 @@ struct MoveTerms: Sendable {
     /// Where the source finds the destination.
     let peer: StartOutgoing.Peer
 
-    /// Asks both hosts.
-    /// - Throws: as `init`, and a host's error about its own policy.
-    static func agree(
-        on request: MoveRequest, _ survey: MoveSurvey
-    ) async throws(LivemigError) -> MoveTerms {
-        try MoveTerms(
-            request, from: side(survey.source, try await survey.source.agent.settings()),
-            to: side(survey.destination, try await survey.destination.agent.settings()),
-            peer: StartOutgoing.Peer(survey.destination.side.host))
-    }
-
-    private static func side(
-        _ reached: MoveSurvey.Reached, _ settings: HostSettings
-    ) -> LaneRoute.Side {
-        let host = reached.side.host
-        return LaneRoute.Side(
-            name: host.name, networks: host.migrationNetworks, settings: settings)
-    }
-
     /// Refuses what one of the hosts would refuse, before either has changed anything.
     ///
     /// - Parameters:
@@ -34,39 +15,96 @@ struct MoveTerms: Sendable {
     ///   - source: where the VM is.
     ///   - destination: where it goes.
     ///   - peer: the destination as the inventory has it.
-    /// - Throws: `E-DISABLED`, `E-PEER`, `E-BUSY`, `E-NET`.
+    /// - Throws: `E-DISABLED`, `E-PEER`, `E-CORDONED`, `E-BUSY`, `E-NET`.
     init(
         _ request: MoveRequest, from source: LaneRoute.Side, to destination: LaneRoute.Side,
         peer: StartOutgoing.Peer
     ) throws(LivemigError) {
-        let policies = (source.settings.policy, destination.settings.policy)
-        try policies.0.admit(peer: destination.name.text, at: source.name.text)
-        try policies.1.admit(peer: source.name.text, at: destination.name.text)
-        try Self.checkLimit(source.settings.outgoing, policies.0, "away from", source.name)
-        try Self.checkLimit(destination.settings.incoming, policies.1, "to", destination.name)
+        try Self.admit(destination.name, at: source)
+        try Self.admit(source.name, at: destination)
+        try Self.admitGuests(to: destination)
+        try Self.checkLimit(leaving: source)
+        try Self.checkLimit(comingTo: destination)
         var policy = request.policy
-        if request.takesCompressionOfHost { policy.compression = policies.0.compression }
-        var peer = peer
-        switch policy.path {
-        case .direct:
-            let address = try LaneRoute.address(from: source, to: destination)
-            peer.address = address?.description ?? peer.address
-        case .relay:
-            // The connections of this machine go where the inventory says.
-            try policies.0.admit(address: nil, at: source.name.text)
-            try policies.1.admit(address: nil, at: destination.name.text)
+        if request.takesCompressionOfHost {
+            policy.compression = source.settings.policy.compression
         }
+        var peer = peer
+        let address = try Self.address(policy.path, from: source, to: destination)
+        peer.address = address?.description ?? peer.address
         self.policy = policy
         self.peer = peer
     }
 
-    private static func checkLimit(
-        _ count: Int, _ policy: HostPolicy, _ way: String, _ host: HostName
+    /// Everything that the policies say against a move, where `init` stops at the first.
+    ///
+    /// That a host has as many moves under way as it allows is a warning: it passes.
+    /// - Parameters:
+    ///   - path: how page data goes.
+    ///   - source: where the VM is.
+    ///   - destination: where it goes.
+    static func findings(
+        _ path: MigrationPolicy.Path, from source: LaneRoute.Side, to destination: LaneRoute.Side
+    ) -> [Finding] {
+        var findings: [Finding] = []
+        findings.note { () throws(LivemigError) in try admit(destination.name, at: source) }
+        findings.note { () throws(LivemigError) in try admit(source.name, at: destination) }
+        findings.note { () throws(LivemigError) in try admitGuests(to: destination) }
+        findings.note { () throws(LivemigError) in
+            _ = try address(path, from: source, to: destination)
+        }
+        var limits: [Finding] = []
+        limits.note { () throws(LivemigError) in try checkLimit(leaving: source) }
+        limits.note { () throws(LivemigError) in try checkLimit(comingTo: destination) }
+        return findings
+            + limits.map { finding in
+                var finding = finding
+                finding.kind = .warning(.slots)
+                return finding
+            }
+    }
+
+    private static func admit(
+        _ peer: HostName, at side: LaneRoute.Side
     ) throws(LivemigError) {
-        guard count >= policy.liveMoves else { return }
+        try side.settings.policy.admit(peer: peer.text, at: side.name.text)
+    }
+
+    private static func admitGuests(to side: LaneRoute.Side) throws(LivemigError) {
+        try side.settings.policy.maintenance.admit(at: side.name.text)
+    }
+
+    /// Where lanes go, if not where the inventory says.
+    private static func address(
+        _ path: MigrationPolicy.Path, from source: LaneRoute.Side, to destination: LaneRoute.Side
+    ) throws(LivemigError) -> IPAddress? {
+        switch path {
+        case .direct: return try LaneRoute.address(from: source, to: destination)
+        case .relay:
+            // The connections of this machine go where the inventory says.
+            try source.settings.policy.admit(address: nil, at: source.name.text)
+            try destination.settings.policy.admit(address: nil, at: destination.name.text)
+            return nil
+        }
+    }
+
+    private static func checkLimit(leaving side: LaneRoute.Side) throws(LivemigError) {
+        try checkLimit(side.settings.outgoing, side, "away from")
+    }
+
+    private static func checkLimit(comingTo side: LaneRoute.Side) throws(LivemigError) {
+        try checkLimit(side.settings.incoming, side, "to")
+    }
+
+    private static func checkLimit(
+        _ count: Int, _ side: LaneRoute.Side, _ way: String
+    ) throws(LivemigError) {
+        let most = side.settings.policy.liveMoves
+        guard count >= most else { return }
         throw LivemigError(
-            .busy, "\(count) of \(policy.liveMoves) live moves \(way) \(host) are under way",
-            at: host.text, fix: "wait for an end, or raise --live-moves of livemig host settings")
+            .busy, "\(count) of \(most) live moves \(way) \(side.name) are under way",
+            at: side.name.text,
+            fix: "wait for an end, or raise --live-moves of livemig host settings")
     }
 }
 

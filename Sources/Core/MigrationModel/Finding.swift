@@ -4,7 +4,7 @@ public struct Finding: Hashable, Sendable {
     public enum Kind: Hashable, Sendable {
         /// The move would be refused, or fail, with this error.
         case error(ErrorCode)
-        /// The move would be made all the same.
+        /// The move would be made all the same, or after a while.
         case warning(Warning)
     }
 
@@ -18,6 +18,8 @@ public struct Finding: Hashable, Sendable {
         case fence = "W-FENCE"
         /// The destination would have little memory left.
         case memory = "W-MEMORY"
+        /// A host has as many moves under way as it allows.
+        case slots = "W-SLOTS"
         /// The guest could not be moved back.
         case trust = "W-TRUST"
         /// The hosts run different versions.
@@ -106,4 +108,15 @@ public struct CompatibilityReport: Hashable, Sendable {
     public var errors: [LivemigError] { findings.compactMap(\.error) }
     /// Whether the VM could be moved.
     public var isCompatible: Bool { errors.isEmpty }
+}
+
+extension [Finding] {
+    /// Runs a check; its error is a finding.
+    public mutating func note(_ check: () throws(LivemigError) -> Void) {
+        do {
+            try check()
+        } catch {
+            append(Finding(error))
+        }
+    }
 }

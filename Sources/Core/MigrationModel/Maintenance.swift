@@ -55,10 +55,10 @@ public struct Maintenance: Hashable, Sendable {
 
     /// Insists that guests may land here.
     /// - Throws: `E-CORDONED`.
-    public func admit(_ name: VMName, at place: String) throws(LivemigError) {
+    public func admit(at place: String) throws(LivemigError) {
         guard isCordoned else { return }
         throw LivemigError(
-            .cordoned, "this host takes no guests until it is resumed, nor VM \(name)", at: place,
+            .cordoned, "this host was drained and takes no guests", at: place,
             fix: "livemig resume opens it again")
     }
 }

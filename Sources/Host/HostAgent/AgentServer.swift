@@ -133,7 +133,7 @@ public final class AgentServer {
             throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
         }
         if try takeOver(name) { return try show(name) }
-        try environment.root.admit(name)
+        try environment.root.admitGuests()
         // A copy that was to be removed has taken the definition with it.
         _ = try store.definition(of: name)
         try store.write(

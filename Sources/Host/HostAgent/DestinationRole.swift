@@ -40,8 +40,7 @@ struct DestinationRole: Sendable {
             for: MoveSlots.Guest(definition.name, memory: definition.memory))
         defer { slot.end() }
         // Read again now that the slot is taken: whoever closes the host looks at the slots next.
-        try environment.root.policy.load().maintenance
-            .admit(definition.name, at: environment.root.path)
+        try environment.root.policy.load().maintenance.admit(at: environment.root.path)
         try MemoryAdmission(root: environment.root, policy: policy)
             .check(definition, beside: others)
         try DestinationRules.check(definition)

@@ -74,8 +74,8 @@ public struct HostRoot: Hashable, Sendable {
     ///
     /// A policy that cannot be read, which refuses moves, is no reason to keep a guest from running.
     /// - Throws: `E-CORDONED`.
-    func admit(_ name: VMName) throws(LivemigError) {
-        try (try? policy.load())?.maintenance.admit(name, at: path)
+    func admitGuests() throws(LivemigError) {
+        try (try? policy.load())?.maintenance.admit(at: path)
     }
 
     /// The folder with a file for each move under way.

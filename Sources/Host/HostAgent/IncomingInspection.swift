@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import HostPolicies
 import LinuxSystem
 import MigrationModel
 import VMDefinitions
@@ -20,14 +21,11 @@ struct IncomingInspection: Sendable {
         findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
         findings.note { () throws(LivemigError) in try requireTrust() }
         findings += DestinationRules.findings(definition)
-        findings.note { () throws(LivemigError) in try environment.requireHypervisor(of: definition)
+        findings.note { () throws(LivemigError) in
+            try environment.requireHypervisor(of: definition)
         }
-        for file in definition.bootFiles where unsafe access(file, R_OK) != 0 {
-            findings.append(
-                Finding(
-                    .error(.file), "a file to boot from is not there", at: file,
-                    fix: "both hosts must have it under the same path"))
-        }
+        findings += definition.bootFiles.compactMap(Self.missing)
+        findings.note { () throws(LivemigError) in try requireMemory(for: definition) }
         if request.isRunning { findings += definition.disks.compactMap(Self.unfenced) }
         return findings
     }
@@ -42,13 +40,30 @@ struct IncomingInspection: Sendable {
             fix: "run livemig host trust for the two hosts")
     }
 
+    /// What QEMU would end with, and in its words.
+    private static func missing(_ file: VMDefinition.BootFile) -> Finding? {
+        guard unsafe access(file.path, R_OK) != 0 else { return nil }
+        return Finding(
+            .error(.destinationQEMU), "could not open \(file.kind) file", at: file.path,
+            fix: "both hosts must have it under the same path")
+    }
+
+    /// There must be room beside the reserve and the guests on their way here; a policy that cannot
+    /// be read is an error of its own, when the settings are asked for.
+    private func requireMemory(for definition: VMDefinition) throws(LivemigError) {
+        guard let policy = try? environment.root.policy.load() else { return }
+        try MemoryAdmission(root: environment.root, policy: policy)
+            .check(definition, beside: try MoveSlots(root: environment.root).guests(.incoming))
+    }
+
     /// A disk that the running guest has locked, and whose lock is not seen here.
     ///
     /// QEMU locks bytes from 100 on of an image that it may write to (block/file-posix.c). A host
     /// that does not see the lock is not kept from writing beside the guest by its own QEMU; or it
     /// sees another file.
     private static func unfenced(_ disk: VMDefinition.Disk) -> Finding? {
-        guard !disk.readOnly, let file = try? OwnedDescriptor.open(disk.path, O_RDWR),
+        guard !disk.readOnly, let path = target(of: disk.path),
+            let file = try? OwnedDescriptor.open(path, O_RDWR),
             clinux_is_locked(file.number, lockStart, lockLength) == 0
         else { return nil }
         return Finding(
@@ -58,13 +73,26 @@ struct IncomingInspection: Sendable {
             fix: "see that both hosts mount one file system, with locks across hosts")
     }
 
+    /// The image itself, as QEMU follows links.
+    private static func target(of path: String) -> String? {
+        guard let resolved = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
+    }
+
     private static let lockStart: Int64 = 100
     private static let lockLength: Int64 = 200
 }
 
 extension VMDefinition {
-    /// The files that the guest boots from, besides its disks.
-    fileprivate var bootFiles: [String] {
-        [boot.kernel, boot.initrd, boot.loader].compactMap(\.self)
+    /// A file that the guest boots from, besides its disks.
+    fileprivate struct BootFile {
+        let kind: String
+        let path: String
+    }
+
+    fileprivate var bootFiles: [BootFile] {
+        [("kernel", boot.kernel), ("initrd", boot.initrd), ("firmware", boot.loader)]
+            .compactMap { kind, path in path.map { BootFile(kind: kind, path: $0) } }
     }
 }

@@ -79,7 +79,7 @@ struct MachineStore: Sendable {
     func define(_ document: String) throws(LivemigError) -> VMName {
         let definition = try VMDefinitionDocument.decode(
             bytes: Array(document.utf8), name: "definition", generatedUUID: .random())
-        try root.admit(definition.name)
+        try root.admitGuests()
         let folder = root.machine(definition.name)
         guard unsafe access(folder.definition, F_OK) != 0 else {
             throw LivemigError(

@@ -10,18 +10,16 @@ struct OutgoingInspection: Sendable {
     let request: InspectOutgoing
 
     /// Looks at everything, and gathers what it finds.
-    /// - Throws: `E-NOVM` when the VM is not here.
+    /// - Throws: `E-NOVM` when the VM is not here; the hypervisor's error when it does not answer.
     func findings() throws(LivemigError) -> [Finding] {
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
         var findings: [Finding] = []
         findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
         if request.path == .direct { findings += trust() }
-        findings.note { () throws(LivemigError) in
-            for reason in try blockers() {
-                throw LivemigError(
-                    .device, "the hypervisor refuses to save the guest: \(reason.escaped())",
-                    at: "VM \(request.name)", fix: "remove the device from the guest")
-            }
+        findings += try blockers().map { reason in
+            Finding(
+                .error(.device), "the hypervisor refuses to save the guest: \(reason.escaped())",
+                at: "VM \(request.name)", fix: "remove the device from the guest")
         }
         return findings
     }
@@ -48,16 +46,5 @@ struct OutgoingInspection: Sendable {
         let socket = environment.root.machine(request.name).guardianSocket
         guard let guardian = try? GuardianClient(connecting: socket) else { return [] }
         return try guardian.request(GuardianInspect(), for: GuardianInspection.self).blockers
-    }
-}
-
-extension [Finding] {
-    /// Runs a check; its error is a finding.
-    mutating func note(_ check: () throws(LivemigError) -> Void) {
-        do {
-            try check()
-        } catch {
-            append(Finding(error))
-        }
     }
 }

@@ -50,6 +50,7 @@ struct PeerKeys: Sendable {
         ])
         let mark = mark(of: request.peer)
         let line = "restrict,command=\"\(command.text)\" \(words[0]) \(words[1]) \(mark)"
+        if request.file == nil { try makeFolder(try Self.defaultFolder()) }
         try replaceLine(marked: mark, with: line, in: try file(request.file))
     }
 
@@ -75,14 +76,20 @@ struct PeerKeys: Sendable {
             }
             return requested
         }
+        return try Self.defaultFolder() + "/authorized_keys"
+    }
+
+    private static func defaultFolder() throws(LivemigError) -> String {
         guard let user = unsafe getpwuid(geteuid()), let home = unsafe user.pointee.pw_dir else {
             throw LivemigError(.file, "user \(geteuid()) has no home folder")
         }
-        let folder = unsafe String(cString: home) + "/.ssh"
+        return unsafe String(cString: home) + "/.ssh"
+    }
+
+    private func makeFolder(_ folder: String) throws(LivemigError) {
         if unsafe mkdir(folder, 0o700) != 0, errno != EEXIST {
             throw SystemCall.failure("mkdir", Errno(rawValue: errno), at: folder)
         }
-        return folder + "/authorized_keys"
     }
 
     /// Rewrites the file under a lock, by a new file that takes its place.

@@ -1,0 +1,145 @@
+import MigrationModel
+import WireProtocol
+
+/// What both hosts say for themselves before a move: their settings, the definition, and what each
+/// finds; nothing is changed.
+struct MoveInspection: Sendable {
+    /// A host's answers.
+    struct Side: Sendable {
+        let name: HostName
+        let networks: [MigrationNetwork]
+        let settings: Result<HostSettings, LivemigError>
+        let findings: Result<[Finding], LivemigError>
+
+        /// The host as the choice of a route sees it.
+        func route(_ settings: HostSettings) -> LaneRoute.Side {
+            LaneRoute.Side(name: name, networks: networks, settings: settings)
+        }
+    }
+
+    let source: Side
+    let destination: Side
+    /// The XML document, as the source has it.
+    let definition: Result<String, LivemigError>
+
+    /// Asks both hosts at once, each one thing after the other.
+    ///
+    /// - Parameters:
+    ///   - request: the move.
+    ///   - survey: the hosts.
+    static func make(_ request: MoveRequest, _ survey: MoveSurvey) async -> MoveInspection {
+        let (source, destination) = (survey.source, survey.destination)
+        async let theirs = destination.settings()
+        // The destination looks at the definition, so that it is asked for first.
+        let shown = await source.definition(of: request.vm.name)
+        let theirSettings = await theirs
+        async let incoming = destination.incoming(shown, from: survey, request)
+        let settings = await source.settings()
+        let outgoing = await source.findings(
+            InspectOutgoing(
+                name: request.vm.name, peer: destination.side.host.name,
+                path: request.policy.path, keys: source.side.host.authorizedKeys))
+        return MoveInspection(
+            source: source.answers(settings, outgoing),
+            destination: destination.answers(theirSettings, await incoming), definition: shown)
+    }
+
+    /// What both policies make of the move.
+    /// - Throws: as `MoveTerms.init`, and a host's error about its own policy.
+    func terms(
+        _ request: MoveRequest, _ survey: MoveSurvey
+    ) throws(LivemigError) -> MoveTerms {
+        try MoveTerms(
+            request, from: source.route(try source.settings.get()),
+            to: destination.route(try destination.settings.get()),
+            peer: StartOutgoing.Peer(survey.destination.side.host))
+    }
+
+    /// Refuses what a host has found to stand in the way.
+    ///
+    /// Before a move that is made, a key that is not found is left to sshd, which may know keys from
+    /// elsewhere than the file that was looked at: it is asked anyway.
+    /// - Parameter isDryRun: whether nothing follows that would find it out.
+    /// - Returns: the warnings.
+    /// - Throws: the first error, or why a host could not be asked.
+    func admit(isDryRun: Bool) throws(LivemigError) -> [Finding] {
+        let findings = joined(try source.findings.get(), try destination.findings.get())
+        for case let error? in findings.map(\.error)
+        where isDryRun || error.code != .authentication {
+            throw error
+        }
+        return findings.filter { $0.error == nil }
+    }
+
+    /// What the hosts have found, each thing once, saying which host has found it.
+    ///
+    /// - Parameters:
+    ///   - outgoing: what the source says.
+    ///   - incoming: what the destination says.
+    func joined(_ outgoing: [Finding], _ incoming: [Finding]) -> [Finding] {
+        // Both look at the definition.
+        let others = incoming.filter { !outgoing.contains($0) }
+        return outgoing.map { named($0, source.name) } + others.map { named($0, destination.name) }
+    }
+
+    /// What only somebody who knows both hosts' names can say.
+    private func named(_ finding: Finding, _ host: HostName) -> Finding {
+        var finding = finding
+        finding.place = host.among(finding.place)
+        if finding.kind == .error(.authentication) || finding.kind == .warning(.trust) {
+            finding.fix = "run livemig host trust \(source.name) \(destination.name)"
+        }
+        return finding
+    }
+}
+
+extension MoveSurvey.Reached {
+    fileprivate func settings() async -> Result<HostSettings, LivemigError> {
+        do throws(LivemigError) {
+            return .success(try await agent.settings())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    fileprivate func definition(of name: VMName) async -> Result<String, LivemigError> {
+        do throws(LivemigError) {
+            return .success(try await agent.show(name).definition)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    fileprivate func findings(
+        _ question: some WireMessage
+    ) async -> Result<[Finding], LivemigError> {
+        do throws(LivemigError) {
+            return .success(try await agent.request(question, for: Inspection.self).findings)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Without a definition there is nothing to ask.
+    fileprivate func incoming(
+        _ definition: Result<String, LivemigError>, from survey: MoveSurvey, _ request: MoveRequest
+    ) async -> Result<[Finding], LivemigError> {
+        guard case .success(let definition) = definition else { return .success([]) }
+        let source = survey.source.side
+        let isRunning = source.machines.contains {
+            $0.name == request.vm.name.text && $0.state == .running
+        }
+        return await findings(
+            InspectIncoming(
+                definition: definition, source: source.host.name, isRunning: isRunning,
+                path: request.policy.path, keys: side.host.authorizedKeys))
+    }
+
+    fileprivate func answers(
+        _ settings: Result<HostSettings, LivemigError>, _ findings: Result<[Finding], LivemigError>
+    ) -> MoveInspection.Side {
+        MoveInspection.Side(
+            name: side.host.name, networks: side.host.migrationNetworks, settings: settings,
+            findings: findings)
+    }
+}

@@ -111,9 +111,13 @@ struct HostSettingsTests {
                 "other networks  allowed",
                 "addresses       none that peers can use",
                 "peers           all that are trusted",
+                "guests          welcome",
             ])
         settings.policy = try Self.settled()
         settings.memoryReserve = .mebibytes(4096)
+        try settings.policy.maintenance.cordon(sending: [
+            Maintenance.Guest(name: try VMName("web1"), uuid: VMUUID(.zero))
+        ])
         settings.incoming = 1
         settings.promised = .mebibytes(64)
         settings.addresses = ["10.77.0.1", "fd00::1"].compactMap { IPAddress($0) }
@@ -130,12 +134,14 @@ struct HostSettingsTests {
                 "other networks     refused",
                 "addresses          10.77.0.1 fd00::1",
                 "peer               beta",
+                "guests             refused until livemig resume, 1 left when it was drained",
             ])
         let json = JSONText.line(HostSettingsDocument(try HostName("alpha"), settings))
         #expect(
             json
                 == #"{"addresses":["10.77.0.1","fd00::1"],"any_network":false,"compression":"lz4","#
-                + #""hypervisor_user":"livemig-qemu","incoming":1,"live_migration_enabled":false,"live_moves":4,"#
+                + #""cordoned":true,"drained_guests":["web1"],"hypervisor_user":"livemig-qemu","#
+                + #""incoming":1,"live_migration_enabled":false,"live_moves":4,"#
                 + #""memory_promised_bytes":67108864,"memory_reserve_bytes":4294967296,"#
                 + #""memory_reserve_is_default":false,"#
                 + #""migration_networks":[{"priority":2,"subnet":"10.77.0.0/24"}],"#

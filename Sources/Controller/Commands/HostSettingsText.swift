@@ -31,7 +31,14 @@ enum HostSettingsText {
         rows +=
             policy.peers.isEmpty
             ? [["peers", "all that are trusted"]] : policy.peers.map { ["peer", $0.text] }
+        rows.append(["guests", guests(policy.maintenance)])
         return TextTable.lines(rows)
+    }
+
+    private static func guests(_ maintenance: Maintenance) -> String {
+        let count = maintenance.guests.count
+        let away = count == 0 ? "" : ", \(count) left when it was drained"
+        return (maintenance.isCordoned ? "refused until livemig resume" : "welcome") + away
     }
 }
 
@@ -52,6 +59,8 @@ struct HostSettingsDocument: Encodable {
     let addresses: [String]
     let peers: [String]
     let hypervisorUser: String?
+    let cordoned: Bool
+    let drainedGuests: [String]
 
     init(_ host: HostName, _ settings: HostSettings) {
         let policy = settings.policy
@@ -70,5 +79,7 @@ struct HostSettingsDocument: Encodable {
         addresses = settings.addresses.map(\.description)
         peers = policy.peers.map(\.text)
         hypervisorUser = policy.hypervisorUser
+        cordoned = policy.maintenance.isCordoned
+        drainedGuests = policy.maintenance.guests.map(\.name.text)
     }
 }

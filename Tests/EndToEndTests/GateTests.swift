@@ -65,6 +65,39 @@ import WireProtocol
 
     // Breaks when a lane gets further without knowing a migration that is under way.
     @Test(.timeLimit(.minutes(1))) func lanesNameAMigration() throws {
+        let attempt = Attempt(migration: .random(), epoch: Epoch(1))
+        let hello = LaneHello(attempt: attempt, uuid: .random(), lane: 1, lanes: 1)
+        try withLane { channel in
+            try channel.send(hello)
+            #expect(try Self.refusal(&channel).code == .migrationID)
+        }
+    }
+
+    // Breaks when a connection that is opened to be measured takes anything but batches and
+    // probes, or tells wrongly how much came.
+    @Test(.timeLimit(.minutes(1))) func lanesAreMeasured() throws {
+        try withLane { channel in
+            try channel.send(LaneProbe(number: 7))
+            let first = try #require(try channel.receive())
+            #expect(try first.decode(LaneProbed.self) == LaneProbed(number: 7, bytes: 0))
+            for _ in 0..<2 {
+                var frame = [UInt8](repeating: 0xAB, count: FrameHeader.size + 1000)
+                var span = frame.mutableSpan
+                var bytes = unsafe span.mutableBytes
+                try channel.send(frame: &bytes, type: .batch)
+            }
+            try channel.send(LaneProbe(number: 8))
+            let second = try #require(try channel.receive())
+            #expect(try second.decode(LaneProbed.self) == LaneProbed(number: 8, bytes: 2000))
+            try channel.send(RoundEnd(round: 0, batches: 0))
+            #expect(try Self.refusal(&channel).code == .wire)
+        }
+    }
+
+    private typealias Lane = FrameChannel<DescriptorChannel>
+
+    /// Runs a lane of its own on a host, as sshd does, after the greetings.
+    private func withLane(_ body: (inout Lane) throws -> Void) throws {
         let host = try TestHost("alpha")
         let (mine, theirs) = try UnixSocket.pair(.stream).release()
         let far = OwnedDescriptor(owning: theirs)
@@ -81,11 +114,12 @@ import WireProtocol
         defer { lane.end(grace: .zero) }
         try channel.sendBanner(.agent)
         _ = try channel.receiveBanner()
-        let attempt = Attempt(migration: .random(), epoch: Epoch(1))
-        try channel.send(LaneHello(attempt: attempt, uuid: .random(), lane: 1, lanes: 1))
+        try body(&channel)
+    }
+
+    private static func refusal(_ channel: inout Lane) throws -> LivemigError {
         let answer = try #require(try channel.receive())
-        #expect(answer.type == .failure)
-        #expect(try answer.decode(FailureMessage.self).error.code == .migrationID)
+        return try answer.decode(FailureMessage.self).error
     }
 
     // Breaks when a peer's key forwards ports or gets a terminal.

@@ -49,6 +49,17 @@ import Testing
                 other.insert(run)
                 bitmap.formUnion(other)
                 model.formUnion(run)
+            case 4:
+                var other = PageBitmap(pageCount: pageCount)
+                let run = Self.run(below: pageCount, &random)
+                other.insert(run)
+                bitmap.subtract(other)
+                model.subtract(run)
+                let members = model.sorted()
+                let count = Int.random(in: 0...members.count, using: &random)
+                var position = 0
+                bitmap.skipMembers(from: &position, count: count)
+                #expect(members.count { $0 >= position } == members.count - count)
             default:
                 let run = Self.run(below: pageCount, &random)
                 bitmap.insert(run)

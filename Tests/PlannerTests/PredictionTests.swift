@@ -74,7 +74,8 @@ struct PredictionTests {
         }
         for end in DirtyCurve.End.allCases {
             let curve = DirtyCurve(measurements, end)
-            let modelled = ModelledMove(measurements, curve, rate: 100e6, ratio: 2)
+            let modelled = ModelledMove(
+                measurements, curve, rate: 100e6, ratio: 2, stop: measurements.handOver)
             let engine = Self.engine(measurements, curve, rate: 100e6, ratio: 2)
             #expect(modelled.converges == engine.converges)
             #expect(modelled.rounds == engine.rounds)
@@ -132,7 +133,9 @@ struct PredictionTests {
         #expect(prediction.convergenceWords == "will not converge below \(rate.megabits)")
         let curve = DirtyCurve(measurements, .favourable)
         let converges = { (rate: Double) in
-            ModelledMove(measurements, curve, rate: rate, ratio: 3).converges
+            ModelledMove(
+                measurements, curve, rate: rate, ratio: 3, stop: measurements.handOver
+            ).converges
         }
         let bytes = Double(rate.bytesPerSecond)
         #expect(converges(bytes))

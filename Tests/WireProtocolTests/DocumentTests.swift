@@ -29,6 +29,7 @@ struct DocumentTests {
             ("machines", WireLimits.machines), ("items", WireLimits.items),
             ("stateChunk", WireLimits.stateChunk), ("deviceState", Int(WireLimits.deviceState)),
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
+            ("windows", WireLimits.windows),
             ("banner", WireLimits.banner), ("word", WireLimits.word),
             ("features", WireLimits.features), ("findings", WireLimits.findings),
             ("laneLimit", MigrationPolicy.laneLimit),

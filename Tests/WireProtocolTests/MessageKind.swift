@@ -35,7 +35,7 @@ struct MessageKind: Sendable, CustomTestStringConvertible {
         self.init(Message()) { _ in Message() }
     }
 
-    static let all = management + inspecting + policies + moving + peers + comparing
+    static let all = management + inspecting + measuring + policies + moving + peers + comparing
 }
 
 enum MachineField {

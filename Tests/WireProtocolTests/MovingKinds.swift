@@ -15,6 +15,9 @@ extension MessageKind {
         return pages
     }()
 
+    static let samplePeer = StartOutgoing.Peer(
+        name: "beta", address: "10.0.0.12", port: 22, user: "root", hostKeys: ["SHA256:abc"])
+
     /// A move between the controller and the agents.
     static let moving: [MessageKind] = [
         incoming, MessageKind(empty: Prepared.self), outgoing, MessageKind(empty: Cancel.self),
@@ -58,40 +61,20 @@ extension MessageKind {
         policy.bandwidth = Bandwidth(bytesPerSecond: 125_000_000)
         policy.lanes = 4
         policy.verification = .full
-        let peer = StartOutgoing.Peer(
-            name: "beta", address: "10.0.0.12", port: 22, user: "root", hostKeys: ["SHA256:abc"])
         return MessageKind(
             StartOutgoing(
-                name: name, attempt: sampleAttempt, secret: 0x5EC2_E7, peer: peer, policy: policy),
+                name: name, attempt: sampleAttempt, secret: 0x5EC2_E7, peer: samplePeer,
+                policy: policy),
             outgoingLayout
         ) { random in
-            let peer = StartOutgoing.Peer(
-                name: random.text(64), address: random.text(255),
-                port: UInt16(truncatingIfNeeded: random.next()), user: random.text(64),
-                hostKeys: (0..<random.below(65)).map { _ in random.text(64) })
-            return StartOutgoing(
+            StartOutgoing(
                 name: (try? VMName(random.plain(64))) ?? name, attempt: random.attempt(),
-                secret: random.next(), peer: peer, policy: random.policy())
+                secret: random.next(), peer: random.peer(), policy: random.policy())
         }
     }
 
     private static let outgoingLayout: [Layout] =
-        [Layout.vmName] + Layout.attempt + [
-            .fixed("secret", 8),
-            .group(
-                "peer",
-                [
-                    .text("name", 64), .text("address", 255), .fixed("port", 2), .text("user", 64),
-                ]), .list("host keys", WireLimits.items, [.text("key", 64)]),
-            .fixed("max downtime", 8, note: "ns, signed, above 0"),
-            .fixed("timeout", 8, note: "ns, signed, above 0"),
-            .fixed("on timeout", 1, note: "1 abort, 2 pause"),
-            .optional(.fixed("bandwidth", 8, note: "bytes a second")),
-            .optional(.fixed("lanes", 1, note: "1–16")),
-            .fixed("compression", 1, note: "1 auto, 2 none, 3 LZ4, 4 zstd"),
-            .fixed("path", 1, note: "1 direct, 2 relay"), .fixed("keep paused", 1, note: "flag"),
-            .fixed("verification", 1, note: Layout.verification),
-        ]
+        [Layout.vmName] + Layout.attempt + [.fixed("secret", 8)] + Layout.terms
 
     private static var round: MessageKind {
         MessageKind(

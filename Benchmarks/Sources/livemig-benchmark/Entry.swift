@@ -7,7 +7,7 @@ struct LivemigBenchmark: ParsableCommand {
         commandName: "livemig-benchmark", abstract: "Measure livemig on this machine.")
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case move, engine, harvest, codec, memory, verify, plan
+        case move, engine, harvest, codec, memory, verify, plan, predict
     }
 
     @Argument(help: "What to measure.")
@@ -25,6 +25,7 @@ struct LivemigBenchmark: ParsableCommand {
             case .codec: try CodecBenchmark(runs: runs).run()
             case .memory: try MemoryBenchmark().run()
             case .verify: try VerifyBenchmark(runs: runs).run()
+            case .predict: try PredictionBenchmark(runs: runs).run()
             case .plan: try PlanBenchmark(runs: runs).run()
             }
         }

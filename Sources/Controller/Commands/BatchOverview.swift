@@ -74,7 +74,8 @@ struct BatchOverview {
         defer { active[index] = entry }
         var lines: [Line] = []
         switch event {
-        case .planned, .prepared: entry.words = "preparing"
+        case .planned, .prepared, .predicted: entry.words = "preparing"
+        case .measuring: entry.words = "measuring the guest"
         case .phase(let phase): entry.words = phase.name
         case .round(let round):
             entry.progress = RoundProgress()

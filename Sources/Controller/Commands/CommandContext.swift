@@ -62,6 +62,14 @@ struct CommandContext: Sendable {
         }
     }
 
+    /// Shows what is being done, where somebody looks on.
+    var liveNote: @Sendable (String) -> Void {
+        let (console, isJSON) = (console, isJSON)
+        return { text in
+            if !isJSON { console.live(text) }
+        }
+    }
+
     /// Prints an error: a line on standard error, and in JSON an event on standard output as well.
     func report(_ error: LivemigError) {
         console.message(

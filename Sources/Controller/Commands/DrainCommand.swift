@@ -43,7 +43,7 @@ struct DrainCommand: LivemigAction {
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let request = try choices.request(of: host, policy)
         let control = try context.control()
-        let proposal = try await control.propose(request)
+        let proposal = try await control.propose(request, note: context.liveNote)
         if isDryRun {
             context.show(text: DrainText.plan(proposal), json: DrainPlanDocument(proposal))
             return DrainText.exitCode(of: proposal)
@@ -83,9 +83,10 @@ struct PlanCommand: AsyncParsableCommand {
         commandName: "plan", abstract: "Show what would happen, and change nothing.",
         discussion: """
             Example:
+              livemig plan move web1 --to beta
               livemig plan drain alpha
             """,
-        subcommands: [PlanDrainCommand.self])
+        subcommands: [PlanMoveCommand.self, PlanDrainCommand.self])
 }
 
 /// `livemig plan drain`.
@@ -106,6 +107,9 @@ struct PlanDrainCommand: LivemigAction {
 
     @OptionGroup var choices: DrainOptions
 
+    @Flag(name: .customLong("no-predict"), help: "Do not measure guests, which takes seconds each.")
+    var isQuick = false
+
     @OptionGroup(title: "Moves") var policy: MovePolicyOptions
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions
@@ -113,8 +117,16 @@ struct PlanDrainCommand: LivemigAction {
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
-        let proposal = try await context.control().propose(try choices.request(of: host, policy))
-        context.show(text: DrainText.plan(proposal), json: DrainPlanDocument(proposal))
+        let control = try context.control()
+        let proposal = try await control.propose(
+            try choices.request(of: host, policy), note: context.liveNote)
+        let forecast =
+            isQuick
+            ? nil
+            : await control.forecast(
+                proposal, known: { await context.knownHandOver(of: $0) }, note: context.liveNote)
+        context.show(
+            text: DrainText.plan(proposal, forecast), json: DrainPlanDocument(proposal, forecast))
         return DrainText.exitCode(of: proposal)
     }
 }

@@ -5,14 +5,15 @@ import Planner
 /// Drains as text.
 enum DrainText {
     /// What becomes of each guest, and what it comes to.
-    static func plan(_ proposal: DrainProposal) -> [String] {
+    static func plan(_ proposal: DrainProposal, _ forecast: DrainForecast? = nil) -> [String] {
         let plan = proposal.plan
         let rows = plan.steps.enumerated().map { index, step in
             [
                 "  \(index + 1).", step.guest.name.text, "\(step.guest.memory)",
-                step.ending.description,
+                step.ending.description + words(forecast?.moves[step.guest.uuid]),
             ]
         }
+        let total = forecast?.total.map { ["predicted \($0.brief) for all moves together"] } ?? []
         let silent = proposal.silent.sorted { $0.key.text < $1.key.text }.map { host, error in
             "  \(host) does not answer (\(error.code.rawValue)): no guest goes there"
         }
@@ -21,7 +22,20 @@ enum DrainText {
             ? "\(proposal.request.host) would be empty."
             : "\(proposal.request.host) would not be empty."
         return ["\(proposal.request.host): \(plan.summary)"] + TextTable.lines(rows)
-            + silent.map { $0.onOneLine() } + [answer]
+            + silent.map { $0.onOneLine() } + total + [answer]
+    }
+
+    /// Such as `, 4.1–6.0 s, blackout 20–35 ms`, and what does not converge.
+    private static func words(_ forecast: Result<Forecast, LivemigError>?) -> String {
+        switch forecast {
+        case nil: return ""
+        case .failure(let error): return ", not predicted: \(error.code.rawValue) \(error.what)"
+        case .success(let forecast):
+            let prediction = forecast.prediction
+            let doubt =
+                prediction.convergence == .converges ? "" : ", \(prediction.convergenceWords)"
+            return ", \(prediction.total.brief), blackout \(prediction.blackout.brief)\(doubt)"
+        }
     }
 
     /// How a drain would end as far as the plan knows.
@@ -88,6 +102,8 @@ struct DrainPlanDocument: Encodable {
     let empties: Bool
     let steps: [Step]
     let unreachable: [String]
+    /// Of all moves together.
+    let totalMs: SpanDocument<Double>?
 
     struct Step: Encodable {
         let vm: String
@@ -99,9 +115,10 @@ struct DrainPlanDocument: Encodable {
         let stars: Double?
         let code: String?
         let reason: String
+        let prediction: PredictionDocument?
     }
 
-    init(_ proposal: DrainProposal) {
+    init(_ proposal: DrainProposal, _ forecast: DrainForecast? = nil) {
         host = proposal.request.host.text
         empties = proposal.plan.empties
         unreachable = proposal.silent.keys.map(\.text).sorted()
@@ -111,7 +128,12 @@ struct DrainPlanDocument: Encodable {
                 vm: step.guest.name.text, uuid: step.guest.uuid.description,
                 memoryBytes: step.guest.memory.bytes, priority: step.guest.priority.number,
                 action: action, destination: destination?.text, stars: stars,
-                code: error?.code.rawValue, reason: step.ending.description)
+                code: error?.code.rawValue, reason: step.ending.description,
+                prediction: (try? forecast?.moves[step.guest.uuid]?.get())
+                    .map(PredictionDocument.init))
+        }
+        totalMs = forecast?.total.map {
+            SpanDocument($0.lowerBound.jsonMilliseconds, $0.upperBound.jsonMilliseconds)
         }
     }
 

@@ -43,6 +43,9 @@ struct MoveCommand: LivemigAction {
     @Flag(name: .customLong("dry-run"), help: "Check everything and change nothing.")
     var isDryRun = false
 
+    @Flag(help: "Measure for a few seconds first, and say what the move will be like.")
+    var predict = false
+
     @OptionGroup var policy: MovePolicyOptions
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions
@@ -55,7 +58,8 @@ struct MoveCommand: LivemigAction {
         let interrupts = try Interrupts.stream()
         let history = isDryRun ? nil : HistoryWriter(to: Self.place(in: context))
         var outcomes: [MoveOutcome] = []
-        for request in requests {
+        for var request in requests {
+            request.forecast = await forecast(of: request.vm.name, context)
             let outcome =
                 switch await destined(request, control, context) {
                 case .success(let request):
@@ -84,12 +88,21 @@ struct MoveCommand: LivemigAction {
         guard request.destination.text == Self.anywhere, !isNamed else { return .success(request) }
         return await Result.of { () async throws(LivemigError) in
             let best = try await control.bestDestination(
-                of: request.vm, from: request.source, keepsPaused: request.policy.keepPaused)
+                of: request.vm, from: request.source,
+                template: MoveTemplate(
+                    policy: request.policy,
+                    takesCompressionOfHost: request.takesCompressionOfHost),
+                note: context.liveNote)
             context.console.message("\(request.vm): to \(best.host), \(best.rating)")
             var request = request
             request.destination = best.host
             return request
         }
+    }
+
+    private func forecast(of vm: VMName, _ context: CommandContext) async -> ForecastRequest? {
+        guard predict else { return nil }
+        return ForecastRequest(knownHandOver: await context.knownHandOver(of: vm))
     }
 
     /// What is asked for, wholly checked before anything starts.
@@ -202,7 +215,7 @@ extension MigrationEvent {
     fileprivate var isForPeople: Bool {
         switch self {
         case .note, .planned: true
-        case .prepared, .phase, .round, .progress: false
+        case .measuring, .predicted, .prepared, .phase, .round, .progress: false
         }
     }
 }

@@ -15,7 +15,9 @@ enum MoveJSON {
                 ProgressEvent(
                     vm: vm.name.text, round: progress.round, done: progress.done,
                     total: progress.total, wireBytes: progress.wireBytes))
-        case .prepared, .note: nil
+        case .predicted(let forecast):
+            JSONText.line(PredictionEvent(forecast, vm: vm.name.text))
+        case .prepared, .measuring, .note: nil
         }
     }
 }

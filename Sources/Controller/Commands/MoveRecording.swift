@@ -1,6 +1,7 @@
 import History
 import MigrationModel
 import Orchestrator
+import Planner
 import WireProtocol
 
 /// What the history keeps of a move, from what happens in it.
@@ -32,13 +33,14 @@ struct MoveRecording {
         case .planned(let plan):
             record.source = plan.source.text
             record.uuid = plan.machine.uuid
+        case .predicted(let forecast): record.prediction = MovePrediction(forecast.prediction)
         case .prepared(let attempt):
             record.migration = attempt.migration
             return true
         case .phase(let phase): record.phases.append(.init(name: phase.name, after: time))
         case .round(let round):
             if record.rounds.count < MoveRecord.roundLimit { record.rounds.append(round) }
-        case .progress, .note: break
+        case .measuring, .progress, .note: break
         }
         return false
     }
@@ -56,5 +58,18 @@ struct MoveRecording {
         ending.sourceError = outcome.sides.source.map { .init($0) }
         ending.destinationError = outcome.sides.destination.map { .init($0) }
         record.state = .ended(ending)
+    }
+}
+
+extension MovePrediction {
+    /// Keeps the ranges of a prediction.
+    init(_ prediction: Prediction) {
+        self.init(
+            rounds: Span(prediction.rounds.lowerBound, prediction.rounds.upperBound),
+            totalMs: Span(
+                prediction.total.lowerBound.milliseconds, prediction.total.upperBound.milliseconds),
+            blackoutMs: Span(
+                prediction.blackout.lowerBound.milliseconds,
+                prediction.blackout.upperBound.milliseconds))
     }
 }

@@ -1,5 +1,6 @@
 import MigrationModel
 import Orchestrator
+import Planner
 import WireProtocol
 
 /// A move as text: lines that stay, and the live line.
@@ -27,6 +28,10 @@ struct MoveText {
             destination = plan.destination.text
             width = max(source.count, destination.count) + 1
             return plan.warnings.map { .permanent(ReportText.warning($0)) }
+        case .measuring:
+            return [.live(side(source) + "measuring what the guest writes and the lanes carry")]
+        case .predicted(let forecast):
+            return [.permanent("predicted  \(forecast.prediction)")]
         case .prepared: return []
         case .phase(let phase): return [.live(describe(phase))]
         case .round(let round):
@@ -85,9 +90,9 @@ struct MoveText {
     static func result(_ outcome: MoveOutcome) -> [String] {
         let guest = outcome.guest.map { [$0.description] } ?? []
         switch outcome.ending {
-        case .moved(let report, nil): return moved(outcome, report)
+        case .moved(let report, nil): return moved(outcome, report) + check(outcome, report)
         case .moved(let report, _): return moved(outcome, report) + guest
-        case .planned(let plan): return planned(plan)
+        case .planned(let plan): return planned(plan, outcome.forecast)
         case .failed: return guest
         }
     }
@@ -101,6 +106,14 @@ struct MoveText {
             "moved \(outcome.vm.name) to \(outcome.destination) in \(outcome.total.brief); "
                 + "\(ByteCount(report.wireBytes)) on the wire, \(verified(report)).",
         ]
+    }
+
+    /// Whether the move was as predicted, where something was.
+    private static func check(_ outcome: MoveOutcome, _ report: MigrationReport) -> [String] {
+        guard let forecast = outcome.forecast else { return [] }
+        let check = forecast.prediction.check(against: report)
+        let wrong = check.findings.filter { !$0.isWithin }.map(\.description)
+        return [wrong.isEmpty ? "as predicted." : "not as predicted: " + wrong.joined(separator: "; ")]
     }
 
     /// What was compared; without a claim where it was not, or not the same.
@@ -147,24 +160,48 @@ struct MoveText {
         return scale == 1 ? "\(whole)" : "\(whole / 10).\(whole % 10)"
     }
 
-    private static func planned(_ plan: MovePlan) -> [String] {
+    private static func planned(_ plan: MovePlan, _ forecast: Forecast?) -> [String] {
+        let populated = forecast.map { ", \($0.prediction.populated) populated" } ?? ""
+        let head =
+            "\(plan.machine.name): \(plan.source) → \(plan.destination)   "
+            + "\(plan.machine.memory) RAM\(populated)"
+        let steps = steps(plan, lanes: forecast?.lanes).enumerated().map { number, step in
+            "  \(number + 1). \(step)"
+        }
+        return [head] + (forecast.map(predicted) ?? []) + steps
+            + ["would move. Nothing was changed."]
+    }
+
+    /// What a move does, one thing after the other.
+    static func steps(_ plan: MovePlan, lanes: Int?) -> [String] {
         let path =
             switch plan.policy.path {
             case .direct: "from \(plan.source) to \(plan.destination)"
             case .relay: "relayed by this machine"
             }
-        let lanes = plan.policy.lanes.map { "\($0) lanes" } ?? "lanes"
+        let count = lanes ?? plan.policy.lanes
+        let words = count.map { $0 == 1 ? "1 lane" : "\($0) lanes" } ?? "lanes"
         let memory = "\(plan.machine.memory) of \(plan.memoryAvailable) free"
-        let name = plan.machine.name
         return [
-            "\(name): \(plan.source) → \(plan.destination)   \(plan.machine.memory) RAM",
-            "  1. prepare \(name) on \(plan.destination), which takes \(memory)",
-            "  2. pre-copy over \(lanes) \(path)",
-            "  3. switch over\(comparison(plan.policy)), hand ownership to \(plan.destination)"
+            "prepare \(plan.machine.name) on \(plan.destination), which takes \(memory)",
+            "pre-copy over \(words) \(path)",
+            "switch over\(comparison(plan.policy)), hand ownership to \(plan.destination)"
                 + " (epoch \(plan.epoch))",
-            "  4. remove the copy on \(plan.source)"
+            "remove the copy on \(plan.source)"
                 + (plan.policy.verification == .audit ? " and audit what it held" : ""),
-            "would move. Nothing was changed.",
+        ]
+    }
+
+    private static func predicted(_ forecast: Forecast) -> [String] {
+        let prediction = forecast.prediction
+        let cost = prediction.measurements.stop
+        let source = forecast.knowsHandOver ? "as in its earlier moves" : "by experience"
+        let handOver = "\(cost.lowerBound.brief)–\(cost.upperBound.brief) \(source)"
+        return [
+            "  measured   \(prediction.measurements)",
+            "  reckoned   hand-over \(handOver), round-trip "
+                + prediction.measurements.roundTrip.brief,
+            "  predicted  \(prediction)",
         ]
     }
 

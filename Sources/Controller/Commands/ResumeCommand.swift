@@ -53,7 +53,8 @@ struct ResumeCommand: LivemigAction {
                 text: ["\(name) takes guests."], json: ResumeResultEvent(name, nil))
             return .success
         }
-        let proposal = try await control.proposeResumption(of: name)
+        let proposal = try await control.proposeResumption(
+            of: name, template: template, note: context.liveNote)
         if context.isJSON {
             context.console.result(JSONText.line(ResumePlanDocument(proposal)))
         } else {

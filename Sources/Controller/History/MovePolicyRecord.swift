@@ -53,7 +53,7 @@ public struct MovePrediction: Codable, Hashable, Sendable {
 
     /// The number of rounds.
     public var rounds: Span<Int>
-    /// From the move's start to its result.
+    /// From the first page to the guest running on the destination.
     public var totalMs: Span<Double>
     /// The guest's stop.
     public var blackoutMs: Span<Double>

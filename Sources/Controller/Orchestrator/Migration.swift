@@ -33,6 +33,7 @@ public final class Migration: Sendable {
     private let request: MoveRequest
     private let control: HostControl
     private let stage = Mutex(Stage.idle)
+    private let forecast = Mutex<Forecast?>(nil)
     private let surveyed = Mutex<(source: HostName, machine: MachineSummary)?>(nil)
     private let started = MonotonicTime.now
 
@@ -87,11 +88,13 @@ public final class Migration: Sendable {
         _ ending: MoveOutcome.Ending, attempt: Attempt?, guest: GuestLocation?,
         sides: MoveOutcome.SideErrors = .init()
     ) -> MoveOutcome {
-        MoveOutcome(
+        var outcome = MoveOutcome(
             vm: request.vm, migration: attempt?.migration,
             source: surveyed.withLock { $0?.source } ?? request.vm.host ?? request.source,
             destination: request.destination, total: started.elapsed, ending: ending, guest: guest,
             sides: sides)
+        outcome.forecast = forecast.withLock { $0 }
+        return outcome
     }
 
     private var surveyedGuest: GuestLocation? {
@@ -140,6 +143,7 @@ public final class Migration: Sendable {
             let terms = try inspection.terms(request, survey)
             plan.warnings += try inspection.admit(isDryRun: request.isDryRun)
             show.yield(.planned(plan))
+            try await predict(plan, terms, survey)
             let secret = Secret(UInt64.random(in: .min ... .max))
             let preparation = MovePreparation(
                 survey: survey, vm: request.vm.name, definition: try inspection.definition.get(),
@@ -154,6 +158,25 @@ public final class Migration: Sendable {
         } catch {
             await survey.close()
             throw error
+        }
+    }
+
+    /// Measures and predicts, where that is wanted; a move is made without a prediction that cannot
+    /// be had.
+    /// - Throws: the reason why it cannot, when nothing but the plan is wanted.
+    private func predict(
+        _ plan: MovePlan, _ terms: MoveTerms, _ survey: MoveSurvey
+    ) async throws(LivemigError) {
+        guard let wanted = request.forecast else { return }
+        show.yield(.measuring)
+        do throws(LivemigError) {
+            let found = try await Forecast.make(
+                wanted, plan.machine, terms, from: survey.source.agent)
+            forecast.withLock { $0 = found }
+            show.yield(.predicted(found))
+        } catch {
+            guard !request.isDryRun, error.code != .stall else { throw error }
+            show.yield(.note("no prediction: \(error.explanation)"))
         }
     }
 

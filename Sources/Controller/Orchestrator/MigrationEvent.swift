@@ -5,6 +5,10 @@ public import WireProtocol
 public enum MigrationEvent: Sendable {
     /// Every check has passed.
     case planned(MovePlan)
+    /// The source measures the guest, which takes a few seconds.
+    case measuring
+    /// What the move will be like.
+    case predicted(Forecast)
     /// The destination is ready for an attempt.
     case prepared(Attempt)
     /// The source has begun a phase.
@@ -59,6 +63,8 @@ public struct MoveOutcome: Sendable {
     public var guest: GuestLocation?
     /// What each side said was wrong.
     public var sides: SideErrors
+    /// What was predicted, where something was.
+    public var forecast: Forecast?
 
     /// States an outcome.
     public init(

@@ -14,12 +14,14 @@ public struct MoveRequest: Hashable, Sendable {
     public var takesCompressionOfHost: Bool
     /// Whether only the checks are made.
     public var isDryRun: Bool
+    /// Whether the guest is measured first, and the move predicted.
+    public var forecast: ForecastRequest?
 
     /// States a move.
     public init(
         vm: VMReference, to destination: HostName, from source: HostName? = nil,
         policy: MigrationPolicy = MigrationPolicy(), takesCompressionOfHost: Bool = false,
-        isDryRun: Bool = false
+        isDryRun: Bool = false, forecast: ForecastRequest? = nil
     ) {
         self.vm = vm
         self.destination = destination
@@ -27,5 +29,6 @@ public struct MoveRequest: Hashable, Sendable {
         self.policy = policy
         self.takesCompressionOfHost = takesCompressionOfHost
         self.isDryRun = isDryRun
+        self.forecast = forecast
     }
 }

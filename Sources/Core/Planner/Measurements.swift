@@ -5,23 +5,7 @@ public import MigrationModel
 /// Where several measurements were made, a range holds the least and the greatest.
 public struct Measurements: Hashable, Sendable {
     /// A span of time in which it was counted which pages the guest writes.
-    public struct Window: Hashable, Sendable {
-        /// How long it was.
-        public var length: Duration
-        /// How many different pages were written in it.
-        public var dirtiedPages: ClosedRange<UInt64>
-
-        /// States a window.
-        public init(length: Duration, dirtiedPages: ClosedRange<UInt64>) {
-            self.length = length
-            self.dirtiedPages = dirtiedPages
-        }
-
-        /// States a window that was measured once.
-        public init(length: Duration, dirtiedPages: UInt64) {
-            self.init(length: length, dirtiedPages: dirtiedPages...dirtiedPages)
-        }
-    }
+    public typealias Window = GuestMeasurement.Window
 
     /// Pages in use, zero pages included.
     public var populatedPages: UInt64
@@ -35,8 +19,10 @@ public struct Measurements: Hashable, Sendable {
     public var laneRate: ClosedRange<Bandwidth>
     /// Bytes of guest memory for a byte on the wire.
     public var codingRatio: ClosedRange<Double>
-    /// What the hand-over costs besides the last pages and a round-trip.
+    /// What the engine reckons that the hand-over costs besides the last pages and a round-trip.
     public var handOver: Duration
+    /// What it is known to have cost.
+    public var stop: ClosedRange<Duration>
     /// From the source to the destination and back.
     public var roundTrip: Duration
     /// The longest stop to aim for.
@@ -48,8 +34,8 @@ public struct Measurements: Hashable, Sendable {
     public init(
         populatedPages: UInt64, zeroPages: UInt64 = 0, workingSetPages: UInt64? = nil,
         windows: [Window], laneRate: ClosedRange<Bandwidth>, codingRatio: ClosedRange<Double>,
-        handOver: Duration, roundTrip: Duration, downtimeBudget: Duration,
-        bandwidthLimit: Bandwidth? = nil
+        handOver: Duration, stop: ClosedRange<Duration>? = nil, roundTrip: Duration,
+        downtimeBudget: Duration, bandwidthLimit: Bandwidth? = nil
     ) {
         self.populatedPages = populatedPages
         self.zeroPages = zeroPages
@@ -58,6 +44,7 @@ public struct Measurements: Hashable, Sendable {
         self.laneRate = laneRate
         self.codingRatio = codingRatio
         self.handOver = handOver
+        self.stop = stop ?? handOver...handOver
         self.roundTrip = roundTrip
         self.downtimeBudget = downtimeBudget
         self.bandwidthLimit = bandwidthLimit

@@ -35,13 +35,15 @@ public struct Prediction: Hashable, Sendable {
         var moves: [ModelledMove] = []
         for end in DirtyCurve.End.allCases {
             let curve = DirtyCurve(measurements, end)
+            let stop = measurements.stop(end)
             for rate in [rates.lowerBound, rates.upperBound] {
                 for ratio in [
                     measurements.codingRatio.lowerBound, measurements.codingRatio.upperBound,
                 ] {
                     moves.append(
                         ModelledMove(
-                            measurements, curve, rate: Double(rate.bytesPerSecond), ratio: ratio))
+                            measurements, curve, rate: Double(rate.bytesPerSecond), ratio: ratio,
+                            stop: stop))
                 }
             }
         }
@@ -58,6 +60,9 @@ public struct Prediction: Hashable, Sendable {
             convergence = .never(below: Self.leastRate(measurements, .favourable))
         }
     }
+
+    /// Memory in use.
+    public var populated: ByteCount { measurements.populatedPages.inMemory }
 
     private static func range<Value: Comparable>(of values: [Value]) -> ClosedRange<Value> {
         // Eight moves were gone through, so there are ends.
@@ -76,7 +81,9 @@ public struct Prediction: Hashable, Sendable {
         let ratios = measurements.codingRatio
         let ratio = end == .favourable ? ratios.upperBound : ratios.lowerBound
         let converges = { (rate: Double) in
-            ModelledMove(measurements, curve, rate: rate, ratio: ratio).converges
+            ModelledMove(
+                measurements, curve, rate: rate, ratio: ratio, stop: measurements.stop(end)
+            ).converges
         }
         var (low, high) = (rates.lowerBound, rates.upperBound)
         guard converges(high) else { return nil }
@@ -85,6 +92,12 @@ public struct Prediction: Hashable, Sendable {
             if converges(middle) { high = middle } else { low = middle }
         }
         return Bandwidth(bytesPerSecond: UInt64((high / 125e3).rounded(.up)) * 125_000)
+    }
+}
+
+extension Measurements {
+    fileprivate func stop(_ end: DirtyCurve.End) -> Duration {
+        end == .favourable ? stop.lowerBound : stop.upperBound
     }
 }
 
@@ -120,5 +133,5 @@ extension Bandwidth {
 
 extension ClosedRange<Duration> {
     /// Such as `4.1–6.0 s`.
-    var brief: String { Words.range(lowerBound.brief, upperBound.brief) }
+    public var brief: String { Words.range(lowerBound.brief, upperBound.brief) }
 }

@@ -105,7 +105,11 @@ struct ModelledMove {
     ///   - curve: what the guest writes.
     ///   - rate: bytes a second on the wire.
     ///   - ratio: bytes of guest memory for a byte on the wire.
-    init(_ measurements: Measurements, _ curve: DirtyCurve, rate: Double, ratio: Double) {
+    ///   - stop: what the hand-over costs besides the last pages and a round-trip.
+    init(
+        _ measurements: Measurements, _ curve: DirtyCurve, rate: Double, ratio: Double,
+        stop: Duration
+    ) {
         let bytesPerPage = 4096 / max(ratio, 0.01)
         let rate = max(rate, 1)
         let roundTrip = measurements.roundTrip.seconds
@@ -130,7 +134,8 @@ struct ModelledMove {
         if case .switchOver = decision { converges = true }
         if pages > 0 { rounds += 1 }
         bytes += pages * bytesPerPage
-        blackout = min(rule.handOver + pages * bytesPerPage / rate, Self.longest)
+        blackout = min(
+            stop.seconds + roundTrip + pages * bytesPerPage / rate, Self.longest)
         total = min(total + blackout, Self.longest)
     }
 }

@@ -26,6 +26,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case cancel = 34
     case inspectOutgoing = 35
     case inspectIncoming = 36
+    case measureGuest = 37
 
     // Agent to controller
     case hostFacts = 64
@@ -41,6 +42,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case record = 74
     case hostPolicy = 75
     case inspection = 76
+    case guestMeasured = 77
 
     // Source agent to destination agent
     case laneHello = 128
@@ -53,6 +55,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case abort = 135
     case imageHashed = 136
     case pageHashes = 137
+    case laneProbe = 138
 
     // Destination agent to source agent
     case laneAccepted = 160
@@ -64,6 +67,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case aborted = 166
     case hashesWanted = 167
     case imageCompared = 168
+    case laneProbed = 169
 
     // Agent to guardian, on one host
     case guardianDescribe = 192

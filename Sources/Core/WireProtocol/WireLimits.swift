@@ -13,6 +13,8 @@ public enum WireLimits {
     public static let features = 1024
     /// The most findings in a report.
     public static let findings = 256
+    /// The most windows of a measurement.
+    public static let windows = 32
     /// The longest sentence in an error.
     public static let sentence = 2048
     /// The most VMs in a list: far more than a host can hold, and few enough for one frame.

@@ -109,6 +109,10 @@ public final class AgentServer {
             let inspection = IncomingInspection(
                 environment: environment, request: try frame.decode())
             try sink.send(Inspection(try inspection.findings()))
+        case .measureGuest:
+            let measuring = GuestMeasuring(
+                environment: environment, request: try frame.decode())
+            try sink.send(GuestMeasured(try measuring.run()))
         case .prepareIncoming: try receive(try frame.decode())
         case .startOutgoing: try move(try frame.decode())
         case .cancel:

@@ -41,6 +41,11 @@ public struct LaneDoor: Sendable {
         _ = try channel.receiveBanner()
         guard let frame = try channel.receive() else { return nil }
         do throws(LivemigError) {
+            if frame.type == .laneProbe {
+                try root.policy.load().admit(address: arrival, at: root.path)
+                try LaneMeter.serve(try frame.decode(), on: &channel)
+                return nil
+            }
             let hello = try frame.decode(LaneHello.self)
             try root.policy.load().admit(address: arrival, at: root.path)
             return try handOver(hello.payload, to: hello.attempt.migration)

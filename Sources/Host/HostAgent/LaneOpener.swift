@@ -34,20 +34,25 @@ struct LaneOpener: Sendable {
             return .relay(
                 try LaneListener(root: root, migration: request.attempt.migration))
         }
-        let peer = request.peer
+        return .direct(try Self.endpoint(of: request.peer, root))
+    }
+
+    /// Where a peer's sshd is, and this host's key for it.
+    static func endpoint(
+        of peer: StartOutgoing.Peer, _ root: HostRoot
+    ) throws(LivemigError) -> SSHEndpoint {
         guard unsafe access(root.key, F_OK) == 0 else {
             throw LivemigError(
                 .authentication, "this host has no key for \(peer.name) yet", at: root.path,
                 fix: "let the hosts trust each other: livemig host trust SOURCE \(peer.name)")
         }
-        return .direct(
-            SSHEndpoint(
-                name: peer.name, address: peer.address, port: Int(peer.port), user: peer.user,
-                identity: root.key, hostKeys: peer.hostKeys))
+        return SSHEndpoint(
+            name: peer.name, address: peer.address, port: Int(peer.port), user: peer.user,
+            identity: root.key, hostKeys: peer.hostKeys)
     }
 
     /// What sshd runs by the forced command, whatever is asked for.
-    private func command() throws(LivemigError) -> RemoteCommand {
+    static func command() throws(LivemigError) -> RemoteCommand {
         try RemoteCommand(["livemig-agent", "lane"])
     }
 
@@ -55,7 +60,7 @@ struct LaneOpener: Sendable {
     func openLink(_ route: borrowing Route) throws(LivemigError) -> OpenLink {
         switch route {
         case .direct(let endpoint):
-            let pump = try SSHPump(to: endpoint, running: try command(), retries: 3)
+            let pump = try SSHPump(to: endpoint, running: try Self.command(), retries: 3)
             let connection = try LaneConnection(socket: try pump.connect())
             do throws(LivemigError) {
                 return try link(over: connection, pump)
@@ -106,7 +111,7 @@ struct LaneOpener: Sendable {
         let (opener, name) = (self, "lane \(number)")
         switch route {
         case .direct(let endpoint):
-            let command = try command()
+            let command = try Self.command()
             return WorkerThread(name) {
                 board.failing { () throws(LivemigError) in
                     let channel = try SSHBulkChannel(to: endpoint, running: command)

@@ -13,6 +13,8 @@ enum PreloadProof {
     ) throws(LivemigError) {
         guard TrackingSupport.ofThisProcess.isComplete else { return }
         let memory = try GuestMemoryFile(adopting: try guardian.memory())
+        let turn = try TrackingTurn.waiting(for: folder)
+        defer { turn.end() }
         var tracker = try DirtyTracker(
             try PreloadLibrary.startTracking(socket: folder.memorySocket),
             pageCount: memory.pageCount)

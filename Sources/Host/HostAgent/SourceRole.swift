@@ -46,6 +46,8 @@ struct SourceRole: Sendable {
             defer { slot.end() }
             let memory = try GuestMemoryFile(
                 adopting: try guardian.memory(), expecting: definition.memory)
+            let turn = try TrackingTurn.waiting(for: folder)
+            defer { turn.end() }
             let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
             CrashPoint.reach(.sourceTracking)

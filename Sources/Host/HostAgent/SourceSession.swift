@@ -87,7 +87,7 @@ final class SourceSession: Sendable {
     }
 
     /// One lane for each processor, and at most four: a lane is bound by its cipher or its window.
-    private static var defaultLanes: Int { min(4, max(1, Processors.count)) }
+    static var defaultLanes: Int { min(4, max(1, Processors.count)) }
 
     private static func tick(
         _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink,

@@ -53,6 +53,34 @@ public struct PageBitmap: Sendable {
         }
     }
 
+    /// Removes every member of another set over the same pages.
+    public mutating func subtract(_ other: PageBitmap) {
+        precondition(pageCount == other.pageCount, "sets over different guests")
+        for index in words.indices {
+            count -= (other.words[index] & words[index]).nonzeroBitCount
+            words[index] &= ~other.words[index]
+        }
+    }
+
+    /// Moves a position past the next members, or to `pageCount`.
+    public func skipMembers(from position: inout Int, count: Int) {
+        var left = count
+        while position < pageCount, left > 0 {
+            let word = words[position / 64] & (.max << (position % 64))
+            let found = word.nonzeroBitCount
+            if found <= left {
+                left -= found
+                position = position / 64 * 64 + 64
+            } else {
+                var rest = word
+                for _ in 0..<left { rest &= rest - 1 }
+                position = position / 64 * 64 + rest.trailingZeroBitCount
+                left = 0
+            }
+        }
+        position = min(position, pageCount)
+    }
+
     /// Appends the next members from a position on, in ascending order.
     ///
     /// - Parameters:

@@ -43,14 +43,7 @@ public struct DrainProposal: Sendable {
     public let limits: MoveQueue.Limits
 
     /// The live moves, in order.
-    public var moves: [MoveQueue.Move] {
-        plan.steps.compactMap { step in
-            guard case .move(let host, _) = step.ending else { return nil }
-            return MoveQueue.Move(
-                guest: step.guest.name, uuid: step.guest.uuid, from: request.host, to: host,
-                priority: step.guest.priority)
-        }
-    }
+    public var moves: [MoveQueue.Move] { plan.moves }
 
     /// The guests that are powered off.
     public var stops: [VMName] {
@@ -63,9 +56,15 @@ public struct DrainProposal: Sendable {
 
 extension HostControl {
     /// Asks all hosts, and plans to empty one; changes nothing.
+    ///
+    /// - Parameters:
+    ///   - request: the drain.
+    ///   - note: told what is being done, for a live line.
     /// - Throws: `E-NOHOST`, `E-USAGE` for a guest that is not there, and the host's own error when
     ///   it does not answer.
-    public func propose(_ request: DrainRequest) async throws(LivemigError) -> DrainProposal {
+    public func propose(
+        _ request: DrainRequest, note: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws(LivemigError) -> DrainProposal {
         for host in [request.host] + request.destinations { _ = try directory.host(host) }
         guard !request.destinations.contains(request.host) else {
             throw LivemigError(
@@ -85,9 +84,15 @@ extension HostControl {
             if request.staying.contains(guest.name) { guest.drain = DrainPolicy(.leave) }
             if request.stopping.contains(guest.name) { guest.drain = DrainPolicy(.shutDown) }
         }
-        let plan = try DrainPlan(
-            draining: [request.host], in: fleet,
-            compatibility: survey.compatibility(keepsPaused: request.template.policy.keepPaused))
+        let rules = survey.compatibility(keepsPaused: request.template.policy.keepPaused)
+        let plan = try await PairInspections.settle(survey, self, request.template, note) {
+            findings throws(LivemigError) in
+            try DrainPlan(
+                draining: [request.host], in: findings.applied(to: fleet),
+                compatibility: findings.joined(with: rules))
+        } moves: {
+            $0.moves
+        }
         return DrainProposal(
             request: request, plan: plan, silent: survey.silent, limits: MoveQueue.Limits(fleet))
     }
@@ -103,6 +108,18 @@ extension HostControl {
         }
         if let both = request.staying.intersection(request.stopping).first {
             throw LivemigError(.usage, "VM \(both) cannot both stay and be stopped")
+        }
+    }
+}
+
+extension DrainPlan {
+    /// The live moves, in order.
+    var moves: [MoveQueue.Move] {
+        steps.compactMap { step in
+            guard case .move(let host, _) = step.ending else { return nil }
+            return MoveQueue.Move(
+                guest: step.guest.name, uuid: step.guest.uuid, from: step.guest.host, to: host,
+                priority: step.guest.priority)
         }
     }
 }

@@ -67,14 +67,20 @@ extension Resumption.Proposal {
     }
 
     /// The moves, in order.
-    public var moves: [MoveQueue.Move] { items.map(\.move) }
+    public var moves: [MoveQueue.Move] { plan.moves }
 
     var items: [MoveBatch.Item] {
-        plan.steps.map { step in
-            MoveBatch.Item(
-                MoveQueue.Move(
-                    guest: step.guest.name, uuid: step.guest.uuid, from: step.from, to: step.to,
-                    priority: step.guest.priority), after: step.after)
+        zip(plan.moves, plan.steps).map { move, step in MoveBatch.Item(move, after: step.after) }
+    }
+}
+
+extension FailbackPlan {
+    /// The moves, in order.
+    fileprivate var moves: [MoveQueue.Move] {
+        steps.map { step in
+            MoveQueue.Move(
+                guest: step.guest.name, uuid: step.guest.uuid, from: step.from, to: step.to,
+                priority: step.guest.priority)
         }
     }
 }
@@ -90,9 +96,15 @@ extension Resumption.Outcome {
 
 extension HostControl {
     /// Asks all hosts, and plans the way back to one; changes nothing.
+    ///
+    /// - Parameters:
+    ///   - name: the host.
+    ///   - template: how the moves behave.
+    ///   - note: told what is being done, for a live line.
     /// - Throws: `E-NOHOST`, and the host's own error when it does not answer.
     public func proposeResumption(
-        of name: HostName
+        of name: HostName, template: MoveTemplate,
+        note: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws(LivemigError) -> Resumption.Proposal {
         _ = try directory.host(name)
         let survey = await FleetSurvey.make(self)
@@ -103,10 +115,18 @@ extension HostControl {
         }
         let homes = Dictionary(
             maintenance.guests.map { ($0.uuid, name) }, uniquingKeysWith: { first, _ in first })
+        let (way, rules) = (fleet, survey.compatibility(keepsPaused: false))
+        let plan = try await PairInspections.settle(survey, self, template, note) { findings in
+            FailbackPlan(
+                to: homes, in: findings.applied(to: way),
+                compatibility: findings.joined(with: rules))
+        } moves: { plan in
+            // A guest that makes a detour is not there yet for the rest of its way.
+            zip(plan.moves, plan.steps).filter { $0.1.from == $0.1.guest.host }.map(\.0)
+        }
         return Resumption.Proposal(
             host: name, isCordoned: maintenance.isCordoned, remembered: maintenance.guests,
-            plan: FailbackPlan(
-                to: homes, in: fleet, compatibility: survey.compatibility(keepsPaused: false)),
+            plan: plan,
             silent: survey.silent, limits: MoveQueue.Limits(fleet))
     }
 

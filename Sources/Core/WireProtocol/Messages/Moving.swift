@@ -115,51 +115,16 @@ public struct StartOutgoing: WireMessage, Hashable {
         writer.text(name.text)
         writer.attempt(attempt)
         writer.integer(secret.exposed)
-        writer.text(peer.name)
-        writer.text(peer.address)
-        writer.integer(peer.port)
-        writer.text(peer.user)
-        writer.list(peer.hostKeys) { $0.text($1) }
-        writer.duration(policy.maxDowntime)
-        writer.duration(policy.timeout)
-        writer.integer(policy.onTimeout.rawValue)
-        writer.optional(policy.bandwidth) { $0.integer($1.bytesPerSecond) }
-        writer.optional(policy.lanes) { $0.integer(UInt8(clamping: $1)) }
-        writer.integer(policy.compression.rawValue)
-        writer.integer(policy.path.rawValue)
-        writer.flag(policy.keepPaused)
-        writer.integer(policy.verification.rawValue)
+        writer.peer(peer)
+        writer.policy(policy)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         name = try reader.vmName()
         attempt = try reader.attempt()
         secret = Secret(try reader.integer())
-        peer = Peer(
-            name: try reader.text(limit: 64), address: try reader.text(limit: 255),
-            port: try reader.integer(), user: try reader.text(limit: 64),
-            hostKeys: try reader.list(limit: WireLimits.items) { (reader) throws(WireError) in
-                try reader.text(limit: 64)
-            })
-        var policy = MigrationPolicy()
-        policy.maxDowntime = try reader.duration()
-        policy.timeout = try reader.duration()
-        guard policy.maxDowntime > .zero, policy.timeout > .zero else { throw .field("time") }
-        policy.onTimeout = try reader.choice()
-        policy.bandwidth = try reader.optional { (reader) throws(WireError) in
-            Bandwidth(bytesPerSecond: max(1, try reader.integer()))
-        }
-        policy.lanes = try reader.optional { (reader) throws(WireError) in
-            Int(try reader.integer(UInt8.self))
-        }
-        if let lanes = policy.lanes {
-            guard (1...MigrationPolicy.laneLimit).contains(lanes) else { throw .field("lanes") }
-        }
-        policy.compression = try reader.choice()
-        policy.path = try reader.choice()
-        policy.keepPaused = try reader.flag()
-        policy.verification = try reader.choice()
-        self.policy = policy
+        peer = try reader.peer()
+        policy = try reader.policy()
     }
 }
 

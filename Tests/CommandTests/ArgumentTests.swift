@@ -56,6 +56,10 @@ private let badInputs: [BadInput] = [
     .init("move web1 web1 --to beta", 2, "named twice"),
     .init("move - --to beta", 2, "no VM is named on standard input"),
     .init("move - --to beta", 2, "error[E-VMNAME]", input: "web1\n\u{1B}[2J\n"),
+    .init("vm start -", 2, "no VM is named on standard input"),
+    .init("vm stop web1 web1", 2, "named twice"),
+    .init("vm show - we!b", 2, "error[E-VMNAME]", input: "web1"),
+    .init("check - --to beta", 3, "error[E-NOHOST]: no host beta", input: "web1 x\n\nweb2\n"),
     .init("move web1 --to beta", 3, "error[E-NOHOST]: no host beta"),
     .init("check web1", 2, "error[E-USAGE]"),
     .init("check we!b --to beta", 2, "error[E-VMNAME]"),
@@ -97,11 +101,12 @@ private let badInputs: [BadInput] = [
     .init("history --vm we!b", 2, "error[E-VMNAME]"),
     .init("history --host a/b", 2, "error[E-HOSTNAME]"),
     .init("history abcd", 3, "error[E-NOMOVE]"),
+    .init("manual /nonexistent/man1", 3, "error[E-FILE]"), .init("manual", 2, "<folder>"),
 ]
 
 private let helps: [[String]] =
     [["host"], ["vm"], ["check"], ["move"], ["status"], ["history"], []]
-    + [["plan"], ["plan", "drain"], ["drain"], ["resume"], ["completion"]]
+    + [["plan"], ["plan", "drain"], ["drain"], ["resume"], ["completion"], ["manual"]]
     + ["add", "list", "show", "remove", "trust", "check", "settings"].map { ["host", $0] }
     + ["define", "start", "stop", "show", "console", "remove", "list"].map { ["vm", $0] }
 

@@ -1,3 +1,4 @@
+import LinuxSystem
 import MigrationModel
 import Planner
 import Testing
@@ -80,6 +81,8 @@ struct BatchTests {
         #expect(course.ended(0, Self.outcome(of: moves[0])) == [])
         #expect(course.isOver)
         #expect(course.results.map { $0.error?.code } == [nil, .cancelled, .cancelled])
+        #expect(course.takeNotBegun().map(\.0) == [1, 2])
+        #expect(course.takeNotBegun().isEmpty)
     }
 
     // Breaks when a batch of nothing waits for something.
@@ -97,13 +100,14 @@ struct BatchTests {
         let limits = MoveQueue.Limits(otherHosts: MoveLimits(outgoing: 1, incoming: 2))
         var course = Course(moves.map { MoveBatch.Item($0) }, limits)
         _ = course.start()
-        var overview = BatchOverview(moves)
-        let lines = overview.take(.waiting(course.waiting))
+        let now = MonotonicTime.now
+        var overview = BatchOverview(moves, title: "drain alpha", form: .lines, at: now)
+        let lines = overview.take(.waiting(course.waiting), at: now)
         #expect(messages(lines) == ["2 VMs wait for a free slot out of alpha (1 of 1 moving)"])
         let json = lines.compactMap { if case .json(let text) = $0 { text } else { nil } }
         #expect(json.count == 2)
         #expect(json.first?.contains(#""waits_for":["a free slot out of alpha"#) == true)
-        #expect(messages(overview.take(.waiting(course.waiting))) == [])
+        #expect(messages(overview.take(.waiting(course.waiting), at: now)) == [])
     }
 
     private func messages(_ lines: [BatchOverview.Line]) -> [String] {

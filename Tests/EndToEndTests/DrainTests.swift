@@ -56,8 +56,8 @@ import Testing
         #expect(history.contains(#""command":"resume""#))
     }
 
-    // Breaks when a plan changes something, when a drain begins without an answer, or when what
-    // is said of a guest that is not there is ignored.
+    // Breaks when a plan changes something, when a drain begins without an answer, when what is
+    // said of a guest that is not there is ignored, or when it keeps others from being stopped.
     @Test(.timeLimit(.minutes(1))) func plansAndQuestions() throws {
         let hosts = try ThreeHosts()
         let someone = hosts.someone
@@ -88,6 +88,9 @@ import Testing
         let nowhere = try someone.run("move", "web2", "--to", "any")
         nowhere.expect(.noTarget, "beta", "gamma")
         #expect(nowhere.status == 13)
+        let stopped = try someone.run("vm", "stop", "-", input: "web1 running\nweb9\n\nweb2\n")
+        stopped.expect(.noVM, "web9")
+        #expect(stopped.lines.count == 2, "\(stopped)")
     }
 
     // Breaks when guests that cannot move, are to stay or are to stop are treated as others are, or

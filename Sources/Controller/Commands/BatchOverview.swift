@@ -4,116 +4,139 @@ import Orchestrator
 import Planner
 import WireProtocol
 
-/// How far several moves are, in lines.
+/// How far several moves are: as a picture, and in lines where there is none.
 struct BatchOverview {
+    /// Where it is shown.
+    enum Form: Sendable {
+        /// As a picture at the bottom of a terminal.
+        case picture
+        /// In lines that stay.
+        case lines
+        /// In JSON.
+        case json
+    }
+
     /// A line, and where it goes.
     enum Line {
         /// To standard error, to stay.
         case message(String)
         /// An error, to standard error, and in JSON an event as well.
         case failure(LivemigError, vm: String)
-        /// To the live line.
-        case live(String)
         /// In JSON, to standard output.
         case json(String)
     }
 
-    private struct Active {
-        let request: MoveRequest
-        let began: MonotonicTime
-        var words = "asking both hosts"
-        var progress = RoundProgress()
+    /// How it stands.
+    private(set) var picture: BatchPicture
+    private let moves: [MoveQueue.Move]
+    private let form: Form
+    private var places: [MoveQueue.Move: Int] = [:]
+    private var told: [VMUUID: String] = [:]
+    private var lowWaterMarks: [Int: UInt64] = [:]
+    private var done = 0
+
+    /// Nothing has begun.
+    /// - Parameter title: what the moves are made for, such as `drain alpha`.
+    init(_ moves: [MoveQueue.Move], title: String, form: Form, at time: MonotonicTime) {
+        self.moves = moves
+        self.form = form
+        for (place, move) in moves.enumerated() { places[move] = place }
+        picture = BatchPicture(
+            title: title, began: time,
+            rows: moves.map { move in
+                BatchPicture.Row(
+                    guest: move.guest.text, source: move.from.text, destination: move.to.text,
+                    state: .waiting("for moves before it"))
+            })
     }
 
-    private let moves: [MoveQueue.Move]
-    private var active: [Int: Active] = [:]
-    private var waiting: [MoveQueue.Waiting] = []
-    private var told: [VMUUID: String] = [:]
-    private var done = 0
-    private var failed = 0
-
-    init(_ moves: [MoveQueue.Move]) { self.moves = moves }
-
     /// Takes an event in.
-    /// - Returns: what is to be shown.
-    mutating func take(_ event: MoveBatch.Event) -> [Line] {
+    /// - Returns: the lines that are to be shown.
+    mutating func take(_ event: MoveBatch.Event, at time: MonotonicTime) -> [Line] {
         switch event {
         case .waiting(let waiting): return take(waiting)
         case .began(let index, let request):
-            active[index] = Active(request: request, began: .now)
-            waiting.removeAll { $0.move == moves[index] }
-            return [.live(overview)]
-        case .move(let index, let event): return take(event, of: index)
-        case .ended(let index, let outcome): return end(index, outcome)
+            picture.rows[index].state = .moving(MoveProgress(), since: time)
+            return record("\(request.vm.name): \(moves[index].from) → \(moves[index].to) begins")
+        case .move(let index, let event): return take(event, of: index, at: time)
+        case .ended(let index, let outcome): return end(index, outcome, at: time)
+        case .notBegun(let index, let error):
+            picture.rows[index].state = .notBegun(error.code)
+            return []
         case .note(let text): return [.message("livemig: \(text)")]
         }
     }
 
+    /// A line of what the picture shows.
+    private func record(_ text: @autoclosure () -> String) -> [Line] {
+        form == .lines ? [.message(text())] : []
+    }
+
     private mutating func take(_ waiting: [MoveQueue.Waiting]) -> [Line] {
-        self.waiting = waiting
         var lines: [Line] = []
         var fresh: [String: Int] = [:]
         for entry in waiting {
             let words = entry.description
+            if let place = places[entry.move], picture.rows[place].state.isWaiting {
+                let reason = words.dropFirst("waits ".count)
+                picture.rows[place].state = .waiting(String(reason))
+            }
             guard told[entry.move.uuid] != words else { continue }
             if told[entry.move.uuid] == nil { fresh[words, default: 0] += 1 }
             told[entry.move.uuid] = words
             lines.append(.json(JSONText.line(QueuedEvent(entry))))
         }
-        lines += fresh.sorted { $0.key < $1.key }.map { words, count in
-            .message(
-                count == 1
-                    ? "1 VM \(words)"
-                    : "\(count) VMs \(words.replacingPrefix("waits", with: "wait"))")
-        }
-        return lines + [.live(overview)]
+        guard form != .picture else { return lines }
+        return lines
+            + fresh.sorted { $0.key < $1.key }.map { words, count in
+                .message(
+                    count == 1
+                        ? "1 VM \(words)"
+                        : "\(count) VMs \(words.replacingPrefix("waits", with: "wait"))")
+            }
     }
 
-    private mutating func take(_ event: MigrationEvent, of index: Int) -> [Line] {
-        guard var entry = active[index] else { return [] }
-        defer { active[index] = entry }
+    private mutating func take(
+        _ event: MigrationEvent, of index: Int, at time: MonotonicTime
+    ) -> [Line] {
+        guard case .moving(var progress, let since) = picture.rows[index].state else { return [] }
+        progress.take(event, at: time - since)
+        picture.rows[index].state = .moving(progress, since: since)
+        let move = moves[index]
         var lines: [Line] = []
         switch event {
-        case .planned, .prepared, .predicted: entry.words = "preparing"
-        case .measuring: entry.words = "measuring the guest"
-        case .phase(let phase): entry.words = phase.name
         case .round(let round):
-            entry.progress = RoundProgress()
-            entry.words = "round \(round.number) done"
-        case .progress(let message):
-            entry.progress.add(message, at: entry.began.elapsed)
-            entry.words = entry.progress.description
-        case .note(let text): lines.append(.message("livemig: \(entry.request.vm.name): \(text)"))
+            let low = lowWaterMarks[index]
+            lowWaterMarks[index] = min(round.dirtyPages, low ?? .max)
+            lines = record(
+                "\(move.from): \(move.guest) \(MoveText.round(round, lowWaterMark: low))")
+        case .note(let text): lines = [.message("livemig: \(move.guest): \(text)")]
+        case .planned, .measuring, .predicted, .prepared, .phase, .progress: break
         }
-        active[index] = entry
-        if let line = MoveJSON.line(event, vm: entry.request.vm) { lines.append(.json(line)) }
-        return lines + [.live(overview)]
+        let vm = VMReference(host: move.from, name: move.guest)
+        if form == .json, let line = MoveJSON.line(event, vm: vm) { lines.append(.json(line)) }
+        return lines
     }
 
-    private mutating func end(_ index: Int, _ outcome: MoveOutcome) -> [Line] {
-        active[index] = nil
+    private mutating func end(
+        _ index: Int, _ outcome: MoveOutcome, at time: MonotonicTime
+    ) -> [Line] {
         done += 1
         let result = Line.json(JSONText.line(ResultEvent(outcome)))
-        if let error = outcome.error {
-            failed += 1
-            return [.failure(error, vm: outcome.vm.name.text), result, .live(overview)]
+        if case .moved(let report, let incomplete) = outcome.ending {
+            picture.rows[index].state = .moved(
+                report.downtime, total: outcome.total, incomplete?.code)
+        } else {
+            picture.rows[index].state = .failed(outcome.error?.code ?? .internal)
         }
+        if let error = outcome.error { return [.failure(error, vm: outcome.vm.name.text), result] }
+        guard form != .picture else { return [result] }
         var words = "\(outcome.vm.name): \(outcome.source?.text ?? "") → \(outcome.destination)"
         if case .moved(let report, _) = outcome.ending {
             words += "  blackout \(MoveText.stop(report.downtime)), \(outcome.total.brief)"
         }
-        return [.message("\(words)  (\(done) of \(moves.count))"), result, .live(overview)]
-    }
-
-    /// Such as `3 of 7 done, 1 failed · web1 → beta round 2  45 % … · 2 wait`.
-    private var overview: String {
-        let failures = failed == 0 ? "" : ", \(failed) failed"
-        let moving = active.sorted { $0.key < $1.key }.map { _, entry in
-            "\(entry.request.vm.name) → \(entry.request.destination) \(entry.words)"
-        }
-        let rest = waiting.isEmpty ? [] : ["\(waiting.count) wait"]
-        return (["\(done) of \(moves.count) done\(failures)"] + moving + rest)
-            .joined(separator: " · ")
+        let left = picture.left(at: time).map { ", \($0.words) left" } ?? ""
+        return [.message("\(words)  (\(done) of \(moves.count))\(left)"), result]
     }
 }
 

@@ -14,17 +14,21 @@ struct BatchView {
 
     private let moves: [MoveQueue.Move]
     private let command: MoveRecord.Command
+    private let host: HostName
     private let context: CommandContext
 
     /// - Parameters:
     ///   - moves: the moves of the batch, in its order.
     ///   - command: what they are made for.
+    ///   - host: the host that it is about.
     ///   - context: where everything goes.
     init(
-        _ moves: [MoveQueue.Move], as command: MoveRecord.Command, _ context: CommandContext
+        _ moves: [MoveQueue.Move], as command: MoveRecord.Command, of host: HostName,
+        _ context: CommandContext
     ) {
         self.moves = moves
         self.command = command
+        self.host = host
         self.context = context
     }
 
@@ -38,12 +42,15 @@ struct BatchView {
         let history = HistoryWriter(to: place)
         let watcher = Task { for await _ in interrupts { batch.interrupt() } }
         let viewer = Task { [self] in
-            var overview = BatchOverview(moves)
+            let title = "\(command.rawValue) \(host)"
+            var overview = BatchOverview(moves, title: title, form: form, at: .now)
             var recordings: [Int: Recording] = [:]
             for await event in batch.events {
                 note(event, in: &recordings, history)
-                show(overview.take(event))
+                show(overview.take(event, at: .now))
+                if form == .picture { context.console.live(overview.picture) }
             }
+            context.console.live(nil)
         }
         let value = await body()
         batch.close()
@@ -72,8 +79,13 @@ struct BatchView {
             guard var recording = recordings.removeValue(forKey: index) else { return }
             recording.move.end(outcome)
             history.write(recording.move.record)
-        case .waiting, .note: break
+        case .waiting, .notBegun, .note: break
         }
+    }
+
+    private var form: BatchOverview.Form {
+        if context.isJSON { return .json }
+        return context.console.isLive ? .picture : .lines
     }
 
     private func show(_ lines: [BatchOverview.Line]) {
@@ -86,7 +98,6 @@ struct BatchView {
                 if context.isJSON {
                     context.console.result(JSONText.line(ErrorEvent(error, vm: vm)))
                 }
-            case .live(let text): if !context.isJSON { context.console.live(text) }
             case .json(let text): if context.isJSON { context.console.result(text) }
             }
         }

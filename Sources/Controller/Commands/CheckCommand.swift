@@ -5,8 +5,8 @@ import Orchestrator
 /// `livemig check`.
 struct CheckCommand: LivemigAction {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Find what would keep a VM from being moved.",
-        usage: "livemig check <vm> --to <host> [<options>]",
+        commandName: "check", abstract: "Find what would keep VMs from being moved.",
+        usage: "livemig check <vm> ... --to <host> [<options>]",
         discussion: """
             Compares both hosts and asks each what it finds; nothing is changed. Errors
             (E-…) keep the VM from being moved and end with exit code 3; warnings (W-…)
@@ -16,8 +16,8 @@ struct CheckCommand: LivemigAction {
               livemig check web1 --to beta
             """)
 
-    @Argument(help: ArgumentHelp("The VM.", valueName: "vm"))
-    var vm: String
+    @Argument(help: ArgumentHelp(VMNames.help, valueName: "vm"))
+    var vms: [String]
 
     @Option(help: ArgumentHelp("The destination.", valueName: "host"))
     var to: String
@@ -33,12 +33,14 @@ struct CheckCommand: LivemigAction {
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
-        let request = MoveRequest(
-            vm: try VMReference(parsing: vm), to: try HostName(to),
-            from: try from.map { name throws(LivemigError) in try HostName(name) },
-            policy: try policy.policy())
-        let report = try await context.control().check(request)
-        context.show(text: ReportText.lines(report), json: CheckDocument(report))
-        return report.isCompatible ? .success : .refused
+        let (policy, destination) = (try policy.policy(), try HostName(to))
+        let source = try from.map { name throws(LivemigError) in try HostName(name) }
+        let control = try context.control()
+        return try await VMNames.each(vms, context) { vm async throws(LivemigError) in
+            let request = MoveRequest(vm: vm, to: destination, from: source, policy: policy)
+            let report = try await control.check(request)
+            context.show(text: ReportText.lines(report), json: CheckDocument(report))
+            return report.isCompatible ? .success : .refused
+        }
     }
 }

@@ -8,23 +8,26 @@ import Orchestrator
 /// A terminal that is stopped, a pipe that nobody reads and one that is closed hold nothing up: a
 /// command only waits for its output at its end.
 final class Console: Sendable {
-    private enum Item {
-        case bytes([UInt8], CInt)
-        case live(String)
-    }
+    private typealias Item = (bytes: [UInt8], stream: CInt)
 
     private struct Queue {
         var items: [Item] = []
+        var picture: (any LivePicture)?
         var isBusy = false
         var isFinished = false
-        var lastLive: MonotonicTime?
     }
 
-    /// The least time between two drawings of the live line.
-    static let livePause = Duration.milliseconds(100)
+    private struct Work {
+        var items: [Item] = []
+        var picture: (any LivePicture)?
+        var isLast = false
+    }
 
-    /// Whether progress can be a line that is redrawn.
-    let hasLiveLine: Bool
+    /// The time between two looks at the picture and at the terminal's size.
+    private static let pause = Duration.milliseconds(100)
+
+    /// Whether progress can be a picture that is redrawn.
+    let isLive: Bool
     /// How errors are coloured.
     let errorStyle: TextStyle
     private let queue = Monitor(Queue())
@@ -34,14 +37,16 @@ final class Console: Sendable {
     init(allowsColor: Bool) {
         let isTerminal = isatty(STDERR_FILENO) == 1 && Self.variable("TERM") != "dumb"
         let wantsColor = allowsColor && Self.variable("NO_COLOR").isEmpty
-        hasLiveLine = isTerminal
-        errorStyle = isTerminal && wantsColor ? .colored : .plain
-        writer = WorkerThread("console") { [queue] in Self.run(queue) }
+        isLive = isTerminal
+        let style: TextStyle = isTerminal && wantsColor ? .colored : .plain
+        errorStyle = style
+        if isTerminal { Terminal.watchContinuations() }
+        writer = WorkerThread("console") { [queue] in Self.run(queue, style) }
     }
 
     /// Prints a line of the result, on standard output.
     func result(_ line: String) {
-        add(.bytes(Array((line.harmless() + "\n").utf8), STDOUT_FILENO))
+        add(Array((line.harmless() + "\n").utf8), STDOUT_FILENO)
     }
 
     /// Prints a message, on standard error.
@@ -51,24 +56,20 @@ final class Console: Sendable {
     ///   - isStyled: whether the line has colours of our own, and nothing else that is obeyed.
     func message(_ line: String, isStyled: Bool = false) {
         let text = isStyled ? line : line.harmless()
-        add(.bytes(Array((text + "\n").utf8), STDERR_FILENO))
+        add(Array((text + "\n").utf8), STDERR_FILENO)
     }
 
     /// Prints a question, on standard error, and stays on its line.
-    func prompt(_ text: String) { add(.bytes(Array(text.harmless().utf8), STDERR_FILENO)) }
+    func prompt(_ text: String) { add(Array(text.harmless().utf8), STDERR_FILENO) }
 
     /// Writes bytes as they are to standard output.
-    func raw(_ bytes: [UInt8]) { add(.bytes(bytes, STDOUT_FILENO)) }
+    func raw(_ bytes: [UInt8]) { add(bytes, STDOUT_FILENO) }
 
-    /// Draws the live line, unless it was drawn a moment ago or there can be none.
-    func live(_ line: String) {
-        guard hasLiveLine else { return }
-        let line = line.onOneLine()
-        queue.withLock { queue in
-            if let last = queue.lastLive, last.elapsed < Self.livePause { return }
-            queue.lastLive = .now
-            queue.items.append(.live(line))
-        }
+    /// Shows a picture at the terminal's bottom, below all that is printed, until another one comes
+    /// or `nil`; nothing where there is no terminal.
+    func live(_ picture: (any LivePicture)?) {
+        guard isLive else { return }
+        queue.withLock { $0.picture = picture }
     }
 
     /// Waits until everything is written.
@@ -80,50 +81,64 @@ final class Console: Sendable {
 
     /// Writes what is left, and ends.
     func finish() async {
-        queue.withLock { $0.isFinished = true }
+        queue.withLock { queue in
+            queue.picture = nil
+            queue.isFinished = true
+        }
         await drain()
     }
 
-    private func add(_ item: Item) { queue.withLock { $0.items.append(item) } }
+    private func add(_ bytes: [UInt8], _ stream: CInt) {
+        queue.withLock { $0.items.append((bytes, stream)) }
+    }
 
-    private static func run(_ queue: Monitor<Queue>) {
-        var hasLive = false
+    private static func run(_ queue: Monitor<Queue>, _ style: TextStyle) {
+        var screen = LiveScreen()
+        var work = Work()
+        var continuations = Terminal.continuations
         while true {
             // Changed by withLock, which wakes whoever waits for it: a wait that goes on does not.
-            queue.withLock { $0.isBusy = false }
-            let items = queue.wait { queue -> [Item]? in
-                guard !queue.items.isEmpty else { return queue.isFinished ? [] : nil }
-                defer { queue.items = [] }
-                queue.isBusy = true
-                return queue.items
+            if !work.items.isEmpty { queue.withLock { $0.isBusy = false } }
+            work = next(queue, after: work)
+            if Terminal.continuations != continuations || !Terminal.isOurs {
+                continuations = Terminal.continuations
+                screen.forget()
             }
-            for item in items {
-                switch item {
-                case .bytes(let bytes, let stream):
-                    if hasLive { write(LiveLine.clear, to: STDERR_FILENO) }
-                    hasLive = false
-                    write(bytes, to: stream)
-                case .live(let line):
-                    write(LiveLine.draw(line, width: width), to: STDERR_FILENO)
-                    hasLive = true
-                }
+            let size = Terminal.size
+            if !work.items.isEmpty || work.picture == nil {
+                write(screen.erase(in: size), to: STDERR_FILENO)
             }
-            if items.isEmpty {
-                if hasLive { write(LiveLine.clear, to: STDERR_FILENO) }
-                return
+            for (bytes, stream) in work.items { write(bytes, to: stream) }
+            if let picture = work.picture, Terminal.isOurs {
+                let lines = picture.lines(in: size, at: .now)
+                write(screen.draw(lines, in: size, style: style), to: STDERR_FILENO)
             }
+            if work.isLast { return }
         }
+    }
+
+    /// Waits for something to write, and with a picture no longer than until it is looked at again.
+    private static func next(_ queue: Monitor<Queue>, after work: Work) -> Work {
+        let look = MonotonicTime.now + pause
+        let hasPicture = work.picture != nil
+        func take(_ queue: inout Queue) -> Work? {
+            guard
+                !queue.items.isEmpty || queue.isFinished || (queue.picture != nil) != hasPicture
+            else { return nil }
+            defer { queue.items = [] }
+            queue.isBusy = !queue.items.isEmpty
+            return Work(
+                items: queue.items, picture: queue.picture,
+                isLast: queue.isFinished && queue.items.isEmpty)
+        }
+        guard hasPicture else { return queue.wait(until: take) }
+        return queue.wait(deadline: look, until: take)
+            ?? Work(picture: queue.withLockUnnoticed { $0.picture })
     }
 
     /// Writes to a stream that may be closed, which is no error.
     static func write(_ bytes: [UInt8], to stream: CInt) {
         try? DescriptorIO.write(bytes, to: stream)
-    }
-
-    private static var width: Int {
-        var size = winsize()
-        let result = unsafe ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size)
-        return result == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
     }
 
     private static func variable(_ name: String) -> String {

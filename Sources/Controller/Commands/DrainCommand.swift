@@ -61,7 +61,7 @@ struct DrainCommand: LivemigAction {
         _ proposal: DrainProposal, _ control: HostControl, _ context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let drain = Drain(proposal, control)
-        let view = BatchView(proposal.moves, as: .drain, context)
+        let view = BatchView(proposal.moves, as: .drain, of: proposal.request.host, context)
         let result = try await view.follow(drain.batch) {
             await Result.of { () async throws(LivemigError) in try await drain.run() }
         }

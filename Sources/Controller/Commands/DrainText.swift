@@ -68,18 +68,24 @@ enum DrainText {
         ]
     }
 
+    /// How a move to a host ended.
+    static func words(
+        _ result: MoveBatch.Result, to host: HostName
+    ) -> (state: String, more: String) {
+        guard case .ended(let outcome) = result else { return ("not begun", reason(result.error)) }
+        guard case .moved(let report, _) = outcome.ending else {
+            return ("not moved", reason(outcome.error))
+        }
+        return (
+            "moved to \(host)",
+            "blackout \(MoveText.stop(report.downtime)), \(outcome.total.brief)"
+                + (outcome.error.map { ", \($0.code.rawValue)" } ?? "")
+        )
+    }
+
     private static func words(_ ending: Drain.Ending) -> (state: String, more: String) {
         switch ending {
-        case .move(let host, .ended(let outcome)):
-            guard case .moved(let report, _) = outcome.ending else {
-                return ("not moved", reason(outcome.error))
-            }
-            return (
-                "moved to \(host)",
-                "blackout \(MoveText.stop(report.downtime)), \(outcome.total.brief)"
-                    + (outcome.error.map { ", \($0.code.rawValue)" } ?? "")
-            )
-        case .move(_, .notBegun(let error)): return ("not begun", reason(error))
+        case .move(let host, let result): return words(result, to: host)
         case .stop(nil): return ("powered off", "")
         case .stop(let error?): return ("not stopped", reason(error))
         case .left: return ("left", "as asked for")

@@ -25,7 +25,7 @@ struct LivemigCommand: AsyncParsableCommand {
             HostCommand.self, VMCommand.self, CheckCommand.self, PlanCommand.self,
             MoveCommand.self, DrainCommand.self, ResumeCommand.self, StatusCommand.self,
             CancelCommand.self, RecoverCommand.self, HistoryCommand.self,
-            CompletionCommand.self,
+            CompletionCommand.self, WriteManualCommand.self,
         ])
 }
 

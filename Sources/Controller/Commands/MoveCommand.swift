@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import History
 import LinuxSystem
 import MigrationModel
@@ -22,10 +21,7 @@ struct MoveCommand: LivemigAction {
               livemig vm list alpha | tail -n +2 | livemig move - --to beta
             """)
 
-    @Argument(
-        help: ArgumentHelp(
-            "The VMs, each NAME or HOST/NAME; - reads them from standard input, the first word of each line.",
-            valueName: "vm"))
+    @Argument(help: ArgumentHelp(VMNames.help, valueName: "vm"))
     var vms: [String]
 
     @Option(
@@ -111,42 +107,11 @@ struct MoveCommand: LivemigAction {
         let policy = try policy.policy()
         let destination = try HostName(to)
         let source = try from.map { name throws(LivemigError) in try HostName(name) }
-        var names: [String] = []
-        for vm in vms { names += vm == "-" ? try await Self.namesFromInput() : [vm] }
-        var seen: Set<VMReference> = []
-        return try names.map { name throws(LivemigError) in
-            let vm = try VMReference(parsing: name)
-            guard seen.insert(vm).inserted else {
-                throw LivemigError(.usage, "VM \(vm) is named twice")
-            }
-            return MoveRequest(
+        return try await VMNames.references(vms).map { vm in
+            MoveRequest(
                 vm: vm, to: destination, from: source, policy: policy,
                 takesCompressionOfHost: takesCompressionOfHost, isDryRun: isDryRun)
         }
-    }
-
-    /// The first word of every line of standard input that is not empty.
-    private static func namesFromInput() async throws(LivemigError) -> [String] {
-        let text = try await BlockingWork.run("names") { () throws(LivemigError) -> String in
-            var bytes = [UInt8](repeating: 0, count: (1 << 20) + 1)
-            let result = unsafe bytes.withUnsafeMutableBytes { buffer in
-                Result { () throws(LivemigError) in
-                    try unsafe DescriptorIO.readFully(into: buffer, from: STDIN_FILENO)
-                }
-            }
-            let count = try result.get()
-            guard count <= 1 << 20 else {
-                throw LivemigError(.usage, "more than 1 MiB of names on standard input")
-            }
-            return String(decoding: bytes.prefix(count), as: UTF8.self)
-        }
-        let names = text.split(whereSeparator: \.isNewline).compactMap { line in
-            line.split(whereSeparator: \.isWhitespace).first.map(String.init)
-        }
-        guard !names.isEmpty else {
-            throw LivemigError(.usage, "no VM is named on standard input")
-        }
-        return names
     }
 
     private static func place(in context: CommandContext) -> Result<String, LivemigError> {
@@ -191,6 +156,7 @@ struct MoveCommand: LivemigAction {
         }
         let outcome = await migration.run()
         recording = await viewer.value
+        context.console.live(nil)
         watcher.cancel()
         recording.end(outcome)
         history?.write(recording.record)

@@ -8,13 +8,13 @@ struct MoveText {
     /// A line for standard error.
     enum Line: Hashable {
         case permanent(String)
-        case live(String)
+        case live(FittingLine)
     }
 
     private var source = ""
     private var destination = ""
     private var width = 0
-    private var progress = RoundProgress()
+    private var progress = MoveProgress()
     private var lowWaterMark: UInt64?
 
     /// The lines of an event.
@@ -22,6 +22,7 @@ struct MoveText {
     ///   - event: what happened.
     ///   - time: since the move's start.
     mutating func lines(_ event: MigrationEvent, at time: Duration) -> [Line] {
+        progress.take(event, at: time)
         switch event {
         case .planned(let plan):
             source = plan.source.text
@@ -33,17 +34,29 @@ struct MoveText {
         case .predicted(let forecast):
             return [.permanent("predicted  \(forecast.prediction)")]
         case .prepared: return []
-        case .phase(let phase): return [.live(describe(phase))]
+        case .phase(let phase): return [.live(FittingLine(start: describe(phase)))]
         case .round(let round):
-            let line = describe(round)
+            let line = side(source) + Self.round(round, lowWaterMark: lowWaterMark)
             lowWaterMark = min(round.dirtyPages, lowWaterMark ?? .max)
-            progress = RoundProgress()
-            return [.permanent(line)]
-        case .progress(let message):
-            progress.add(message, at: time)
-            return [.live(side(source) + progress.description)]
+            return [.permanent(line), .live(live)]
+        case .progress: return [.live(live)]
         case .note(let text): return [.permanent("livemig: \(text)")]
         }
+    }
+
+    /// Such as `alpha: round 1  45 % of 104 MiB, 38 MiB/s sent, 12 MiB/s dirtied, 2–3 s left`.
+    private var live: FittingLine {
+        let words = progress.explanation(to: destination)
+        var line = FittingLine(start: side(source) + "\(progress.word)  \(words)")
+        let forecast = progress.forecast
+        let parts: [(String?, Int)] = [
+            (progress.sent, 3), (progress.dirtied, 2), (progress.low, 1), (forecast.words, 4),
+        ]
+        for case (let text?, let rank) in parts where !text.isEmpty {
+            line.parts.append(
+                .init(text: text, rank: rank, emphasis: rank == 4 ? forecast.emphasis : .none))
+        }
+        return line
     }
 
     private func side(_ host: String) -> String { "\(host):".padded(to: width) + " " }
@@ -58,26 +71,26 @@ struct MoveText {
         }
     }
 
-    private func describe(_ round: RoundReport) -> String {
+    /// Such as `round 1  104 MiB dirty     → 2.0 MiB sent  38 MiB/s dirtied`.
+    /// - Parameter lowWaterMark: the fewest pages that a round before had to send.
+    static func round(_ round: RoundReport, lowWaterMark: UInt64?) -> String {
         let isFirst = round.number == 0
         let size = ByteCount(round.dirtyPages.bytesOfPages)
         let what = "\(size) \(isFirst ? "populated" : "dirty")".padded(to: 17)
         let sent = "\(ByteCount(round.wireBytes)) sent".padded(to: 13)
-        return side(source) + "round \(round.number)  \(what) → \(sent) \(tail(round))"
+        return "round \(round.number)  \(what) → \(sent) \(tail(round, lowWaterMark))"
     }
 
     /// What matters most about the round.
-    private func tail(_ round: RoundReport) -> String {
+    private static func tail(_ round: RoundReport, _ lowWaterMark: UInt64?) -> String {
         guard round.number > 0 else {
-            return "\(Self.rate(round.rate))   \(round.duration.brief)"
+            return "\(rate(round.rate))   \(round.duration.brief)"
         }
-        if round.dirtiedPages >= round.dirtyPages, round.dirtyPages > 0 {
-            return "will not converge at this rate"
-        }
+        if round.isOutpaced { return MoveForecast.never.words }
         if let low = lowWaterMark, round.number > 1, round.dirtyPages < low {
             return "low-water mark"
         }
-        return "\(Self.rate(round.dirtyRate)) dirtied"
+        return "\(rate(round.dirtyRate)) dirtied"
     }
 
     static func rate(_ bytesPerSecond: Double) -> String {
@@ -222,67 +235,5 @@ struct MoveText {
         let good = outcomes.count - bad.count
         let rest = bad.isEmpty ? "" : "; not: " + bad.joined(separator: ", ")
         return "\(good) of \(outcomes.count) VMs moved\(rest)"
-    }
-}
-
-/// How far a round is, and how fast it goes.
-struct RoundProgress: CustomStringConvertible {
-    private struct Sample {
-        let time: Duration
-        let done: UInt64
-        let wireBytes: UInt64
-    }
-
-    private var samples: [Sample] = []
-    private var round = 0
-    private var total: UInt64 = 0
-
-    /// How many samples rates are taken from.
-    private static let window = 20
-
-    mutating func add(_ message: ProgressMessage, at time: Duration) {
-        if message.round != round { samples = [] }
-        round = message.round
-        total = message.total
-        samples.append(
-            Sample(time: time, done: message.done, wireBytes: message.wireBytes))
-        samples.removeFirst(max(0, samples.count - Self.window))
-    }
-
-    /// Such as `round 1   45 %  47 MiB of 104 MiB, 38 MiB/s, 2–3 s left`.
-    var description: String {
-        guard let last = samples.last else { return "" }
-        let percent = total == 0 ? 100 : Int(min(1, Double(last.done) / Double(total)) * 100)
-        let part = "\(ByteCount(last.done.bytesOfPages)) of \(ByteCount(total.bytesOfPages))"
-        return "round \(round)  \("\(percent) %".padded(to: 5)) \(part)\(speed)\(left)"
-    }
-
-    private var speed: String {
-        guard let first = samples.first, let last = samples.last, last.time > first.time,
-            last.wireBytes >= first.wireBytes
-        else { return "" }
-        let rate = Double(last.wireBytes - first.wireBytes) / (last.time - first.time).seconds
-        return ", \(MoveText.rate(rate)) sent"
-    }
-
-    /// The time left as a range, from the slowest and the fastest part of the window.
-    private var left: String {
-        guard let last = samples.last, last.done < total else { return "" }
-        let rates = zip(samples, samples.dropFirst()).compactMap { before, after -> Double? in
-            guard after.time > before.time, after.done > before.done else { return nil }
-            return Double(after.done - before.done) / (after.time - before.time).seconds
-        }
-        guard rates.count > 2, let slow = rates.min(), let fast = rates.max() else { return "" }
-        let rest = Double(total - last.done)
-        let (soon, late) = (Int(rest / fast), Int((rest / slow).rounded(.up)))
-        return late > soon + 1 ? ", \(soon)–\(late) s left" : ", \(late) s left"
-    }
-}
-
-extension UInt64 {
-    /// The bytes of that many pages, saturating.
-    var bytesOfPages: UInt64 {
-        let (product, overflow) = multipliedReportingOverflow(by: 4096)
-        return overflow ? .max : product
     }
 }

@@ -6,7 +6,7 @@ import Orchestrator
 struct RecoverCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "recover", abstract: "Put VMs in order after an interrupted move.",
-        usage: "livemig recover [<vm>] [<options>]",
+        usage: "livemig recover [<vm> ...] [<options>]",
         discussion: """
             Asks all hosts for their records, and does what they decide: an interrupted move
             is given up and the guest runs on the source, or a hand-over is completed and the
@@ -20,8 +20,9 @@ struct RecoverCommand: LivemigAction {
               livemig recover web1
             """)
 
-    @Argument(help: ArgumentHelp("The VM; all when none is named.", valueName: "vm"))
-    var vm: String?
+    @Argument(
+        help: ArgumentHelp(VMNames.help, discussion: "All when none is named.", valueName: "vm"))
+    var vms: [String] = []
 
     @Option(
         help: ArgumentHelp(
@@ -37,27 +38,32 @@ struct RecoverCommand: LivemigAction {
         let host = try fenced.map { name throws(LivemigError) in
             try control.directory.host(try HostName(name)).name
         }
-        guard let vm else {
-            guard host == nil else {
-                throw LivemigError(
-                    .usage, "--fenced needs a VM", fix: "livemig recover VM --fenced NAME")
-            }
-            return await recoverAll(control, context)
+        let names = try await VMNames.references(vms).map(\.name)
+        guard host == nil || names.count == 1 else {
+            throw LivemigError(
+                .usage, "--fenced needs a VM, one alone",
+                fix: "livemig recover VM --fenced NAME")
         }
-        let recovery = Recovery(of: try VMReference(parsing: vm).name, control)
-        let outcome = try await recovery.run(fenced: host)
-        return report([outcome], [], context)
+        if let name = names.first, names.count == 1 {
+            let outcome = try await Recovery(of: name, control).run(fenced: host)
+            return report([outcome], [], context)
+        }
+        guard names.isEmpty else {
+            return await recover(names.map(\.text), [], control, context)
+        }
+        let found = await control.whereabouts()
+        return await recover(found.vms.map(\.vm), found.silent, control, context)
     }
 
-    private func recoverAll(
-        _ control: HostControl, _ context: CommandContext
+    private func recover(
+        _ names: [String], _ silent: [LivemigError], _ control: HostControl,
+        _ context: CommandContext
     ) async -> MigrationModel.ExitCode {
-        let found = await control.whereabouts()
         var outcomes: [Recovery.Outcome] = []
-        var errors = found.silent
-        for vm in found.vms {
+        var errors = silent
+        for name in names {
             do throws(LivemigError) {
-                outcomes.append(try await Recovery(of: try VMName(vm.vm), control).run())
+                outcomes.append(try await Recovery(of: try VMName(name), control).run())
             } catch {
                 errors.append(error)
             }

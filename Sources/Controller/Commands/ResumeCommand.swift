@@ -75,7 +75,7 @@ struct ResumeCommand: LivemigAction {
         _ context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let resumption = Resumption(proposal, template: template, control)
-        let view = BatchView(proposal.moves, as: .resume, context)
+        let view = BatchView(proposal.moves, as: .resume, of: proposal.host, context)
         let result = try await view.follow(resumption.batch) {
             await Result.of { () async throws(LivemigError) in try await resumption.run() }
         }
@@ -108,10 +108,14 @@ enum ResumeText {
         return [head] + TextTable.lines(rows) + others.map { "  " + $0.onOneLine() }
     }
 
-    /// What came of it.
+    /// A table of the moves, and what came of them.
     static func results(
         _ proposal: Resumption.Proposal, _ outcome: Resumption.Outcome
     ) -> [String] {
+        let rows = zip(proposal.plan.steps, outcome.results).map { step, result -> [String] in
+            let words = DrainText.words(result, to: step.to)
+            return [step.guest.name.text, words.state, words.more]
+        }
         let failed = zip(proposal.plan.steps, outcome.results).compactMap { step, result in
             result.error.map { "\(step.guest.name) (\($0.code.rawValue))" }
         }
@@ -123,7 +127,8 @@ enum ResumeText {
             proposal.remembered.isEmpty
             ? "" : "; \(good) of \(proposal.plan.steps.count) moves made"
         let rest = away.isEmpty ? "" : "; still away: " + away.joined(separator: ", ")
-        return ["\(proposal.host) takes guests\(moves)\(rest)."]
+        return TextTable.lines(rows.isEmpty ? [] : [["VM", "OUTCOME", ""]] + rows)
+            + ["\(proposal.host) takes guests\(moves)\(rest)."]
     }
 }
 

@@ -6,7 +6,7 @@ import Orchestrator
 struct StatusCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Say where VMs are, from all hosts' records.",
-        usage: "livemig status [<vm>] [<options>]",
+        usage: "livemig status [<vm> ...] [<options>]",
         discussion: """
             Below each VM stands what every host's record says: OWN and INT give the right
             to run it, ARM and RDY wait for it, REL and GONE have given it away.
@@ -15,8 +15,9 @@ struct StatusCommand: LivemigAction {
               livemig status web1
             """)
 
-    @Argument(help: ArgumentHelp("The VM; all when none is named.", valueName: "vm"))
-    var vm: String?
+    @Argument(
+        help: ArgumentHelp(VMNames.help, discussion: "All when none is named.", valueName: "vm"))
+    var vms: [String] = []
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 
@@ -24,7 +25,8 @@ struct StatusCommand: LivemigAction {
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let control = try context.control()
-        guard let vm else {
+        let references = try await VMNames.references(vms)
+        guard !references.isEmpty else {
             let all = await control.whereabouts()
             context.show(
                 text: MachineText.status(all.vms),
@@ -33,13 +35,18 @@ struct StatusCommand: LivemigAction {
             _ = context.complain(about: errors)
             return .worst(of: errors.map(\.code.exitCode))
         }
-        let reference = try VMReference(parsing: vm)
-        var hosts = control.directory.hosts
-        if let host = reference.host { hosts = [try control.directory.host(host)] }
-        let found = await control.whereabouts(of: reference.name, on: hosts)
-        let errors = [found.trouble].compactMap { $0 }
+        let places = try references.map { vm throws(LivemigError) in
+            guard let host = vm.host else { return (vm.name, control.directory.hosts) }
+            return (vm.name, [try control.directory.host(host)])
+        }
+        var found: [Whereabouts] = []
+        for (name, hosts) in places {
+            found.append(await control.whereabouts(of: name, on: hosts))
+        }
+        let errors = found.compactMap(\.trouble)
         context.show(
-            text: MachineText.status([found]), json: StatusDocument([found], errors: errors))
-        return context.complain(about: errors)
+            text: MachineText.status(found), json: StatusDocument(found, errors: errors))
+        _ = context.complain(about: errors)
+        return .worst(of: errors.map(\.code.exitCode))
     }
 }

@@ -4,30 +4,25 @@ import MigrationModel
 enum TextStyle: Sendable {
     case plain, colored
 
+    /// How a text stands out.
+    enum Emphasis: Hashable, Sendable {
+        case none, heading, good, alarm
+    }
+
+    /// The text as it stands out.
+    func text(_ text: String, _ emphasis: Emphasis) -> String {
+        let code =
+            switch (self, emphasis) {
+            case (.plain, _), (.colored, .none): ""
+            case (.colored, .heading): "1"
+            case (.colored, .good): "32"
+            case (.colored, .alarm): "1;31"
+            }
+        return code.isEmpty || text.isEmpty ? text : "\u{1B}[\(code)m\(text)\u{1B}[0m"
+    }
+
     /// The text in bold red.
-    func alarm(_ text: String) -> String {
-        switch self {
-        case .plain: text
-        case .colored: "\u{1B}[1;31m\(text)\u{1B}[0m"
-        }
-    }
-}
-
-/// The line that is drawn over itself.
-enum LiveLine {
-    /// Goes to the line's start and erases it.
-    static let clear = Array("\r\u{1B}[K".utf8)
-
-    /// Draws a line that is cut so that it never reaches the terminal's last column, where it would
-    /// wrap.
-    static func draw(_ line: String, width: Int) -> [UInt8] {
-        clear + Array(clip(line, to: max(1, width - 1)).utf8)
-    }
-
-    /// The line with at most that many characters, the last one `…` when it was longer.
-    static func clip(_ line: String, to width: Int) -> String {
-        line.count <= width ? line : line.prefix(max(0, width - 1)) + "…"
-    }
+    func alarm(_ text: String) -> String { self.text(text, .alarm) }
 }
 
 /// Errors as users see them.

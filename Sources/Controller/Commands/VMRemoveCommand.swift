@@ -5,34 +5,35 @@ import Orchestrator
 /// `livemig vm remove`.
 struct VMRemoveCommand: LivemigAction {
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Forget a VM that is stopped.",
-        usage: "livemig vm remove <vm> [<options>]",
+        commandName: "remove", abstract: "Forget VMs that are stopped.",
+        usage: "livemig vm remove <vm> ... [<options>]",
         discussion: """
-            Its definition and record are removed from the host; its disks are not touched.
+            Definition and record are removed from the host; disks are not touched.
 
             Example:
               livemig vm remove web1
             """)
 
-    @Argument(help: ArgumentHelp("The VM, or HOST/VM.", valueName: "vm"))
-    var vm: String
+    @Argument(help: ArgumentHelp(VMNames.help, valueName: "vm"))
+    var vms: [String]
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
-        let reference = try VMReference(parsing: vm)
         let control = try context.control()
-        let host = try await control.locate(reference)
-        let machine = try await control.talk(to: host) { agent async throws(LivemigError) in
-            let machine = try await agent.show(reference.name)
-            try await agent.remove(reference.name)
-            return machine
+        return try await VMNames.each(vms, context) { vm async throws(LivemigError) in
+            let host = try await control.locate(vm)
+            let machine = try await control.talk(to: host) { agent async throws(LivemigError) in
+                let machine = try await agent.show(vm.name)
+                try await agent.remove(vm.name)
+                return machine
+            }
+            context.show(
+                text: ["removed VM \(vm.name) from \(host.name)"],
+                json: MachineDocument(machine))
+            return .success
         }
-        context.show(
-            text: ["removed VM \(reference.name) from \(host.name)"],
-            json: MachineDocument(machine))
-        return .success
     }
 }

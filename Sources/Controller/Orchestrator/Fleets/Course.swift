@@ -9,6 +9,7 @@ struct Course {
     private var waitingForOthers: Set<Int>
     private var ended: [Int: MoveBatch.Result] = [:]
     private var begun: Set<Int> = []
+    private var told: Set<Int> = []
     /// Whether no further move begins.
     private(set) var isHeld = false
 
@@ -56,6 +57,16 @@ struct Course {
                     at: "VM \(move.guest)", fix: "run the command again"))
         }
         waitingForOthers = []
+    }
+
+    /// The items that will not begin and were not taken yet, and why.
+    mutating func takeNotBegun() -> [(Int, LivemigError)] {
+        items.indices.compactMap { index in
+            guard case .notBegun(let error) = ended[index], told.insert(index).inserted else {
+                return nil
+            }
+            return (index, error)
+        }
     }
 
     private mutating func submitReady() -> [Int] {

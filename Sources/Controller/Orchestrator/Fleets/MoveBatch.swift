@@ -31,6 +31,8 @@ public final class MoveBatch: Sendable {
         case move(Int, MigrationEvent)
         /// A move has ended.
         case ended(Int, MoveOutcome)
+        /// A move will not begin.
+        case notBegun(Int, LivemigError)
         /// Something that the operator did or should know, as a sentence.
         case note(String)
     }
@@ -99,7 +101,7 @@ public final class MoveBatch: Sendable {
             var course = Course(items, limits)
             var running: [Int: Migration] = [:]
             begin(course.start(), &running, &group)
-            showWaiting(course)
+            tell(&course)
             if course.isOver { return course.results }
             for await input in inputs {
                 switch input {
@@ -107,9 +109,9 @@ public final class MoveBatch: Sendable {
                     running[index] = nil
                     show.yield(.ended(index, outcome))
                     begin(course.ended(index, outcome), &running, &group)
-                    showWaiting(course)
                 case .interrupt: interrupt(&course, running)
                 }
+                tell(&course)
                 if course.isOver { break }
             }
             return course.results
@@ -132,8 +134,9 @@ public final class MoveBatch: Sendable {
         }
     }
 
-    private func showWaiting(_ course: Course) {
-        let waiting = course.waiting
+    private func tell(_ course: inout Course) {
+        for (index, error) in course.takeNotBegun() { show.yield(.notBegun(index, error)) }
+        let waiting = course.isHeld ? [] : course.waiting
         if !waiting.isEmpty { show.yield(.waiting(waiting)) }
     }
 

@@ -277,7 +277,7 @@ var tests: [Target] {
                 "TestSupport", "WireProtocol", "livemig", "livemig-agent",
                 "livemig-synthetic-guest", systemPackage,
             ],
-            path: "Tests/EndToEndTests"),
+            path: "Tests/EndToEndTests", exclude: ["Transcripts"]),
     ]
 }
 

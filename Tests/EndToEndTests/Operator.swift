@@ -103,6 +103,17 @@ final class Operator {
             ["--inventory", folder.path("hosts.xml")], arguments, folder, input, streams,
             environment, surroundings)
     }
+
+    /// Starts a program that finds the inventory in its environment.
+    func begin(
+        program: String, _ arguments: [String], input: String = "", streams: [CInt: CInt] = [:],
+        environment: [String: String] = [:]
+    ) throws -> CommandInProgress {
+        let inventory = ["LIVEMIG_INVENTORY": folder.path("hosts.xml")]
+        return try CommandInProgress(
+            [], arguments, folder, input, streams, environment.merging(inventory) { $1 },
+            surroundings, program: program)
+    }
 }
 
 /// What a run of `livemig` did.
@@ -156,7 +167,7 @@ final class CommandInProgress {
     init(
         _ common: [String], _ arguments: [String], _ folder: ScratchFolder, _ input: String,
         _ streams: [CInt: CInt], _ environment: [String: String],
-        _ surroundings: (any Surroundings)?
+        _ surroundings: (any Surroundings)?, program: String? = nil
     ) throws {
         self.arguments = arguments
         self.folder = folder
@@ -167,7 +178,7 @@ final class CommandInProgress {
         let stderr = try OwnedDescriptor.open(folder.path("\(name).err"), flags)
         let files: [CInt: CInt] = [0: stdin.number, 1: stdout.number, 2: stderr.number]
         var command = ChildProcess.Command(
-            try BuildProducts.program("livemig"), arguments + common,
+            try program ?? BuildProducts.program("livemig"), arguments + common,
             environment: environment.merging(
                 [
                     "HOME": folder.path, "PATH": "/usr/bin:/bin",

@@ -136,10 +136,18 @@ var host: [Target] {
             ],
             path: "Sources/Host/SyntheticVM"),
         .target(
+            name: "SavedGuests",
+            dependencies: [
+                "GuestMemory", "Hypervisor", "LinuxSystem", "MigrationModel", "PageCodec",
+                "WireProtocol", systemPackage,
+            ],
+            path: "Sources/Host/SavedGuests"),
+        .target(
             name: "Guardian",
             dependencies: [
                 "CrashPoints", "GuestMemory", "Hypervisor", "Journal", "LinuxSystem",
-                "MigrationModel", "Ownership", "WireProtocol", systemPackage, logging,
+                "MigrationModel", "Ownership", "SavedGuests", "WireProtocol", systemPackage,
+                logging,
             ],
             path: "Sources/Host/Guardian"),
         .target(
@@ -154,8 +162,8 @@ var host: [Target] {
             dependencies: [
                 "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian",
                 "HostPolicies", "Hypervisor", "Journal", "LinuxSystem", "MigrationEngine",
-                "MigrationModel", "Ownership", "PageCodec", "QEMU", "SSHTransport", "SyntheticVM",
-                "VMDefinitions", "WireProtocol", "XMLDocuments", systemPackage,
+                "MigrationModel", "Ownership", "PageCodec", "QEMU", "SSHTransport", "SavedGuests",
+                "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments", systemPackage,
             ],
             path: "Sources/Host/HostAgent"),
         .target(
@@ -228,15 +236,15 @@ var tests: [Target] {
             dependencies: [
                 "AgentCommands", "FrameTransport", "GuestMemory", "Guardian", "HostPolicies",
                 "Inventory", "Journal", "LinuxSystem", "MigrationEngine", "MigrationModel",
-                "Ownership", "PageCodec", "QEMU", "TestSupport", "VMDefinitions", "WireProtocol",
-                argumentParser,
+                "Ownership", "PageCodec", "QEMU", "SavedGuests", "TestSupport", "VMDefinitions",
+                "WireProtocol", argumentParser,
             ],
             path: "Tests/Fuzz/Targets"),
         .testTarget(
             name: "FuzzSeedTests",
             dependencies: [
                 "FrameTransport", "FuzzTargets", "Journal", "LinuxSystem", "MigrationModel",
-                "Ownership", "PageCodec", "TestSupport", "WireProtocol",
+                "Ownership", "PageCodec", "SavedGuests", "TestSupport", "WireProtocol",
             ],
             path: "Tests/FuzzSeedTests"),
         unitTests(of: "MigrationModel"),
@@ -255,6 +263,7 @@ var tests: [Target] {
         unitTests(of: "VMDefinitions"),
         unitTests(of: "HostPolicies"),
         unitTests(of: "Journal", "CLinux"),
+        unitTests(of: "SavedGuests", "GuestMemory", "Hypervisor"),
         unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
         unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
         unitTests(of: "FrameTransport", "WireProtocol"),

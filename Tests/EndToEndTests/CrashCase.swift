@@ -114,6 +114,8 @@ struct CrashCase: Hashable, Sendable, CustomStringConvertible {
     private static func sides(of point: CrashPoint) -> [Side] {
         let name = point.rawValue
         if name.hasSuffix("Audits") { return [] }
+        // Of no move.
+        if name.hasPrefix("saving") || name.hasPrefix("restoring") { return [] }
         if name.hasPrefix("controller") { return [.controller] }
         if name.hasPrefix("source") { return [.source] }
         if name.hasPrefix("destination") { return [.destination] }

@@ -122,6 +122,55 @@ import Testing
         #expect(text.output.contains("not running: big halt stay"))
     }
 
+    // Breaks when a guest is saved that nobody allowed to, when one that is does not count as gone,
+    // or when guests are not as they were after the host is opened again.
+    @Test(.timeLimit(.minutes(2))) func savedInPlaceOfMoves() throws {
+        let hosts = try ThreeHosts()
+        let someone = hosts.someone
+        try hosts.start(["web1", "lab", "halt", "stay"])
+        let half = Memory.availableMebibytes / 2
+        try hosts.start(["big"], memory: half * 6 / 5)
+        for host in ["beta", "gamma"] {
+            try someone.succeed("host", "settings", host, "--memory-reserve", "\(half)MiB")
+        }
+        let plan = try someone.run(
+            "plan", "drain", "alpha", "--save", "lab", "--fallback", "save", "--fallback",
+            "stay=leave", "--stop", "halt")
+        #expect(plan.status == 0, "\(plan)")
+        #expect(plan.output.contains("is saved, since it cannot move: E-NOTARGET"), "\(plan)")
+        #expect(plan.output.contains("2 are saved, 1 is shut down"), "\(plan)")
+        try someone.run("drain", "alpha", "--yes", "--save", "lab", "--stop", "lab")
+            .expect(.usage, "lab")
+        try someone.run("drain", "alpha", "--yes", "--fallback", "run").expect(.usage, "run")
+        try someone.run("drain", "alpha", "--yes", "--fallback", "web9=save").expect(.noVM, "web9")
+        let run = try someone.run(
+            "drain", "alpha", "--yes", "--save", "lab", "--fallback", "save", "--stop", "halt",
+            "--output", "json")
+        #expect(run.status == 0, "\(run)")
+        let result = try run.drainResult()
+        #expect(result.safeToPowerOff)
+        let outcomes = Dictionary(uniqueKeysWithValues: result.vms.map { ($0.name, $0.outcome) })
+        #expect(
+            outcomes == [
+                "web1": "moved", "stay": "moved", "lab": "saved", "halt": "stopped", "big": "saved",
+            ])
+        #expect(hosts.alpha.processes == [])
+        try someone.run("vm", "start", "lab").expect(.cordoned)
+        let again = try someone.succeed("drain", "alpha", "--yes")
+        #expect(again.output.contains("Saved there: big lab"), "\(again)")
+        let back = try someone.succeed("resume", "alpha", "--failback", "now", "--yes")
+        #expect(back.output.contains("3 of 3 guests started"), "\(back)")
+        let all = ["big", "halt", "lab", "stay", "web1"]
+        #expect(try hosts.running(on: hosts.alpha) == all)
+        try hosts.expectOnce(all)
+        try someone.succeed(
+            "drain", "alpha", "--yes", "--save", "lab", "--fallback", "save")
+        let open = try someone.succeed("resume", "alpha")
+        #expect(open.output.contains("lab is still saved; livemig vm start lab"), "\(open)")
+        #expect(try hosts.running(on: hosts.alpha) == [])
+        try someone.succeed("vm", "start", "lab")
+    }
+
     // Breaks when the failure of one move stops or spoils the others.
     @Test(.timeLimit(.minutes(2))) func oneFailureLeavesTheOthersAlone() throws {
         let hosts = try ThreeHosts(strangers: ["alpha", "gamma"])

@@ -3,6 +3,7 @@ import Journal
 import MigrationModel
 import Ownership
 import PageCodec
+import SavedGuests
 import TestSupport
 import WireProtocol
 
@@ -14,6 +15,7 @@ enum SeedSamples {
         case .lane: try [Seed("two-rounds", LaneSample.lane().input)]
         case .batches: try LaneSample.batches()
         case .journal: journal
+        case .saved: saved
         case .domain: DocumentSamples.domains
         case .inventory: DocumentSamples.inventories
         case .policy: DocumentSamples.policies
@@ -75,6 +77,20 @@ enum SeedSamples {
                 Seed(name, [0] + bytes), Seed("\(name)-content", [1] + bytes[16..<128]),
             ]
         }
+    }
+
+    // MARK: Saved guests
+
+    private static var saved: [Seed] {
+        let header = SavedHeader(
+            identity: SavedHeader.Identity(
+                uuid: VMUUID(Bits128(high: 1, low: 2)), epoch: Epoch(7), memory: .mebibytes(64)),
+            secret: 3, digest: Bits128(high: 4, low: 5), stateBytes: 6, stateChecksum: 7,
+            wasRunning: true, time: 1_700_000_000)
+        return [
+            Seed("header", [0] + header.encoded),
+            Seed("header-content", [1] + header.encoded[16..<128]),
+        ]
     }
 
     // MARK: Command lines

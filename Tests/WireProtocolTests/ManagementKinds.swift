@@ -24,14 +24,19 @@ extension MessageKind {
         ) { DefineMachine(definition: $0.text(5000)) },
         request(StartMachine.self), request(StopMachine.self), request(RemoveMachine.self),
         request(ShowMachine.self), request(AttachConsole.self), request(ShowRecord.self),
-        request(CancelMachine.self), recovery,
+        request(CancelMachine.self), request(SaveMachine.self), request(DiscardSaved.self),
+        MessageKind(
+            Storing(done: 1 << 20, total: 4 << 30),
+            [.fixed("done", 8, note: "bytes"), .fixed("total", 8, note: "bytes")]
+        ) { Storing(done: $0.next(), total: $0.next()) },
+        recovery,
         MessageKind(
             RecordMessage(sampleRecord, state: .paused),
             [.optional(Layout.record), .text("state", WireLimits.name)]
         ) { random in
             RecordMessage(
                 random.flag() ? random.record() : nil,
-                state: GuestLocation.State.allCases[random.below(5)])
+                state: GuestLocation.State.allCases[random.below(6)])
         },
         MessageKind(ConsoleInput(bytes: [13]), [.text("bytes", WireLimits.consoleChunk)]) {
             ConsoleInput(bytes: $0.bytes($0.below(3000)))

@@ -43,7 +43,12 @@ extension MessageKind {
         .optional(.fixed("memory reserve", 8, note: "bytes")),
         .optional(.text("hypervisor user", HostPolicy.userNameLimit)),
         .fixed("cordoned", 1, note: "flag"),
-        .list("guests", Maintenance.guestLimit, [.text("name", 64), .fixed("uuid", 16)]),
+        .list(
+            "guests", Maintenance.guestLimit,
+            [
+                .text("name", 64), .fixed("uuid", 16),
+                .fixed("fate", 1, note: "moved 0, saved 1, stopped 2"),
+            ]),
     ]
 
     private static var samplePolicy: HostPolicy {
@@ -59,7 +64,9 @@ extension MessageKind {
         policy.hypervisorUser = "livemig-qemu"
         if case .success(let name) = MachineField.name {
             policy.maintenance.isCordoned = true
-            policy.maintenance.guests = [Maintenance.Guest(name: name, uuid: VMUUID(.zero))]
+            policy.maintenance.guests = [
+                Maintenance.Guest(name: name, uuid: VMUUID(.zero), fate: .saved)
+            ]
         }
         return policy
     }
@@ -101,7 +108,10 @@ extension Seeded {
         policy.hypervisorUser = flag() ? plain(HostPolicy.userNameLimit) : nil
         policy.maintenance.isCordoned = flag()
         policy.maintenance.guests = (0..<below(9)).compactMap { _ in
-            (try? VMName(plain(64))).map { Maintenance.Guest(name: $0, uuid: VMUUID(bits())) }
+            (try? VMName(plain(64))).map {
+                Maintenance.Guest(
+                    name: $0, uuid: VMUUID(bits()), fate: Maintenance.Fate.allCases[below(3)])
+            }
         }
         return policy
     }

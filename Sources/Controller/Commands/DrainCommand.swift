@@ -13,7 +13,8 @@ struct DrainCommand: LivemigAction {
             Shows what becomes of each guest and asks. The host then takes no guests until
             livemig resume opens it; its guests move to the hosts that suit them best, as
             many at a time as the settings of the hosts allow. A move that fails leaves the
-            others alone. Exit code 0 says that the host is empty and safe to power off.
+            others alone. Guests that cannot move stay, unless --fallback says what becomes
+            of them. Exit code 0 says that the host is empty and safe to power off.
 
             Ctrl-C begins no further move and finishes those under way; a second one gives
             them up. Run it again to go on.
@@ -21,6 +22,7 @@ struct DrainCommand: LivemigAction {
             Example:
               livemig drain alpha
               livemig drain alpha --yes --to beta --leave build --priority db1=high
+              livemig drain alpha --save lab --fallback save
             """)
 
     @Argument(help: ArgumentHelp("The host to empty.", valueName: "host"))
@@ -151,6 +153,18 @@ struct DrainOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "A VM that is saved on the host, as vm save does; may be repeated.", valueName: "vm"))
+    var save: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "What becomes of VMs that cannot move live, or of one: save, stop or leave. May be "
+                + "repeated. (default: nothing is done in its place)",
+            valueName: "[vm=]way"))
+    var fallback: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "What moves first: low, medium, high or 0 to 9999; may be repeated.",
             valueName: "vm=priority"))
     var priority: [String] = []
@@ -162,21 +176,47 @@ struct DrainOptions: ParsableArguments {
     ) throws(LivemigError) -> DrainRequest {
         var priorities: [VMName: Priority] = [:]
         for text in priority {
-            guard let sign = text.lastIndex(of: "=") else {
+            let (name, value) = try Self.split(text)
+            guard let name else {
                 throw LivemigError(
                     .usage, "\(text.escaped()) is not VM=PRIORITY", at: "--priority",
                     fix: "write such as web1=high")
             }
-            let name = try VMName(String(text[..<sign]))
-            priorities[name] = try Priority(parsing: String(text[text.index(after: sign)...]))
+            priorities[name] = try Priority(parsing: value)
+        }
+        var ways: [VMName?: DrainPolicy.Action] = [:]
+        for text in fallback {
+            let (name, value) = try Self.split(text)
+            guard let way = Self.ways[value], ways[name] == nil else {
+                throw LivemigError(
+                    .usage, "\(text.escaped()) is not save, stop or leave, or is said twice",
+                    at: "--fallback", fix: "write such as save, or web1=stop")
+            }
+            ways[name] = way
         }
         return DrainRequest(
             of: try HostName(host),
             to: try to.map { name throws(LivemigError) in try HostName(name) },
             leaving: try Self.names(leave), stopping: try Self.names(stop),
+            saving: try Self.names(save), fallback: ways[nil],
+            fallbacks: Dictionary(
+                uniqueKeysWithValues: ways.compactMap { name, way in name.map { ($0, way) } }),
             priorities: priorities,
             template: MoveTemplate(
                 policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil))
+    }
+
+    /// What can become of guests that cannot move live.
+    private static let ways: [String: DrainPolicy.Action] = [
+        "save": .save, "stop": .shutDown, "leave": .leave,
+    ]
+
+    /// The parts of `VM=VALUE`; without a name the whole is the value.
+    private static func split(
+        _ text: String
+    ) throws(LivemigError) -> (name: VMName?, value: String) {
+        guard let sign = text.lastIndex(of: "=") else { return (nil, text) }
+        return (try VMName(String(text[..<sign])), String(text[text.index(after: sign)...]))
     }
 
     private static func names(_ texts: [String]) throws(LivemigError) -> Set<VMName> {

@@ -62,7 +62,10 @@ enum DrainText {
         let stopped =
             empty.stopped.isEmpty
             ? [] : ["Defined there and not running: \(empty.stopped.joined(separator: " "))"]
-        return stopped + [
+        let saved =
+            empty.saved.isEmpty
+            ? [] : ["Saved there: \(empty.saved.joined(separator: " "))"]
+        return stopped + saved + [
             "\(empty.host) is empty: no guest runs there, none is on its way, and none can come "
                 + "until livemig resume \(empty.host). It is safe to power off."
         ]
@@ -86,6 +89,8 @@ enum DrainText {
     private static func words(_ ending: Drain.Ending) -> (state: String, more: String) {
         switch ending {
         case .move(let host, let result): return words(result, to: host)
+        case .save(nil): return ("saved", "")
+        case .save(let error?): return ("not saved", reason(error))
         case .stop(nil): return ("powered off", "")
         case .stop(let error?): return ("not stopped", reason(error))
         case .left: return ("left", "as asked for")
@@ -197,6 +202,7 @@ struct DrainResultEvent: Encodable {
         switch ending {
         case .move(let host, .ended(let outcome)): (ResultEvent.word(outcome), host)
         case .move(let host, .notBegun): ("not-begun", host)
+        case .save(let error): (error == nil ? "saved" : "failed", nil)
         case .stop(let error): (error == nil ? "stopped" : "failed", nil)
         case .left: ("left", nil)
         case .stopped: ("not-running", nil)

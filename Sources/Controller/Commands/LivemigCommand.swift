@@ -55,7 +55,7 @@ struct VMCommand: AsyncParsableCommand {
               livemig vm list alpha
             """,
         subcommands: [
-            VMDefineCommand.self, VMStartCommand.self, VMStopCommand.self, VMShowCommand.self,
-            VMConsoleCommand.self, VMRemoveCommand.self, VMListCommand.self,
+            VMDefineCommand.self, VMStartCommand.self, VMStopCommand.self, VMSaveCommand.self,
+            VMShowCommand.self, VMConsoleCommand.self, VMRemoveCommand.self, VMListCommand.self,
         ])
 }

@@ -15,9 +15,10 @@ struct ResumeCommand: LivemigAction {
         commandName: "resume", abstract: "Open a host to guests again after a drain.",
         usage: "livemig resume <host> [--failback none|now] [<options>]",
         discussion: """
-            Without --failback now the guests stay where they are, and the host forgets
-            them. With it those that left when the host was drained come back, in an order
-            for which there is room at every step; those that cannot stay remembered.
+            Without --failback now the guests stay where and as they are, and the host
+            forgets them. With it those that left when the host was drained come back, in an
+            order for which there is room at every step, and those that were saved or stopped
+            are started; those that cannot stay remembered.
 
             Example:
               livemig resume alpha
@@ -48,9 +49,10 @@ struct ResumeCommand: LivemigAction {
         let template = MoveTemplate(
             policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil)
         if failback == .none, !isDryRun {
-            try await control.open(name)
+            let saved = try await control.open(name)
             context.show(
-                text: ["\(name) takes guests."], json: ResumeResultEvent(name, nil))
+                text: ResumeText.opened(name, saved: saved),
+                json: ResumeResultEvent(name, nil, saved: saved))
             return .success
         }
         let proposal = try await control.proposeResumption(
@@ -63,9 +65,9 @@ struct ResumeCommand: LivemigAction {
             }
         }
         if isDryRun { return proposal.plan.blocked.isEmpty ? .success : .refused }
-        if !proposal.plan.steps.isEmpty {
+        if !proposal.plan.steps.isEmpty || !proposal.starts.isEmpty {
             try await Confirmation.ask(
-                "Open \(name) and move them back now?", isGiven: yes, context)
+                "Open \(name) and bring them back now?", isGiven: yes, context)
         }
         return try await run(proposal, template, control, context)
     }
@@ -97,6 +99,13 @@ enum ResumeText {
                 "  \(index + 1).", step.guest.name.text, "\(step.from) → \(step.to)", why,
             ]
         }
+        let first = proposal.plan.steps.count + 1
+        let starts = proposal.starts.enumerated().map { index, guest in
+            [
+                "  \(first + index).", guest.name.text,
+                guest.fate == .saved ? "is restored" : "is started", "",
+            ]
+        }
         let others =
             proposal.plan.blocked.map(\.description)
             + proposal.missing.map { "\($0.name) is on no host that answers" }
@@ -104,8 +113,8 @@ enum ResumeText {
         let head =
             count == 0
             ? "\(proposal.host): no guest is remembered"
-            : "\(proposal.host): \(count) guest\(count == 1 ? "" : "s") left when it was drained"
-        return [head] + TextTable.lines(rows) + others.map { "  " + $0.onOneLine() }
+            : "\(proposal.host): \(count) guest\(count == 1 ? "" : "s") ran there when it was drained"
+        return [head] + TextTable.lines(rows + starts) + others.map { "  " + $0.onOneLine() }
     }
 
     /// A table of the moves, and what came of them.
@@ -119,6 +128,9 @@ enum ResumeText {
         let failed = zip(proposal.plan.steps, outcome.results).compactMap { step, result in
             result.error.map { "\(step.guest.name) (\($0.code.rawValue))" }
         }
+        let unstarted = proposal.starts.compactMap { guest in
+            outcome.unstarted[guest.name].map { "\(guest.name) (\($0.code.rawValue))" }
+        }
         let away =
             failed + outcome.blocked.map { "\($0.guest.name) (blocked)" }
             + outcome.missing.map { "\($0.name) (not found)" }
@@ -126,9 +138,20 @@ enum ResumeText {
         let moves =
             proposal.remembered.isEmpty
             ? "" : "; \(good) of \(proposal.plan.steps.count) moves made"
-        let rest = away.isEmpty ? "" : "; still away: " + away.joined(separator: ", ")
+        let count = proposal.starts.count
+        let starts =
+            count == 0 ? "" : ", \(count - unstarted.count) of \(count) guests started"
+        let rest =
+            (away.isEmpty ? "" : "; still away: " + away.joined(separator: ", "))
+            + (unstarted.isEmpty ? "" : "; not started: " + unstarted.joined(separator: ", "))
         return TextTable.lines(rows.isEmpty ? [] : [["VM", "OUTCOME", ""]] + rows)
-            + ["\(proposal.host) takes guests\(moves)\(rest)."]
+            + ["\(proposal.host) takes guests\(moves)\(starts)\(rest)."]
+    }
+
+    /// What came of opening a host alone.
+    static func opened(_ host: HostName, saved: [String]) -> [String] {
+        let rest = saved.map { "\($0) is still saved; livemig vm start \($0) restores it" }
+        return ["\(host) takes guests."] + rest
     }
 }
 
@@ -138,6 +161,7 @@ struct ResumePlanDocument: Encodable {
     let time = JSONText.time
     let host: String
     let steps: [Step]
+    let starts: [String]
     let blocked: [Blocked]
 
     struct Step: Encodable {
@@ -160,6 +184,7 @@ struct ResumePlanDocument: Encodable {
                 vm: step.guest.name.text, source: step.from.text, destination: step.to.text,
                 isDetour: step.isDetour, after: step.after.map { $0 + 1 })
         }
+        starts = proposal.starts.map(\.name.text)
         blocked =
             proposal.plan.blocked.map {
                 Blocked(vm: $0.guest.name.text, reason: $0.reason.description)
@@ -177,11 +202,17 @@ struct ResumeResultEvent: Encodable {
     let exitCode: Int32
     let moved: Int
     let away: [String]
+    let notRunning: [String]
 
-    init(_ host: HostName, _ outcome: Resumption.Outcome?) {
+    /// - Parameters:
+    ///   - host: the host.
+    ///   - outcome: what came of bringing guests back; `nil` where none was.
+    ///   - saved: the VMs that stay saved.
+    init(_ host: HostName, _ outcome: Resumption.Outcome?, saved: [String] = []) {
         self.host = host.text
         exitCode = (outcome?.exitCode ?? .success).rawValue
         moved = outcome?.results.count { $0.error == nil } ?? 0
+        notRunning = saved + (outcome?.unstarted.keys.map(\.text).sorted() ?? [])
         away =
             (outcome?.blocked.map(\.guest.name.text) ?? [])
             + (outcome?.missing.map(\.name.text) ?? [])

@@ -1,3 +1,4 @@
+import FrameTransport
 public import MigrationModel
 import WireProtocol
 
@@ -23,9 +24,28 @@ extension AgentConnection {
         try await machine(DefineMachine(definition: document))
     }
 
-    /// Starts a VM.
-    public func start(_ name: VMName) async throws(LivemigError) -> Machine {
-        try await machine(StartMachine(name: name), within: Self.startLimit)
+    /// Starts a VM; one that is saved is restored.
+    ///
+    /// - Parameter progress: told how far a restoring is.
+    public func start(
+        _ name: VMName, _ progress: StoringProgress? = nil
+    ) async throws(LivemigError) -> Machine {
+        try await store(StartMachine(name: name), progress)
+    }
+
+    /// Saves a VM to a file of the host.
+    ///
+    /// - Parameter progress: told how far it is.
+    public func save(
+        _ name: VMName, _ progress: StoringProgress? = nil
+    ) async throws(LivemigError) -> Machine {
+        try await store(SaveMachine(name: name), progress)
+    }
+
+    /// Removes the file of a VM that is saved.
+    /// - Throws: `E-VMSTATE` when it is not.
+    public func discardSaved(_ name: VMName) async throws(LivemigError) -> Machine {
+        try await machine(DiscardSaved(name: name))
     }
 
     /// Powers a VM off.
@@ -63,6 +83,32 @@ extension AgentConnection {
         try await request(
             ChangePolicy(base: base, policy: policy), for: HostPolicyMessage.self
         ).settings
+    }
+
+    /// Told how many bytes of how many are saved or restored.
+    public typealias StoringProgress = @Sendable (_ done: UInt64, _ total: UInt64) -> Void
+
+    /// Sends a request that takes as long as a disk does; only silence is an error.
+    private func store(
+        _ message: some WireMessage, _ progress: StoringProgress?
+    ) async throws(LivemigError) -> Machine {
+        send(message)
+        do {
+            while true {
+                let frame = try await receive(within: Self.startLimit)
+                guard frame.type == .storing else {
+                    let reply = try frame.decode(MachineMessage.self)
+                    return Machine(
+                        host: host.name, summary: reply.summary, definition: reply.definition)
+                }
+                let storing = try frame.decode(Storing.self)
+                progress?(storing.done, storing.total)
+            }
+        } catch {
+            var error = error.named(host.name)
+            if error.guest?.host == "" { error.guest?.host = host.name.text }
+            throw error
+        }
     }
 
     private func machine(

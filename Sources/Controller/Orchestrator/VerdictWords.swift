@@ -79,6 +79,7 @@ struct VerdictWords {
         case .running: "runs on \(host)"
         case .paused: "is paused on \(host)"
         case .stopped: "is stopped; \(host) may start it"
+        case .saved: "is saved on \(host), which may restore it"
         case .inTransfer: "is being handed over by \(host)"
         case .unknown, nil: "belongs to \(host), which does not say what the guest does"
         }

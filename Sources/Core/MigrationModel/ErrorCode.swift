@@ -64,6 +64,10 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case disabled = "E-DISABLED"
     case cordoned = "E-CORDONED"
     case notEmpty = "E-NOTEMPTY"
+    // Saved guests
+    case saved = "E-SAVED"
+    case savedFile = "E-SAVEDFILE"
+    case diskSpace = "E-DISKSPACE"
     case peer = "E-PEER"
     // History
     case history = "E-HISTORY"
@@ -109,7 +113,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
         case .internal, .journalCorrupt: .internal
         case .busy: .busy
         case .converge: .notConverged
-        case .memory, .noTarget: .resources
+        case .memory, .noTarget, .diskSpace: .resources
         default: .refused
         }
     }

@@ -65,10 +65,15 @@ public struct GuestLocation: Hashable, Sendable, CustomStringConvertible {
         case paused
         /// No process holds the guest.
         case stopped
+        /// No process holds the guest; its memory and devices are in a file of its host.
+        case saved
         /// Between the two hosts, decided by `livemig recover`.
         case inTransfer = "in-transfer"
         /// Nobody could be asked.
         case unknown
+
+        /// Whether no process holds the guest, for certain.
+        public var isOff: Bool { self == .stopped || self == .saved }
     }
 
     /// The VM.
@@ -91,7 +96,7 @@ public struct GuestLocation: Hashable, Sendable, CustomStringConvertible {
     /// The line a command ends with, such as `VM web1 is RUNNING on alpha (epoch 7)`.
     public var description: String {
         switch state {
-        case .running, .paused, .stopped:
+        case .running, .paused, .stopped, .saved:
             "VM \(vm) is \(state.rawValue.uppercased()) on \(host) (epoch \(epoch))".onOneLine()
         case .inTransfer:
             "VM \(vm) is IN TRANSFER: run livemig recover \(vm)".onOneLine()

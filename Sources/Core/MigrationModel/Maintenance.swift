@@ -1,24 +1,41 @@
-/// What a host remembers of being emptied: that it takes no guests, and which ones have left.
+/// What a host remembers of being emptied: that it takes no guests, and which ones have left, were
+/// saved or were stopped.
 public struct Maintenance: Hashable, Sendable {
     /// Whether no guest may come, be defined or be started.
     public var isCordoned = false
-    /// The guests that were sent away, for the way back.
+    /// The guests that ran here, for the way back.
     public var guests: [Guest] = []
 
     /// The most guests.
     public static let guestLimit = 4096
 
-    /// A guest that was sent away.
+    /// What became of a guest.
+    public enum Fate: UInt8, Hashable, Sendable, CaseIterable {
+        /// It was moved away.
+        case moved = 0
+        /// It was saved, on this host.
+        case saved = 1
+        /// It was shut down, on this host.
+        case stopped = 2
+
+        /// As it is written in documents.
+        public var word: String { "\(self)" }
+    }
+
+    /// A guest that ran here.
     public struct Guest: Hashable, Sendable {
         /// The name, which is the same on every host.
         public var name: VMName
         /// The identity.
         public var uuid: VMUUID
+        /// What became of it.
+        public var fate: Fate
 
         /// Names a guest.
-        public init(name: VMName, uuid: VMUUID) {
+        public init(name: VMName, uuid: VMUUID, fate: Fate = .moved) {
             self.name = name
             self.uuid = uuid
+            self.fate = fate
         }
     }
 
@@ -29,10 +46,9 @@ public struct Maintenance: Hashable, Sendable {
     /// since it was closed; of a host that was open, nothing earlier is remembered.
     /// - Throws: `E-RANGE` for more than `guestLimit` guests.
     public mutating func cordon(sending leaving: [Guest]) throws(LivemigError) {
-        var known = isCordoned ? guests : []
-        let identities = Set(known.map(\.uuid))
-        known += leaving.filter { !identities.contains($0.uuid) }
-        guests = known
+        let identities = Set(leaving.map(\.uuid))
+        let known = isCordoned ? guests.filter { !identities.contains($0.uuid) } : []
+        guests = known + leaving
         isCordoned = true
         try check()
     }

@@ -14,7 +14,7 @@ public struct HostView: Hashable, Sendable {
     }
 
     /// Whether a process holds the guest, also one whose state cannot be told.
-    var isAlive: Bool { guest != .stopped }
+    var isAlive: Bool { !guest.isOff }
 }
 
 /// Who may run a VM and what remains to be done, from the two records alone.
@@ -101,7 +101,8 @@ public enum Verdict: Hashable, Sendable {
         switch destination.right {
         case .owner(attempt.epoch, attempt.migration):
             switch destination.guest {
-            case .running: return .runsOnDestination
+            // A guest that was saved there has run there.
+            case .running, .saved: return .runsOnDestination
             case .paused, .inTransfer, .unknown: return .committedStarting
             case .stopped: return .crashedOnDestination
             }
@@ -119,7 +120,7 @@ public enum Verdict: Hashable, Sendable {
 
     private static func gone(_ destination: HostView) -> Verdict {
         guard destination.right.mayRun else { return .nowhere }
-        return destination.isAlive ? .runsOnDestination : .crashedOnDestination
+        return destination.guest == .stopped ? .crashedOnDestination : .runsOnDestination
     }
 }
 

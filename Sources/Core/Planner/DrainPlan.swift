@@ -157,7 +157,7 @@ extension Ledger {
     fileprivate mutating func ending(
         of guest: Fleet.Guest, _ compatibility: Placement.Compatibility
     ) -> DrainPlan.Ending {
-        if guest.state == .stopped { return .stopped }
+        if guest.state.isOff { return .stopped }
         if let error = guest.unsettled { return .blocked(error) }
         switch guest.drain.action {
         case .save: return .save(insteadOf: nil)
@@ -210,7 +210,7 @@ extension Fleet.Guest {
     /// Why nobody may decide over the guest yet.
     var unsettled: LivemigError? {
         switch state {
-        case .running, .paused, .stopped: nil
+        case .running, .paused, .stopped, .saved: nil
         case .inTransfer:
             LivemigError(
                 .inTransfer, "\(name) is between two hosts", fix: "livemig recover \(name)")

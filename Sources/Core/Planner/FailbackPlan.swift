@@ -166,8 +166,9 @@ extension Ledger {
             throw LivemigError(
                 .busy, "\(guest.name) is being moved", fix: "wait until it has ended")
         }
-        guard guest.state != .stopped else {
-            throw LivemigError(.notRunning, "\(guest.name) does not run")
+        guard guest.holdsMemory else {
+            let what = guest.state == .saved ? "is saved" : "does not run"
+            throw LivemigError(.notRunning, "\(guest.name) \(what) on \(guest.host)")
         }
         if let error = guest.unsettled ?? obstacle(to: guest) { throw error }
         return FailbackSearch.Mover(

@@ -44,7 +44,7 @@ extension Fleet {
         }
 
         /// Whether it takes memory on its host.
-        public var holdsMemory: Bool { state != .stopped }
+        public var holdsMemory: Bool { !state.isOff }
     }
 }
 

@@ -51,9 +51,9 @@ public struct Preflight: Sendable {
     /// A move under way shows in the record on either side.
     private var busy: Finding? {
         let isReceiving = destination.machines.contains {
-            $0.uuid == machine.uuid && $0.state != .stopped && $0.right.isCopyWaiting
+            $0.uuid == machine.uuid && !$0.state.isOff && $0.right.isCopyWaiting
         }
-        let isSending = machine.right.isIntent && machine.state != .stopped
+        let isSending = machine.right.isIntent && !machine.state.isOff
         guard isSending || isReceiving else { return nil }
         let what =
             isReceiving
@@ -76,6 +76,10 @@ public struct Preflight: Sendable {
             Finding(
                 .error(.notRunning), "the guest does not run, so there is nothing to move live",
                 at: place, fix: "start it with livemig vm start")
+        case .saved:
+            Finding(
+                .error(.notRunning), "the guest is saved, so there is nothing to move live",
+                at: place, fix: "restore it with livemig vm start, then move it")
         case .inTransfer:
             Finding(
                 .error(.inTransfer), "an earlier hand-over is unfinished", at: place,

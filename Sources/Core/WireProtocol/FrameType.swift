@@ -27,6 +27,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case inspectOutgoing = 35
     case inspectIncoming = 36
     case measureGuest = 37
+    case saveMachine = 46
+    case discardSaved = 47
 
     // Agent to controller
     case hostFacts = 64
@@ -43,6 +45,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case hostPolicy = 75
     case inspection = 76
     case guestMeasured = 77
+    case storing = 86
 
     // Source agent to destination agent
     case laneHello = 128
@@ -88,9 +91,13 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case guardianFreeze = 207
     case guardianSeize = 208
     case guardianInspect = 209
+    case guardianSuspend = 211
+    case guardianKeep = 212
+    case guardianRestore = 213
 
     // Guardian to agent
     case guardianState = 224
     case guardianResumed = 225
     case guardianInspection = 226
+    case guardianSuspended = 228
 }

@@ -68,6 +68,7 @@ struct Guard: ParsableCommand {
     @Option var epoch: UInt64 = 0
     @Option var peer = ""
     @Option var starter: String?
+    @Flag var restore = false
     @Flag var adopt = false
     @Flag var keepStill = false
 
@@ -85,7 +86,10 @@ struct Guard: ParsableCommand {
 
     /// How the VM comes to this host.
     func role() throws(LivemigError) -> Guardian.Role {
-        guard let incoming else { return adopt ? .adopt(keepStill: keepStill) : .powerOn }
+        guard let incoming else {
+            if adopt { return .adopt(keepStill: keepStill) }
+            return restore ? .restore : .powerOn
+        }
         guard let bits = Bits128(hexadecimal: incoming) else {
             throw LivemigError(.usage, "not a migration: \(incoming.escaped())")
         }

@@ -7,6 +7,7 @@ public import LinuxSystem
 import Logging
 public import MigrationModel
 import Ownership
+import SavedGuests
 import WireProtocol
 
 /// The process that outlives everything else that is concerned with one VM.
@@ -45,6 +46,8 @@ public final class Guardian {
         case powerOn
         /// It is received from a peer.
         case incoming(Attempt, peer: String)
+        /// It was saved here, and is restored.
+        case restore
         /// It runs already, and its guardian has died. A guest that this host owns runs again
         /// unless it shall stay as it is found.
         case adopt(keepStill: Bool)
@@ -59,6 +62,7 @@ public final class Guardian {
     var clients: [GuardianConnection] = []
     var deadline: MonotonicTime?
     var worker: CInt?
+    var storing = Storing.nothing
     var isFinished = false
     /// Whether the guest is this host's and stands still only because a disk is held elsewhere.
     var isResumeOwed = false
@@ -121,6 +125,7 @@ public final class Guardian {
             _ = unsafe unlink(assignment.folder.guardianSocket)
         } else {
             assignment.folder.removeSockets()
+            savedFile.removeUnfinished()
             if journal.record.right.isDeparted {
                 assignment.folder.removeFilesOfDepartedGuest()
             }
@@ -132,17 +137,25 @@ public final class Guardian {
         let mode: LaunchMode
         switch assignment.role {
         case .powerOn:
-            guard ownership.right.mayRun else {
+            guard ownership.right.mayRun else { throw noRight }
+            guard !savedFile.exists else {
                 throw LivemigError(
-                    .vmState, "this host has no right to run the VM",
-                    at: "record says \(ownership.right.word)",
-                    fix: "livemig status \(assignment.definition.name) says where it is")
+                    .saved, "the VM is saved", at: assignment.folder.path,
+                    fix: "livemig vm start restores it, with --discard-saved it boots afresh")
             }
+            // Also a file that somebody has removed must be gone for good before the guest runs.
+            try savedFile.discard()
             try handle(.hypervisorEnded)
             mode = .powerOn
         case .incoming(let attempt, let peer):
+            try savedFile.discard()
             try handle(.destination(.arm(attempt)), peer: peer)
             worker = starter
+            try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
+            mode = .incoming
+        case .restore:
+            try requireSavedGuest()
+            storing = .restoring(worker: starter)
             try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
             mode = .incoming
         case .adopt(let keepStill):
@@ -162,6 +175,13 @@ public final class Guardian {
         }
         log.info("started", metadata: ["mode": "\(mode)"])
         try GuardianChannel.send(state(), to: starter)
+    }
+
+    var noRight: LivemigError {
+        LivemigError(
+            .vmState, "this host has no right to run the VM",
+            at: "record says \(ownership.right.word)",
+            fix: "livemig status \(assignment.definition.name) says where it is")
     }
 
     /// A copy that cannot be received after all, such as when the agent has gone while the
@@ -208,6 +228,8 @@ public final class Guardian {
     /// so that the guest is not left paused with nobody to resume it.
     func resumeOwnGuest() throws(LivemigError) {
         guard ownership.right.mayRun else { return isResumeOwed = false }
+        // A file from before the guest ran would take it back behind what its disks hold.
+        if savedFile.exists { try savedFile.discard() }
         do throws(LivemigError) {
             try machine?.resume()
             if isResumeOwed { log.info("resumed, the disk is free") }
@@ -237,9 +259,10 @@ public final class Guardian {
     /// Removes a client; the end of the worker is an abort.
     func disconnect(_ client: CInt) {
         clients.removeAll { $0.number == client }
-        guard worker == client else { return }
-        worker = nil
         do throws(LivemigError) {
+            if storing.worker == client { try giveUpStoring() }
+            guard worker == client else { return }
+            worker = nil
             log.info("the worker has gone")
             try handle(.workerGone)
         } catch {

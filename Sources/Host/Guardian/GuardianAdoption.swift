@@ -5,6 +5,7 @@ import LinuxSystem
 import Logging
 import MigrationModel
 import Ownership
+import SavedGuests
 
 /// How a guardian takes over a guest whose guardian has died.
 ///
@@ -82,6 +83,15 @@ extension Guardian {
         } catch {
             if orphan.awaitEnd(.milliseconds(500)) != nil { try handle(.hypervisorEnded) }
             throw error
+        }
+        if ownership.right.mayRun {
+            if found == .incoming { try removeUnrestored(orphan) }
+            do throws(LivemigError) {
+                try savedFile.discard()
+            } catch {
+                // It is guarded all the same, and does not run while the file may count.
+                return log.error("the saved guest is not gone: \(error)")
+            }
         }
         // A guest that has powered itself off or failed is let be, as at any other time.
         let guest: SourceMachine.Guest = found == .paused ? .stopped : .running

@@ -47,7 +47,7 @@ extension Guardian {
             isFinished = true
         case .guardianReclaim:
             try handle(.source(.refused(try packet.decode(GuardianReclaim.self).attempt)))
-        case .guardianAbort: try handle(.source(.abort))
+        case .guardianAbort: try isStoring ? giveUpStoring() : handle(.source(.abort))
         case .guardianLoad: try load(try descriptor(of: &packet))
         case .guardianReady:
             let ready = try packet.decode(GuardianReady.self)
@@ -63,6 +63,9 @@ extension Guardian {
         case .guardianInspect:
             let blockers = try machine?.blockers() ?? []
             return try GuardianChannel.send(GuardianInspection(blockers: blockers), to: client)
+        case .guardianSuspend: return try suspend(for: client)
+        case .guardianKeep: try keep(for: client)
+        case .guardianRestore: try restore(try packet.decode(), for: client)
         case .guardianSeize:
             let fenced = try packet.decode(GuardianSeize.self).fenced
             try handle(.peerFenced, peer: "\(fenced) (fenced)")
@@ -82,6 +85,7 @@ extension Guardian {
     // MARK: The source
 
     private func begin(_ request: GuardianBegin, by client: CInt) throws(LivemigError) {
+        try requireNotStoring()
         guard worker == nil, let machine else { throw busy }
         var guest = SourceMachine.Guest.running
         switch try machine.status() {
@@ -111,15 +115,18 @@ extension Guardian {
     }
 
     private func save(_ descriptor: consuming OwnedDescriptor) throws(LivemigError) {
-        guard case .intent = ownership.right, let machine, let deadline else {
+        var limit = deadline
+        if case .saving = storing { limit = .now + Self.stateLimit }
+        guard ownership.right.isIntent || isStoring, let machine, let limit else {
             throw LivemigError(.wire, "device state asked for outside a switchover")
         }
         CrashPoint.reach(.beforeSave)
-        try machine.saveDeviceState(to: descriptor, deadline: deadline)
+        try machine.saveDeviceState(to: descriptor, deadline: limit)
         CrashPoint.reach(.afterSave)
     }
 
     private func powerOff() throws(LivemigError) {
+        try requireNotStoring()
         guard case .owner = journal.record.right else {
             throw LivemigError(
                 .busy, "a migration holds the VM", at: "record says \(journal.record.right.word)",
@@ -133,6 +140,7 @@ extension Guardian {
 
     /// Whatever a move left behind is put in order; a move that goes on is let be.
     private func settle() throws(LivemigError) {
+        try requireNotStoring()
         if worker != nil, ownership.right.isUnderWay { throw busy }
         let isStill = try machine?.status() != .running
         try handle(.adopted(isStill ? .stopped : .running))
@@ -151,7 +159,7 @@ extension Guardian {
         disconnect(worker)
     }
 
-    private var busy: LivemigError {
+    var busy: LivemigError {
         LivemigError(.busy, "another migration holds the VM", at: journal.record.underWay)
     }
 
@@ -216,16 +224,15 @@ extension Guardian {
     // MARK: The destination
 
     private func load(_ descriptor: consuming OwnedDescriptor) throws(LivemigError) {
-        guard case .armed = ownership.right, let machine else {
+        guard ownership.right.isArmed || isRestoring, let machine else {
             throw LivemigError(.wire, "device state came outside a hand-over")
         }
         CrashPoint.reach(.beforeLoad)
-        try machine.loadDeviceState(from: descriptor, deadline: .now + Self.loadLimit)
+        try machine.loadDeviceState(from: descriptor, deadline: .now + Self.stateLimit)
         CrashPoint.reach(.afterLoad)
     }
 
-    /// The longest a hypervisor may take to load its device state.
-    private static var loadLimit: Duration { .seconds(30) }
+    private var isRestoring: Bool { if case .restoring = storing { true } else { false } }
 
     private func own(_ request: GuardianOwn, for client: CInt) throws(LivemigError) {
         let start = MonotonicTime.now
@@ -256,6 +263,9 @@ extension OwnershipRecord {
 }
 
 extension Right {
+    /// Whether the record says that a copy is being received.
+    fileprivate var isArmed: Bool { if case .armed = self { true } else { false } }
+
     /// Whether the record belongs to a copy that has not got the right.
     var isIncoming: Bool {
         switch self {

@@ -21,6 +21,7 @@ public final class AgentServer {
     private var channel: FrameChannel<DescriptorChannel>
     private var outgoing: (control: MoveControl, thread: WorkerThread<Void>)?
     private var incoming: (control: IncomingControl, thread: WorkerThread<Void>)?
+    private var storing: (control: MoveControl, thread: WorkerThread<Void>)?
     private var console: ConsoleRelay?
 
     /// Greets the controller at standard input and output.
@@ -54,6 +55,8 @@ public final class AgentServer {
         outgoing?.control.cancel(
             LivemigError(.cancelled, "the controller has gone"))
         incoming?.control.giveUp()
+        storing?.control.cancel(LivemigError(.cancelled, "the controller has gone"))
+        _ = try? storing?.thread.join()
         _ = try? outgoing?.thread.join()
         _ = try? incoming?.thread.join()
     }
@@ -72,6 +75,17 @@ public final class AgentServer {
         case .removeMachine:
             try store.remove(try frame.decode(RemoveMachine.self).name)
             try sink.send(DoneMessage())
+        case .saveMachine:
+            let name = try frame.decode(SaveMachine.self).name
+            try keepOrRestore(name, "save") { (environment, sink, control) throws(LivemigError) in
+                try GuestSaving(
+                    environment: environment, name: name, events: sink, control: control
+                ).run()
+            }
+        case .discardSaved:
+            let name = try frame.decode(DiscardSaved.self).name
+            try store.discardSaved(name)
+            try show(name)
         case .showMachine: try show(try frame.decode(ShowMachine.self).name)
         case .attachConsole:
             let name = try frame.decode(AttachConsole.self).name
@@ -116,8 +130,9 @@ public final class AgentServer {
         case .prepareIncoming: try receive(try frame.decode())
         case .startOutgoing: try move(try frame.decode())
         case .cancel:
-            outgoing?.control.cancel(
-                LivemigError(.cancelled, "cancelled by the operator"))
+            let reason = LivemigError(.cancelled, "cancelled by the operator")
+            outgoing?.control.cancel(reason)
+            storing?.control.cancel(reason)
         default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))")
         }
     }
@@ -125,9 +140,7 @@ public final class AgentServer {
     // MARK: VMs
 
     private func show(_ name: VMName) throws(LivemigError) {
-        let store = MachineStore(root: environment.root)
-        let document = try VMDefinitionDocument.encode(try store.definition(of: name))
-        try sink.send(MachineMessage(try store.summary(of: name), definition: document))
+        try sink.send(try MachineStore(root: environment.root).message(of: name))
     }
 
     private func start(_ name: VMName) throws(LivemigError) {
@@ -140,6 +153,7 @@ public final class AgentServer {
         try environment.root.admitGuests()
         // A copy that was to be removed has taken the definition with it.
         _ = try store.definition(of: name)
+        guard try store.summary(of: name).state != .saved else { return try restore(name) }
         try store.write(
             try environment.pinned(definition), to: environment.root.machine(name))
         let guardian = try GuardianStarter(environment: environment).start(name)
@@ -181,6 +195,36 @@ public final class AgentServer {
             throw LivemigError(.cleanup, "the guardian of VM \(name) does not end")
         }
         try show(name)
+    }
+
+    private func restore(_ name: VMName) throws(LivemigError) {
+        try keepOrRestore(name, "restore") { (environment, sink, control) throws(LivemigError) in
+            try GuestRestoring(
+                environment: environment, name: name, events: sink, control: control
+            ).run()
+        }
+    }
+
+    /// Saves or restores a guest on a thread of its own, and shows the VM when that is done.
+    private func keepOrRestore(
+        _ name: VMName, _ thread: String,
+        _ body: @escaping @Sendable (
+            AgentEnvironment, FrameSink, MoveControl
+        ) throws(LivemigError) -> Void
+    ) throws(LivemigError) {
+        if let storing, storing.thread.result == nil {
+            throw LivemigError(.busy, "this connection saves or restores a VM already")
+        }
+        let (environment, sink, control) = (environment, sink, MoveControl())
+        let thread = WorkerThread(thread) {
+            do throws(LivemigError) {
+                try body(environment, sink, control)
+                try sink.send(try MachineStore(root: environment.root).message(of: name))
+            } catch {
+                sink.sendIfPossible(FailureMessage(error))
+            }
+        }
+        storing = (control, thread)
     }
 
     // MARK: Moves

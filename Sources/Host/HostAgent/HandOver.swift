@@ -1,5 +1,4 @@
 import CrashPoints
-import Glibc
 import Guardian
 import LinuxSystem
 import MigrationEngine
@@ -104,51 +103,9 @@ struct HandOver {
     private func sendDeviceState(
         _ guardian: borrowing GuardianClient
     ) throws(LivemigError) -> UInt64 {
-        let ends = try UnixSocket.pair(.stream).release()
-        let reading = OwnedDescriptorBox(OwnedDescriptor(owning: ends.first))
         let link = link
-        let reader = WorkerThread("device state") {
-            // The hypervisor must not wait for a link that has gone.
-            defer { _ = shutdown(reading.descriptor.number, CInt(SHUT_RDWR)) }
-            return try Self.forward(from: reading.descriptor.number, to: link.sink)
-        }
-        do throws(LivemigError) {
-            let writing = OwnedDescriptor(owning: ends.second)
-            try guardian.perform(GuardianSave(), with: [writing.number])
-        } catch {
-            // A hypervisor that still writes is let go, and the reader ends too, also when the
-            // guardian, which would see to it, has died.
-            _ = shutdown(reading.descriptor.number, CInt(SHUT_RDWR))
-            // Where the reader has failed, that is why.
-            _ = try result(of: reader)
-            throw error
-        }
-        return try result(of: reader)
-    }
-
-    private func result(of reader: WorkerThread<UInt64>) throws(LivemigError) -> UInt64 {
-        do {
-            return try reader.join()
-        } catch let error as LivemigError {
-            throw error
-        } catch {
-            throw LivemigError(.internal, "\(error)")
-        }
-    }
-
-    private static func forward(
-        from descriptor: CInt, to sink: FrameSink
-    ) throws(LivemigError) -> UInt64 {
-        var total: UInt64 = 0
-        while true {
-            let bytes = try DescriptorIO.readFully(upTo: WireLimits.stateChunk, from: descriptor)
-            if bytes.isEmpty { return total }
-            total += UInt64(bytes.count)
-            guard total <= WireLimits.deviceState else {
-                throw LivemigError(
-                    .deviceState, "the device state exceeds \(ByteCount(WireLimits.deviceState))")
-            }
-            try sink.send(DeviceState(bytes: bytes))
+        return try DeviceStateStream.save(guardian) { (bytes) throws(LivemigError) in
+            try link.sink.send(DeviceState(bytes: bytes))
         }
     }
 

@@ -4,6 +4,7 @@ import Hypervisor
 import Journal
 import LinuxSystem
 public import MigrationModel
+import SavedGuests
 import WireProtocol
 
 /// `livemig-agent recover`: what a host can decide alone about its VMs, without their peers.
@@ -106,7 +107,9 @@ public struct LocalRecovery {
         }
         let recovery = HostRecovery(environment: environment)
         switch record.right {
-        case .owner: return Outcome(line: "off, epoch \(record.right.epoch)")
+        case .owner:
+            let state = SavedFile(of: folder).exists ? "saved" : "off"
+            return Outcome(line: "\(state), epoch \(record.right.epoch)")
         case .intent:
             try recovery.restOnRecord(folder, .settle)
             return Outcome(

@@ -5,6 +5,7 @@ import Journal
 import LinuxSystem
 import MigrationModel
 import Ownership
+import SavedGuests
 import SystemPackage
 import VMDefinitions
 import WireProtocol
@@ -51,8 +52,22 @@ struct MachineStore: Sendable {
             summary.right = state.record.right
         } else if OrphanedHypervisor(of: folder) != nil {
             summary.state = .unknown
+        } else if isSaved(folder, summary.right) {
+            summary.state = .saved
         }
         return summary
+    }
+
+    /// What the host knows of a VM, with its definition.
+    func message(of name: VMName) throws(LivemigError) -> MachineMessage {
+        let document = try VMDefinitionDocument.encode(try definition(of: name))
+        return MachineMessage(try summary(of: name), definition: document)
+    }
+
+    /// Whether a VM without a hypervisor is saved: a file beside a record that gives no right to
+    /// run is of no worth.
+    private func isSaved(_ folder: MachineFolder, _ right: Right?) -> Bool {
+        right?.mayRun ?? false && SavedFile(of: folder).exists
     }
 
     /// The record of a VM, also of one that has gone, and what its guest does.
@@ -61,9 +76,11 @@ struct MachineStore: Sendable {
             return RecordMessage(state.record, state: state.guest)
         }
         let folder = root.machine(name)
-        return RecordMessage(
-            try Journal.peek(folder.record),
-            state: OrphanedHypervisor(of: folder) == nil ? .stopped : .unknown)
+        let record = try Journal.peek(folder.record)
+        let state: GuestLocation.State =
+            OrphanedHypervisor(of: folder) != nil
+            ? .unknown : isSaved(folder, record?.right) ? .saved : .stopped
+        return RecordMessage(record, state: state)
     }
 
     /// What the guardian of a VM says; `nil` when there is none.
@@ -135,7 +152,29 @@ struct MachineStore: Sendable {
                 .inTransfer, "the record of VM \(name) says \(right.word)", at: root.path,
                 fix: "livemig status \(name) says what to do")
         }
+        guard !isSaved(folder, right) else {
+            throw LivemigError(
+                .saved, "VM \(name) is saved, and its memory would be lost", at: root.path,
+                fix: "restore it with livemig vm start, or pass --discard-saved")
+        }
         try removeFiles(of: folder)
+    }
+
+    /// Removes the file of a VM that is saved, which is stopped then.
+    /// - Throws: `E-VMSTATE` when it is not saved, `E-BUSY` while it is restored.
+    func discardSaved(_ name: VMName) throws(LivemigError) {
+        let definition = try definition(of: name)
+        let folder = root.machine(name)
+        // Whoever restores it holds the record.
+        var journal = try Journal(
+            openingOrCreating: folder.record, uuid: definition.uuid, on: .any)
+        guard isSaved(folder, journal.record.right) else {
+            throw LivemigError(
+                .vmState, "VM \(name) is not saved", at: root.path,
+                fix: "livemig vm show \(name) says what it does")
+        }
+        try SavedFile(of: folder).discard()
+        journal.unlock()
     }
 
     /// Removes a VM's folder with all that is in it.

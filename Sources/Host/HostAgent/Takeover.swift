@@ -1,6 +1,5 @@
 import CrashPoints
 import FrameTransport
-import Glibc
 import Guardian
 import Journal
 import LinuxSystem
@@ -152,7 +151,7 @@ struct Takeover {
         _ progress: inout Progress
     ) throws(LivemigError) {
         CrashPoint.reach(.destinationCompared)
-        try load(progress.state, guardian)
+        try DeviceStateStream.load(progress.state, guardian)
         CrashPoint.reach(.destinationLoaded)
         try guardian.perform(GuardianReady(attempt: attempt, digest: digest))
         CrashPoint.reach(.destinationReady)
@@ -160,21 +159,6 @@ struct Takeover {
         progress.digest = digest
         try sink.send(Ready(attempt: attempt, digest: digest))
         CrashPoint.reach(.destinationReadySent)
-    }
-
-    private func load(
-        _ state: [UInt8], _ guardian: borrowing GuardianClient
-    ) throws(LivemigError) {
-        let ends = try UnixSocket.pair(.stream).release()
-        let writing = OwnedDescriptorBox(OwnedDescriptor(owning: ends.first))
-        let feeder = WorkerThread("device state") {
-            try DescriptorIO.write(state, to: writing.descriptor.number, at: "hypervisor")
-            _ = shutdown(writing.descriptor.number, CInt(SHUT_WR))
-        }
-        let reading = OwnedDescriptor(owning: ends.second)
-        try guardian.perform(GuardianLoad(), with: [reading.number])
-        // What the hypervisor did not read is for it to judge, and it has.
-        _ = try? feeder.join()
     }
 
     /// The token: from now on the guest is this host's.

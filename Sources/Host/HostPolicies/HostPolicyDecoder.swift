@@ -81,7 +81,10 @@ enum HostPolicyDecoder {
         maintenance.guests = try entries(
             of: element, "uuid", limit: Maintenance.guestLimit,
             { element throws(LivemigError) in
-                try element.allow(attributes: ["name", "uuid"])
+                try element.allow(attributes: ["name", "uuid", "fate"])
+                let fates = Maintenance.Fate.allCases
+                try element.expect("fate", in: fates.map(\.word))
+                let fate = fates.first { $0.word == element.attribute("fate") }
                 return Maintenance.Guest(
                     name: try element.needed("name") { text throws(LivemigError) in
                         try VMName(text)
@@ -91,7 +94,7 @@ enum HostPolicyDecoder {
                             throw LivemigError(.xmlSchema, "\(text.escaped()) is not a UUID")
                         }
                         return uuid
-                    })
+                    }, fate: fate ?? .moved)
             }, key: \.uuid)
         return maintenance
     }

@@ -79,8 +79,13 @@ enum HostPolicyEncoder {
 
 extension HostPolicyEncoder {
     private static func element(_ maintenance: Maintenance) -> XMLContent {
-        let guests = maintenance.guests.map {
-            XMLContent("guest", ["name": $0.name.text, "uuid": $0.uuid.description])
+        let guests = maintenance.guests.map { guest in
+            XMLContent(
+                "guest",
+                [
+                    "name": guest.name.text, "uuid": guest.uuid.description,
+                    "fate": guest.fate == .moved ? nil : guest.fate.word,
+                ])
         }
         return XMLContent(
             "maintenance", ["cordoned": YesOrNo(maintenance.isCordoned).rawValue],

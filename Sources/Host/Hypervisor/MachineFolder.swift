@@ -26,6 +26,10 @@ public struct MachineFolder: Hashable, Sendable {
     public var consoleLog: String { path + "/console.log" }
     /// What the hypervisor printed.
     public var hypervisorLog: String { path + "/hypervisor.log" }
+    /// The memory and devices of a guest that was saved; there only while that is the guest.
+    public var saved: String { path + "/saved" }
+    /// The same before it counts, or when it counts no more.
+    public var unfinishedSave: String { path + "/saved.unfinished" }
 
     /// The one folder that the hypervisor can write to: it listens there.
     public var sockets: String { path + "/run" }
@@ -55,7 +59,9 @@ public struct MachineFolder: Hashable, Sendable {
 
     /// Removes what is left of a VM that has gone elsewhere or never came, but for the record.
     public func removeFilesOfDepartedGuest() {
-        for path in [definition, consoleLog, hypervisorLog] { _ = unsafe unlink(path) }
+        for path in [definition, consoleLog, hypervisorLog, saved, unfinishedSave] {
+            _ = unsafe unlink(path)
+        }
     }
 
     /// Removes the sockets of a guardian and a hypervisor that have ended.

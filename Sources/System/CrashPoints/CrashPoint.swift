@@ -30,6 +30,9 @@ public enum CrashPoint: String, CaseIterable, Sendable {
     case beforeResume, afterResume, beforeDestroy, afterDestroy, beforeLaunch, afterLaunch
     case afterAnnounce
 
+    // A guest that is saved or restored: the agent's part done, and the guardian's decision
+    case savingWritten, savingKept, restoringPlaced, restoringSpent
+
     /// Says that the program has come here.
     @inline(__always)
     public static func reach(_ point: @autoclosure () -> CrashPoint) {

@@ -88,21 +88,13 @@ public struct GuestMemoryFile: ~Copyable, Sendable {
         }
     }
 
-    /// Adds every page that is allocated, and leaves out holes, which read as zeros
-    /// (lseek(2), `SEEK_DATA` and `SEEK_HOLE`).
+    /// Adds every page that is allocated, and leaves out holes, which read as zeros.
     public borrowing func addPopulatedPages(to pages: inout PageBitmap) throws(LivemigError) {
-        let number = descriptor.number
-        var offset: off_t = 0
-        while true {
-            let start = lseek(number, offset, clinux_seek_data)
-            if start < 0, errno == ENXIO { return }
-            try SystemCall.check("lseek(SEEK_DATA)") { start }
-            let end = try SystemCall.check("lseek(SEEK_HOLE)") {
-                lseek(number, start, clinux_seek_hole)
-            }
-            let page = Int(Self.pageSize)
-            pages.insert(Int(start) / page..<(Int(end) + page - 1) / page)
-            offset = end
+        let (number, page) = (descriptor.number, Int(Self.pageSize))
+        var offset = 0
+        while let extent = try DataExtents.next(in: number, from: offset) {
+            pages.insert(extent.lowerBound / page..<(extent.upperBound + page - 1) / page)
+            offset = extent.upperBound
         }
     }
 

@@ -44,6 +44,9 @@ enum FrameMessages {
         case .guestMeasured: try again(GuestMeasured.self, frame)
         case .laneProbe: try again(LaneProbe.self, frame)
         case .laneProbed: try again(LaneProbed.self, frame)
+        case .saveMachine: try again(SaveMachine.self, frame)
+        case .discardSaved: try again(DiscardSaved.self, frame)
+        case .storing: try again(Storing.self, frame)
         case .hostFacts: try again(HostFactsMessage.self, frame)
         case .machineList: try again(MachineListMessage.self, frame)
         case .machine: try again(MachineMessage.self, frame)
@@ -86,9 +89,13 @@ enum FrameMessages {
             .guardianFreeze,
             .guardianSeize,
             .guardianInspect,
+            .guardianSuspend,
+            .guardianKeep,
+            .guardianRestore,
             .guardianState,
             .guardianResumed,
-            .guardianInspection:
+            .guardianInspection,
+            .guardianSuspended:
             try guardian(frame)
         }
     }
@@ -114,6 +121,10 @@ enum FrameMessages {
         case .guardianSeize: try again(GuardianSeize.self, frame)
         case .guardianInspect: try again(GuardianInspect.self, frame)
         case .guardianInspection: try again(GuardianInspection.self, frame)
+        case .guardianSuspend: try again(GuardianSuspend.self, frame)
+        case .guardianKeep: try again(GuardianKeep.self, frame)
+        case .guardianRestore: try again(GuardianRestore.self, frame)
+        case .guardianSuspended: try again(GuardianSuspended.self, frame)
         case .guardianState: try again(GuardianState.self, frame)
         case .guardianResumed: try again(GuardianResumed.self, frame)
         default: nil

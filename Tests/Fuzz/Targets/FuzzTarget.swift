@@ -11,6 +11,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case batches
     /// One slot of an ownership record.
     case journal
+    /// The header of a saved guest.
+    case saved
     /// The definition of a VM.
     case domain
     /// The hosts file.
@@ -38,6 +40,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .lane: try LaneFuzzing.run(input)
         case .batches: try BatchFuzzing.run(input)
         case .journal: try JournalFuzzing.run(input)
+        case .saved: try SavedFuzzing.run(input)
         case .domain: try DocumentFuzzing.domain(input)
         case .inventory: try DocumentFuzzing.inventory(input)
         case .policy: try DocumentFuzzing.policy(input)

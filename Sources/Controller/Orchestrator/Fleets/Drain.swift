@@ -10,6 +10,8 @@ public final class Drain: Sendable {
     public enum Ending: Sendable {
         /// A live move was made, or failed.
         case move(to: HostName, MoveBatch.Result)
+        /// It was saved, or could not be.
+        case save(LivemigError?)
         /// It was powered off, or could not be.
         case stop(LivemigError?)
         /// It was to stay.
@@ -52,18 +54,23 @@ public final class Drain: Sendable {
             template: proposal.request.template, control: control)
     }
 
-    /// Closes the host and moves its guests; called once.
+    /// Closes the host, moves its guests, then saves and stops the others; called once.
     /// - Throws: when the host cannot be closed; nothing was moved then.
     public func run() async throws(LivemigError) -> Outcome {
         let host = proposal.request.host
-        let leaving = proposal.moves.map { Maintenance.Guest(name: $0.guest, uuid: $0.uuid) }
+        let leaving = proposal.leaving
         _ = try await control.settings(of: host) { policy throws(LivemigError) in
             try policy.maintenance.cordon(sending: leaving)
         }
         let moved = await batch.run()
-        var stops: [VMName: LivemigError?] = [:]
-        for name in proposal.stops { stops[name] = await stop(name) }
-        let results = results(moved, stops)
+        let saves = await control.each(
+            of: proposal.saves, on: host, atMost: proposal.storageLimit, unless: batch
+        ) { (name, agent) async throws(LivemigError) in _ = try await agent.save(name) }
+        let stops = await control.each(of: proposal.stops, on: host, atMost: 1, unless: batch) {
+            (name, agent) async throws(LivemigError) in
+            _ = try await agent.stop(name)
+        }
+        let results = results(moved, saves.merging(stops) { first, _ in first })
         let proof: Result<EmptyHost, LivemigError>
         do throws(LivemigError) {
             proof = .success(try await control.requireEmpty(host))
@@ -73,20 +80,8 @@ public final class Drain: Sendable {
         return Outcome(results: results, proof: proof)
     }
 
-    private func stop(_ name: VMName) async -> LivemigError? {
-        do throws(LivemigError) {
-            let host = try control.directory.host(proposal.request.host)
-            _ = try await control.talk(to: host) { agent async throws(LivemigError) in
-                try await agent.stop(name)
-            }
-            return nil
-        } catch {
-            return error
-        }
-    }
-
     private func results(
-        _ moved: [MoveBatch.Result], _ stops: [VMName: LivemigError?]
+        _ moved: [MoveBatch.Result], _ errors: [VMName: LivemigError]
     ) -> [GuestResult] {
         var moved = moved[...]
         return proposal.plan.steps.map { step in
@@ -95,8 +90,8 @@ public final class Drain: Sendable {
                 case .move(let host, _):
                     .move(to: host, moved.popFirst() ?? .notBegun(Self.left))
                 case .moving(let host): .moving(to: host)
-                case .save: .blocked(Self.saving)
-                case .shutDown: .stop(stops[step.guest.name] ?? nil)
+                case .save: .save(errors[step.guest.name])
+                case .shutDown: .stop(errors[step.guest.name])
                 case .leave: .left
                 case .stopped: .stopped
                 case .blocked(let error): .blocked(error)
@@ -106,7 +101,6 @@ public final class Drain: Sendable {
     }
 
     private static let left = LivemigError(.internal, "the batch was left early")
-    private static let saving = LivemigError(.usage, "guests cannot be saved")
 }
 
 extension Drain.GuestResult {
@@ -114,7 +108,7 @@ extension Drain.GuestResult {
     public var error: LivemigError? {
         switch ending {
         case .move(_, let result): result.error
-        case .stop(let error): error
+        case .save(let error), .stop(let error): error
         case .blocked(let error): error
         case .left, .stopped: nil
         case .moving(let host):

@@ -11,6 +11,12 @@ public struct DrainRequest: Hashable, Sendable {
     public var staying: Set<VMName>
     /// Guests that are powered off.
     public var stopping: Set<VMName>
+    /// Guests that are saved.
+    public var saving: Set<VMName>
+    /// What becomes of guests that cannot move live; `nil` allows nothing in place of it.
+    public var fallback: DrainPolicy.Action?
+    /// The same for single guests.
+    public var fallbacks: [VMName: DrainPolicy.Action]
     /// What goes first, where it is not all the same.
     public var priorities: [VMName: Priority]
     /// How each move behaves.
@@ -19,13 +25,17 @@ public struct DrainRequest: Hashable, Sendable {
     /// States a drain.
     public init(
         of host: HostName, to destinations: [HostName] = [], leaving staying: Set<VMName> = [],
-        stopping: Set<VMName> = [], priorities: [VMName: Priority] = [:],
-        template: MoveTemplate = MoveTemplate()
+        stopping: Set<VMName> = [], saving: Set<VMName> = [],
+        fallback: DrainPolicy.Action? = nil, fallbacks: [VMName: DrainPolicy.Action] = [:],
+        priorities: [VMName: Priority] = [:], template: MoveTemplate = MoveTemplate()
     ) {
         self.host = host
         self.destinations = destinations
         self.staying = staying
         self.stopping = stopping
+        self.saving = saving
+        self.fallback = fallback
+        self.fallbacks = fallbacks
         self.priorities = priorities
         self.template = template
     }
@@ -52,6 +62,31 @@ public struct DrainProposal: Sendable {
             return step.guest.name
         }
     }
+
+    /// The guests that are saved.
+    public var saves: [VMName] {
+        plan.steps.compactMap { step in
+            guard case .save = step.ending else { return nil }
+            return step.guest.name
+        }
+    }
+
+    /// What the host is to remember of its guests.
+    var leaving: [Maintenance.Guest] {
+        plan.steps.compactMap { step in
+            let fate: Maintenance.Fate
+            switch step.ending {
+            case .move: fate = .moved
+            case .save: fate = .saved
+            case .shutDown: fate = .stopped
+            default: return nil
+            }
+            return Maintenance.Guest(name: step.guest.name, uuid: step.guest.uuid, fate: fate)
+        }
+    }
+
+    /// How many guests the host saves or restores at a time.
+    var storageLimit: Int { max(1, limits.hosts[request.host]?.storage ?? 1) }
 }
 
 extension HostControl {
@@ -81,7 +116,9 @@ extension HostControl {
             guard guest.host == request.host else { return }
             guest.priority = request.priorities[guest.name] ?? guest.priority
             guest.rules.forbidden = forbidden
+            guest.drain.fallback = request.fallbacks[guest.name] ?? request.fallback
             if request.staying.contains(guest.name) { guest.drain = DrainPolicy(.leave) }
+            if request.saving.contains(guest.name) { guest.drain = DrainPolicy(.save) }
             if request.stopping.contains(guest.name) { guest.drain = DrainPolicy(.shutDown) }
         }
         let rules = survey.compatibility(keepsPaused: request.template.policy.keepPaused)
@@ -101,13 +138,20 @@ extension HostControl {
     private static func require(
         _ request: DrainRequest, in side: MoveSide
     ) throws(LivemigError) {
-        let named = request.staying.union(request.stopping).union(request.priorities.keys)
+        let named = request.staying.union(request.stopping).union(request.saving)
+            .union(request.fallbacks.keys).union(request.priorities.keys)
         let known = Set(side.machines.map(\.name))
         for name in named.sorted(by: { $0.text < $1.text }) where !known.contains(name.text) {
             throw LivemigError(.noVM, "no VM \(name)", at: request.host.text)
         }
-        if let both = request.staying.intersection(request.stopping).first {
-            throw LivemigError(.usage, "VM \(both) cannot both stay and be stopped")
+        for (first, second, what) in [
+            (request.staying, request.stopping, "stay and be stopped"),
+            (request.staying, request.saving, "stay and be saved"),
+            (request.stopping, request.saving, "be stopped and be saved"),
+        ] {
+            if let both = first.intersection(second).first {
+                throw LivemigError(.usage, "VM \(both) cannot both \(what)")
+            }
         }
     }
 }

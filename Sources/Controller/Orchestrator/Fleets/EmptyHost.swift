@@ -6,6 +6,8 @@ public struct EmptyHost: Hashable, Sendable {
     public let host: HostName
     /// VMs that are defined there and do not run; they stay.
     public let stopped: [String]
+    /// VMs that are saved there; they stay.
+    public let saved: [String]
     /// How many guests are remembered for the way back.
     public let remembered: Int
 }
@@ -22,7 +24,7 @@ extension HostControl {
             return (settings, try await agent.machines())
         }
         let here = machines.filter { !$0.right.isDeparted }
-        let busy = here.filter { $0.state != .stopped || !$0.right.mayRun }
+        let busy = here.filter { !$0.state.isOff || !$0.right.mayRun }
         guard busy.isEmpty else {
             let names = busy.map { "\($0.name) is \($0.state.rawValue)" }
             throw LivemigError(
@@ -40,7 +42,8 @@ extension HostControl {
                 at: name.text, fix: "drain it again")
         }
         return EmptyHost(
-            host: name, stopped: here.map(\.name).sorted(),
+            host: name, stopped: here.filter { $0.state == .stopped }.map(\.name).sorted(),
+            saved: here.filter { $0.state == .saved }.map(\.name).sorted(),
             remembered: settings.policy.maintenance.guests.count)
     }
 }

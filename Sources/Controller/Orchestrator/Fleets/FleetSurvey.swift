@@ -101,7 +101,7 @@ extension FleetSurvey.Member {
     fileprivate var planned: Fleet.Host {
         let facts = side.facts
         let policy = settings.policy
-        let ofGuests = side.machines.filter { $0.state != .stopped }
+        let ofGuests = side.machines.filter { !$0.state.isOff }
             .reduce(UInt64(0)) { $0.addingReportingOverflow($1.memory.bytes).partialValue }
         let taken =
             facts.memoryTotal.bytes

@@ -67,6 +67,7 @@ public final class MoveBatch: Sendable {
     private let limits: MoveQueue.Limits
     private let template: MoveTemplate
     private let control: HostControl
+    private let interrupted = Atomic(false)
 
     /// States the moves; `run` makes them.
     ///
@@ -88,7 +89,13 @@ public final class MoveBatch: Sendable {
 
     /// Asks for the end: the first time no further move begins and those under way are finished,
     /// the second time these are given up, as `Migration.interrupt` says.
-    public func interrupt() { supply.yield(.interrupt) }
+    public func interrupt() {
+        interrupted.store(true, ordering: .relaxed)
+        supply.yield(.interrupt)
+    }
+
+    /// Whether the end was asked for.
+    var isInterrupted: Bool { interrupted.load(ordering: .relaxed) }
 
     /// Ends the events of a batch that is not run, or was.
     public func close() { show.finish() }

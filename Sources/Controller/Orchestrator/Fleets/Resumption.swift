@@ -13,6 +13,8 @@ public final class Resumption: Sendable {
         public let remembered: [Maintenance.Guest]
         /// The moves that bring them back.
         public let plan: FailbackPlan
+        /// The guests that are on the host, saved or stopped when it was drained, and are started.
+        public let starts: [Maintenance.Guest]
         /// Hosts that did not answer, and why; guests there are not brought back.
         public let silent: [HostName: LivemigError]
         let limits: MoveQueue.Limits
@@ -22,6 +24,8 @@ public final class Resumption: Sendable {
     public struct Outcome: Sendable {
         /// How each move of the plan ended, in its order.
         public let results: [MoveBatch.Result]
+        /// The errors of the guests that could not be started.
+        public let unstarted: [VMName: LivemigError]
         /// Guests that the plan could not bring back.
         public let blocked: [FailbackPlan.Blockage]
         /// Guests that no host has any more, as far as hosts answered.
@@ -41,22 +45,29 @@ public final class Resumption: Sendable {
             proposal.items, limits: proposal.limits, template: template, control: control)
     }
 
-    /// Opens the host, brings its guests back, and forgets those that are there; called once.
+    /// Opens the host, brings its guests back, starts those that were saved or stopped, and forgets
+    /// those that are there; called once.
     /// - Throws: when the host cannot be opened; nothing was moved then.
     public func run() async throws(LivemigError) -> Outcome {
         _ = try await control.settings(of: proposal.host) { policy in
             policy.maintenance.isCordoned = false
         }
         let results = await batch.run()
+        let unstarted = await control.each(
+            of: proposal.starts.map(\.name), on: proposal.host, atMost: proposal.storageLimit,
+            unless: batch
+        ) { (name, agent) async throws(LivemigError) in _ = try await agent.start(name) }
         let away = Set(
             proposal.plan.blocked.map(\.guest.uuid) + proposal.plan.missing
                 + zip(proposal.plan.steps, results).filter { $0.1.error != nil }
-                .map(\.0.guest.uuid))
+                .map(\.0.guest.uuid)
+                + proposal.starts.filter { unstarted[$0.name] != nil }.map(\.uuid))
         _ = try await control.settings(of: proposal.host) { policy in
             policy.maintenance.guests.removeAll { !away.contains($0.uuid) }
         }
         return Outcome(
-            results: results, blocked: proposal.plan.blocked, missing: proposal.missing)
+            results: results, unstarted: unstarted, blocked: proposal.plan.blocked,
+            missing: proposal.missing)
     }
 }
 
@@ -65,6 +76,9 @@ extension Resumption.Proposal {
     public var missing: [Maintenance.Guest] {
         remembered.filter { plan.missing.contains($0.uuid) }
     }
+
+    /// How many guests the host restores at a time.
+    var storageLimit: Int { max(1, limits.hosts[host]?.storage ?? 1) }
 
     /// The moves, in order.
     public var moves: [MoveQueue.Move] { plan.moves }
@@ -88,7 +102,7 @@ extension FailbackPlan {
 extension Resumption.Outcome {
     /// The exit code: that of the guest that fared worst.
     public var exitCode: ExitCode {
-        let ofMoves = results.compactMap { $0.error?.code.exitCode }
+        let ofMoves = (results.compactMap(\.error) + unstarted.values).map(\.code.exitCode)
         let others: [ExitCode] = blocked.isEmpty && missing.isEmpty ? [] : [.refused]
         return .worst(of: ofMoves + others)
     }
@@ -113,8 +127,13 @@ extension HostControl {
         for index in fleet.hosts.indices where fleet.hosts[index].name == name {
             fleet.hosts[index].isCordoned = false
         }
+        let here = Set(
+            fleet.guests.filter { $0.host == name && !$0.holdsMemory }.map(\.uuid))
+        let starts = maintenance.guests.filter { $0.fate != .moved && here.contains($0.uuid) }
+        let started = Set(starts.map(\.uuid))
         let homes = Dictionary(
-            maintenance.guests.map { ($0.uuid, name) }, uniquingKeysWith: { first, _ in first })
+            maintenance.guests.filter { !started.contains($0.uuid) }.map { ($0.uuid, name) },
+            uniquingKeysWith: { first, _ in first })
         let (way, rules) = (fleet, survey.compatibility(keepsPaused: false))
         let plan = try await PairInspections.settle(survey, self, template, note) { findings in
             FailbackPlan(
@@ -126,12 +145,17 @@ extension HostControl {
         }
         return Resumption.Proposal(
             host: name, isCordoned: maintenance.isCordoned, remembered: maintenance.guests,
-            plan: plan,
-            silent: survey.silent, limits: MoveQueue.Limits(fleet))
+            plan: plan, starts: starts, silent: survey.silent, limits: MoveQueue.Limits(fleet))
     }
 
     /// Opens a host to guests, and forgets who has left.
-    public func open(_ name: HostName) async throws(LivemigError) {
+    /// - Returns: the VMs that are saved there, which stay so.
+    public func open(_ name: HostName) async throws(LivemigError) -> [String] {
         _ = try await settings(of: name) { policy in policy.maintenance.resume() }
+        let machines = try await talk(to: try directory.host(name)) {
+            agent async throws(LivemigError) in
+            try await agent.machines()
+        }
+        return machines.filter { $0.state == .saved }.map(\.name).sorted()
     }
 }

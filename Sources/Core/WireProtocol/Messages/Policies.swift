@@ -95,6 +95,7 @@ extension WireWriter {
         list(policy.maintenance.guests) { writer, guest in
             writer.text(guest.name.text)
             writer.bits(guest.uuid.bits)
+            writer.integer(guest.fate.rawValue)
         }
     }
 }
@@ -129,7 +130,8 @@ extension WireReader {
             (reader) throws(WireError) in
             let text = try reader.text(limit: 64)
             guard let name = try? VMName(text) else { throw .field("guest") }
-            return Maintenance.Guest(name: name, uuid: VMUUID(try reader.bits()))
+            return Maintenance.Guest(
+                name: name, uuid: VMUUID(try reader.bits()), fate: try reader.choice())
         }
         return policy
     }

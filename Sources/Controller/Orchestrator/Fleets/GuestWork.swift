@@ -1,0 +1,51 @@
+import MigrationModel
+
+extension HostControl {
+    /// Does something with guests of a host, each in a conversation of its own.
+    ///
+    /// - Parameters:
+    ///   - names: the guests.
+    ///   - name: the host.
+    ///   - limit: how many at a time, at least 1.
+    ///   - batch: once this one is interrupted, no further guest is begun with.
+    ///   - work: what is done.
+    /// - Returns: the errors of those with which it failed.
+    func each(
+        of names: [VMName], on name: HostName, atMost limit: Int, unless batch: MoveBatch,
+        _ work: @escaping @Sendable (VMName, AgentConnection) async throws(LivemigError) -> Void
+    ) async -> [VMName: LivemigError] {
+        await withTaskGroup(of: (VMName, LivemigError?).self) { group in
+            var rest = names[...]
+            var errors: [VMName: LivemigError] = [:]
+            for _ in 0..<max(1, limit) {
+                guard let guest = rest.popFirst() else { break }
+                group.addTask { (guest, await self.attempt(guest, on: name, batch, work)) }
+            }
+            while let (guest, error) = await group.next() {
+                errors[guest] = error
+                guard let next = rest.popFirst() else { continue }
+                group.addTask { (next, await self.attempt(next, on: name, batch, work)) }
+            }
+            return errors
+        }
+    }
+
+    private func attempt(
+        _ guest: VMName, on name: HostName, _ batch: MoveBatch,
+        _ work: (VMName, AgentConnection) async throws(LivemigError) -> Void
+    ) async -> LivemigError? {
+        guard !batch.isInterrupted else {
+            return LivemigError(
+                .cancelled, "not begun before the interruption", at: "VM \(guest)",
+                fix: "run the command again")
+        }
+        do throws(LivemigError) {
+            try await talk(to: try directory.host(name)) { agent async throws(LivemigError) in
+                try await work(guest, agent)
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+}

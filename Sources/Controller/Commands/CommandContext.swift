@@ -62,11 +62,14 @@ struct CommandContext: Sendable {
         }
     }
 
-    /// Shows what is being done, where somebody looks on.
-    var liveNote: @Sendable (String) -> Void {
+    /// Lets a body say what is being done, on the live line, as long as it works.
+    func noting<Value>(
+        _ body: (@escaping @Sendable (String) -> Void) async throws(LivemigError) -> Value
+    ) async throws(LivemigError) -> Value {
         let (console, isJSON) = (console, isJSON)
-        return { text in
-            if !isJSON { console.live(text) }
+        defer { console.live(nil) }
+        return try await body { text in
+            if !isJSON { console.live(FittingLine(start: text)) }
         }
     }
 

@@ -45,7 +45,9 @@ struct DrainCommand: LivemigAction {
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let request = try choices.request(of: host, policy)
         let control = try context.control()
-        let proposal = try await control.propose(request, note: context.liveNote)
+        let proposal = try await context.noting { note async throws(LivemigError) in
+            try await control.propose(request, note: note)
+        }
         if isDryRun {
             context.show(text: DrainText.plan(proposal), json: DrainPlanDocument(proposal))
             return DrainText.exitCode(of: proposal)
@@ -120,13 +122,14 @@ struct PlanDrainCommand: LivemigAction {
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let control = try context.control()
-        let proposal = try await control.propose(
-            try choices.request(of: host, policy), note: context.liveNote)
-        let forecast =
-            isQuick
-            ? nil
-            : await control.forecast(
-                proposal, known: { await context.knownHandOver(of: $0) }, note: context.liveNote)
+        let request = try choices.request(of: host, policy)
+        let (proposal, forecast) = try await context.noting { note async throws(LivemigError) in
+            let proposal = try await control.propose(request, note: note)
+            guard !isQuick else { return (proposal, DrainForecast?.none) }
+            let forecast = await control.forecast(
+                proposal, known: { await context.knownHandOver(of: $0) }, note: note)
+            return (proposal, forecast)
+        }
         context.show(
             text: DrainText.plan(proposal, forecast), json: DrainPlanDocument(proposal, forecast))
         return DrainText.exitCode(of: proposal)

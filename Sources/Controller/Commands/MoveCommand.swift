@@ -83,12 +83,12 @@ struct MoveCommand: LivemigAction {
         let isNamed = control.directory.hosts.contains { $0.name == request.destination }
         guard request.destination.text == Self.anywhere, !isNamed else { return .success(request) }
         return await Result.of { () async throws(LivemigError) in
-            let best = try await control.bestDestination(
-                of: request.vm, from: request.source,
-                template: MoveTemplate(
-                    policy: request.policy,
-                    takesCompressionOfHost: request.takesCompressionOfHost),
-                note: context.liveNote)
+            let template = MoveTemplate(
+                policy: request.policy, takesCompressionOfHost: request.takesCompressionOfHost)
+            let best = try await context.noting { note async throws(LivemigError) in
+                try await control.bestDestination(
+                    of: request.vm, from: request.source, template: template, note: note)
+            }
             context.console.message("\(request.vm): to \(best.host), \(best.rating)")
             var request = request
             request.destination = best.host

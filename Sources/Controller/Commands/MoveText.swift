@@ -30,7 +30,8 @@ struct MoveText {
             width = max(source.count, destination.count) + 1
             return plan.warnings.map { .permanent(ReportText.warning($0)) }
         case .measuring:
-            return [.live(side(source) + "measuring what the guest writes and the lanes carry")]
+            let words = "measuring what the guest writes and the lanes carry"
+            return [.live(FittingLine(start: side(source) + words))]
         case .predicted(let forecast):
             return [.permanent("predicted  \(forecast.prediction)")]
         case .prepared: return []

@@ -42,11 +42,24 @@ struct PlanMoveCommand: LivemigAction {
             policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil,
             isDryRun: true, forecast: ForecastRequest(knownHandOver: known))
         let migration = Migration(request, try context.control())
+        let outcome = try await context.noting { note async throws(LivemigError) in
+            await follow(migration, context, note)
+        }
+        guard case .planned(let plan) = outcome.ending else {
+            throw outcome.error ?? LivemigError(.internal, "a plan has made a move")
+        }
+        context.show(
+            text: MoveText.result(outcome), json: MovePlanDocument(plan, outcome.forecast))
+        return .success
+    }
+
+    private func follow(
+        _ migration: Migration, _ context: CommandContext, _ note: @Sendable (String) -> Void
+    ) async -> MoveOutcome {
         async let ending = migration.run()
         for await event in migration.events {
             switch event {
-            case .measuring:
-                context.console.live("measuring what the guest writes and the lanes carry")
+            case .measuring: note("measuring what the guest writes and the lanes carry")
             case .planned(let plan):
                 for warning in plan.warnings {
                     context.console.message(ReportText.warning(warning))
@@ -55,13 +68,7 @@ struct PlanMoveCommand: LivemigAction {
             case .predicted, .prepared, .phase, .round, .progress: break
             }
         }
-        let outcome = await ending
-        guard case .planned(let plan) = outcome.ending else {
-            throw outcome.error ?? LivemigError(.internal, "a plan has made a move")
-        }
-        context.show(
-            text: MoveText.result(outcome), json: MovePlanDocument(plan, outcome.forecast))
-        return .success
+        return await ending
     }
 }
 

@@ -55,8 +55,9 @@ struct ResumeCommand: LivemigAction {
                 json: ResumeResultEvent(name, nil, saved: saved))
             return .success
         }
-        let proposal = try await control.proposeResumption(
-            of: name, template: template, note: context.liveNote)
+        let proposal = try await context.noting { note async throws(LivemigError) in
+            try await control.proposeResumption(of: name, template: template, note: note)
+        }
         if context.isJSON {
             context.console.result(JSONText.line(ResumePlanDocument(proposal)))
         } else {

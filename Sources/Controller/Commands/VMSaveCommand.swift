@@ -45,7 +45,7 @@ enum StoringText {
     ) -> AgentConnection.StoringProgress? {
         guard !context.isJSON else { return nil }
         return { [console = context.console] done, total in
-            console.live(line(name, verb, done, total))
+            console.live(FittingLine(start: line(name, verb, done, total)))
         }
     }
 

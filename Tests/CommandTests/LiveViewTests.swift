@@ -230,14 +230,14 @@ struct LiveScreenTests {
         let first = [Self.line("one"), Self.line("two")]
         #expect(
             written(screen.draw(first, in: Self.size, style: .plain))
-                == "^[?25l\rone^[K\r\ntwo^[K\r\n^[J^[?25h")
+                == "^[?25l^[?7l\rone^[K\r\ntwo^[K\r\n^[J^[?7h^[?25h")
         #expect(screen.draw(first, in: Self.size, style: .plain) == [])
         let long = [Self.line(String(repeating: "x", count: 30))]
         let cut = String(repeating: "x", count: 18) + "…"
         #expect(
             written(screen.draw(long, in: Self.size, style: .plain))
-                == "^[?25l\r^[2A\(cut)^[K\r\n^[J^[?25h")
-        #expect(written(screen.erase(in: Self.size)) == "\r^[1A^[J")
+                == "^[?25l^[?7l\r^[2A\(cut)^[K\r\n^[J^[?7h^[?25h")
+        #expect(written(screen.erase(in: Self.size)) == "\r^[1A^[K\r\n^[J^[1A")
         #expect(screen.erase(in: Self.size) == [])
     }
 
@@ -253,7 +253,7 @@ struct LiveScreenTests {
         let narrow = ScreenSize(columns: 6, rows: 3)
         #expect(
             written(screen.draw(lines, in: narrow, style: .plain))
-                == "^[?25l\r^[8A0123…^[K\r\n0123…^[K\r\n^[J^[?25h")
+                == "^[?25l^[?7l\r^[8A0123…^[K\r\n0123…^[K\r\n^[J^[?7h^[?25h")
     }
 
     // Breaks when a program that was stopped and continued draws over the shell's lines.
@@ -265,6 +265,6 @@ struct LiveScreenTests {
         #expect(screen.erase(in: Self.size) == [])
         #expect(
             written(screen.draw([Self.line("one")], in: Self.size, style: .plain))
-                == "^[?25l\rone^[K\r\n^[J^[?25h")
+                == "^[?25l^[?7l\rone^[K\r\n^[J^[?7h^[?25h")
     }
 }

@@ -27,8 +27,10 @@ struct LiveScreen {
     private var shown: [LiveLine] = []
     private var size: ScreenSize?
 
-    private static let hideCursor = "\u{1B}[?25l"
-    private static let showCursor = "\u{1B}[?25h"
+    /// Hides the cursor, and keeps lines from wrapping where the terminal has become narrower than
+    /// it has said so far.
+    private static let begin = "\u{1B}[?25l\u{1B}[?7l"
+    private static let end = "\u{1B}[?7h\u{1B}[?25h"
     private static let eraseLine = "\u{1B}[K"
     private static let eraseBelow = "\u{1B}[J"
 
@@ -37,19 +39,23 @@ struct LiveScreen {
     mutating func draw(_ lines: [LiveLine], in size: ScreenSize, style: TextStyle) -> [UInt8] {
         let lines = lines.prefix(size.height).map { $0.clipped(to: size.width) }
         guard lines != shown || size != self.size else { return [] }
-        var text = Self.hideCursor + start(in: size)
+        var text = Self.begin + start(in: size)
         for line in lines { text += line.text(style) + Self.eraseLine + "\r\n" }
         shown = lines
         self.size = size
-        return Array((text + Self.eraseBelow + Self.showCursor).utf8)
+        return Array((text + Self.eraseBelow + Self.end).utf8)
     }
 
     /// Erases what is shown.
+    ///
+    /// Not by one order from the first line on: at a screen's top, terminals take that for
+    /// clearing the screen, and move all lines into the scroll-back.
     /// - Returns: what to write, in one write with what comes in its place.
     mutating func erase(in size: ScreenSize) -> [UInt8] {
         guard !shown.isEmpty else { return [] }
         defer { forget() }
-        return Array((start(in: size) + Self.eraseBelow).utf8)
+        let text = start(in: size) + Self.eraseLine + "\r\n" + Self.eraseBelow + "\u{1B}[1A"
+        return Array(text.utf8)
     }
 
     /// Leaves what is shown where it is: somebody else has written below it.
@@ -63,7 +69,7 @@ struct LiveScreen {
     /// A terminal that has become narrower has broken lines in two.
     private func start(in size: ScreenSize) -> String {
         let columns = max(1, size.columns)
-        let rows = shown.reduce(0) { $0 + max(1, ($1.width + columns - 1) / columns) }
+        let rows = shown.reduce(0) { $0 + max(1, ($1.text().count + columns - 1) / columns) }
         return rows == 0 ? "\r" : "\r\u{1B}[\(rows)A"
     }
 }

@@ -8,8 +8,9 @@ LIVEMIG_BUILD_PACKAGES=(libssh-dev libxml2-dev liblz4-dev libzstd-dev libxxhash-
 LIVEMIG_RUN_PACKAGES=(openssh-server openssh-client qemu-system-x86 qemu-utils cpio gzip gcc libc6-dev kmod iproute2 e2fsprogs
     systemd util-linux)
 
-# To look at what people see: a terminal emulator without a window, and a reader of manual pages that finds faults in them.
-LIVEMIG_TEST_PACKAGES=(tmux mandoc)
+# To look at what people see: a terminal emulator without a window, a reader of manual pages that finds faults in them, and
+# the shells that completions are written for.
+LIVEMIG_TEST_PACKAGES=(tmux mandoc bash zsh fish)
 
 # To read what was covered by tests.
 LIVEMIG_COVERAGE_PACKAGES=(python3)

@@ -110,6 +110,44 @@ struct BatchTests {
         #expect(messages(overview.take(.waiting(course.waiting), at: now)) == [])
     }
 
+    // Breaks when what a terminal's picture shows is not said where there is none, or when it is said
+    // twice where there is one.
+    @Test("Without a terminal beginnings, rounds, ends and the time left are lines")
+    func lines() throws {
+        let moves = [try Self.move("a", 1), try Self.move("b", 2), try Self.move("c", 3)]
+        let start = MonotonicTime.now
+        let round = RoundReport(
+            number: 1, dirtyPages: 1024, pages: PageCounts(), wireBytes: 1 << 20,
+            duration: .seconds(1), dirtiedPages: 256)
+        let template = MoveTemplate()
+        func events(_ index: Int) -> [MoveBatch.Event] {
+            [
+                .began(index, template.request(for: moves[index])),
+                .move(index, .round(round)), .ended(index, Self.outcome(of: moves[index])),
+            ]
+        }
+        for form in [BatchOverview.Form.lines, .picture] {
+            var overview = BatchOverview(moves, title: "drain alpha", form: form, at: start)
+            var told: [String] = []
+            for event in events(0) + [.began(2, template.request(for: moves[2]))] + events(1) {
+                told += messages(overview.take(event, at: start))
+            }
+            guard form == .lines else {
+                #expect(told == [])
+                continue
+            }
+            #expect(
+                told == [
+                    "a: alpha → beta begins",
+                    "alpha: a round 1  4.0 MiB dirty     → 1.0 MiB sent  1.0 MiB/s dirtied",
+                    "a: alpha → beta  blackout 24 ms, 1.0 s  (1 of 3)", "c: alpha → beta begins",
+                    "b: alpha → beta begins",
+                    "alpha: b round 1  4.0 MiB dirty     → 1.0 MiB sent  1.0 MiB/s dirtied",
+                    "b: alpha → beta  blackout 24 ms, 1.0 s  (2 of 3), 1 s left",
+                ])
+        }
+    }
+
     private func messages(_ lines: [BatchOverview.Line]) -> [String] {
         lines.compactMap { if case .message(let text) = $0 { text } else { nil } }
     }

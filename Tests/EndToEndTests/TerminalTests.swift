@@ -202,4 +202,27 @@ import Testing
             }, "\(all)")
         #expect(all.contains { $0.hasPrefix("alpha: round 0  ") }, "\(all)")
     }
+
+    // Breaks when the live line of a guest that writes faster than its pages are sent does not say
+    // how fast, what it has come to at best, and that this will not end.
+    @Test("a move that does not converge, looked at", .timeLimit(.minutes(2)))
+    func noConvergence() throws {
+        let hosts = try ThreeHosts()
+        try hosts.start(["web1"], "fill=16MiB ws=16MiB rate=40MiB/s")
+        let screen = try TerminalScreen(
+            hosts.someone,
+            ["move", "web1", "--to", "beta", "--bandwidth", "10MiB/s", "--compression", "none"],
+            columns: 120, rows: 24)
+        try screen.wait(for: "live line of a later round") { lines in
+            guard let line = lines.last, let round = line.split(separator: " ").dropFirst(2).first
+            else { return false }
+            return line.hasPrefix("alpha: round ") && (Int(round) ?? 0) > 1
+                && line.contains(" % of ") && line.contains(" sent, ")
+                && line.contains(" dirtied, low-water mark ")
+                && line.hasSuffix(", will not converge at this rate")
+        }
+        try screen.press("C-c")
+        let all = try screen.end(with: 8)
+        #expect(all.contains { $0.hasPrefix("VM web1 is RUNNING on alpha ") }, "\(all)")
+    }
 }

@@ -55,9 +55,10 @@ struct BatchOverview {
     mutating func take(_ event: MoveBatch.Event, at time: MonotonicTime) -> [Line] {
         switch event {
         case .waiting(let waiting): return take(waiting)
-        case .began(let index, let request):
+        case .began(let index, _):
             picture.rows[index].state = .moving(MoveProgress(), since: time)
-            return record("\(request.vm.name): \(moves[index].from) → \(moves[index].to) begins")
+            let move = moves[index]
+            return record("\(move.guest): \(move.from) → \(move.to) begins")
         case .move(let index, let event): return take(event, of: index, at: time)
         case .ended(let index, let outcome): return end(index, outcome, at: time)
         case .notBegun(let index, let error):

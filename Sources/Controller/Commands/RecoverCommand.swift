@@ -21,7 +21,7 @@ struct RecoverCommand: LivemigAction {
             """)
 
     @Argument(
-        help: ArgumentHelp(VMNames.help, discussion: "All when none is named.", valueName: "vm"))
+        help: ArgumentHelp(VMNames.help + " All when none is named.", valueName: "vm"))
     var vms: [String] = []
 
     @Option(

@@ -16,7 +16,7 @@ struct StatusCommand: LivemigAction {
             """)
 
     @Argument(
-        help: ArgumentHelp(VMNames.help, discussion: "All when none is named.", valueName: "vm"))
+        help: ArgumentHelp(VMNames.help + " All when none is named.", valueName: "vm"))
     var vms: [String] = []
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions

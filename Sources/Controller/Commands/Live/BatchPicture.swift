@@ -55,6 +55,8 @@ struct BatchPicture: LivePicture {
         parts.append(("\(count(\.isSuccess)) of \(rows.count) done", .none))
         let failed = count(\.isFailure)
         if failed > 0 { parts.append(("\(failed) failed", .alarm)) }
+        let notBegun = count(\.isNotBegun)
+        if notBegun > 0 { parts.append(("\(notBegun) not begun", .alarm)) }
         parts.append(("\(count(\.isMoving)) moving", .none))
         let waiting = count(\.isWaiting)
         if waiting > 0 { parts.append(("\(waiting) wait", .none)) }
@@ -116,8 +118,8 @@ struct BatchPicture: LivePicture {
     /// Such as `… 12 more wait, 30 done`.
     private static func fold(_ rows: some Collection<Row>) -> LiveLine {
         let facts: [(String, (State) -> Bool)] = [
-            ("moving", \.isMoving), ("failed", \.isFailure), ("wait", \.isWaiting),
-            ("done", \.isSuccess),
+            ("moving", \.isMoving), ("failed", \.isFailure),
+            ("not begun", \.isNotBegun), ("wait", \.isWaiting), ("done", \.isSuccess),
         ]
         var parts = facts.compactMap { word, fact -> String? in
             let count = rows.count { fact($0.state) }
@@ -136,8 +138,8 @@ extension BatchPicture.State {
     var isWaiting: Bool { if case .waiting = self { true } else { false } }
     var isMoving: Bool { if case .moving = self { true } else { false } }
     var isSuccess: Bool { if case .moved(_, _, nil) = self { true } else { false } }
-    var hasEnded: Bool { !isWaiting && !isMoving }
-    var isFailure: Bool { hasEnded && !isSuccess }
+    var isNotBegun: Bool { if case .notBegun = self { true } else { false } }
+    var isFailure: Bool { !isWaiting && !isMoving && !isSuccess && !isNotBegun }
 
     /// What is shown first where there is no room for all.
     fileprivate var order: Int {

@@ -103,6 +103,7 @@ struct ManualPage {
     private func entry(_ argument: ManualCommand.Argument) -> [String] {
         let value = argument.valueName.map { "<\($0)>" } ?? ""
         let names = (argument.names ?? []).map { ($0.kind == "long" ? "--" : "-") + $0.name }
+            .sorted { $0.count < $1.count }
         let typed =
             switch argument.kind {
             case "positional": value

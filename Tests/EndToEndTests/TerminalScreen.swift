@@ -9,6 +9,8 @@ import Testing
 /// When the program has ended, the screen says so, and shows what is typed from then on, as a
 /// terminal does whose modes are in order.
 final class TerminalScreen {
+    /// What the shell writes when the program was stopped.
+    static let stopped = "stopped; the shell is here"
     private let folder: ScratchFolder
     private let socket: String
 
@@ -19,15 +21,17 @@ final class TerminalScreen {
     ///   - columns: of the terminal.
     ///   - rows: of the terminal.
     ///   - environment: what it has besides.
+    ///   - isStopped: whether the shell waits for it to be stopped, says so, and continues it.
     init(
         _ someone: Operator, _ arguments: [String], columns: Int, rows: Int,
-        environment: [String: String] = [:]
+        environment: [String: String] = [:], isStopped: Bool = false
     ) throws {
         folder = try ScratchFolder()
         socket = folder.path("tmux")
         // With handlers of its own the shell outlives the keys that are meant for livemig, which
         // gets the signals' defaults.
-        let script = "trap : INT QUIT; \"$@\"; echo \"ended with $?\"; exec cat"
+        let start = isStopped ? "set -m; \"$@\"; echo '\(Self.stopped)'; fg >/dev/null" : "\"$@\""
+        let script = "trap : INT QUIT; \(start); echo \"ended with $?\"; exec cat"
         let variables = environment.merging([
             "HOME": someone.folder.path, "LIVEMIG_HISTORY": someone.folder.path("history.sqlite"),
         ]) { own, _ in own }

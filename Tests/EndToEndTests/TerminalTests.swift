@@ -157,6 +157,26 @@ import Testing
         try hosts.expectOnce(Self.guests)
     }
 
+    // Breaks when a drain that is stopped and continued draws over what the shell wrote meanwhile.
+    @Test("a drain that is stopped and continued", .timeLimit(.minutes(2)))
+    func stopped() throws {
+        let hosts = try Self.hosts()
+        let screen = try TerminalScreen(
+            hosts.someone, ["drain", "alpha"] + Self.slowly, columns: 80, rows: 40, isStopped: true)
+        try screen.wait(for: "guest that moves") { lines in
+            lines.contains { $0.contains(" % of ") }
+        }
+        try screen.press("C-z")
+        let isShell = { (line: String) in line.hasSuffix(TerminalScreen.stopped) }
+        try screen.wait(for: "view below the shell's line") { lines in
+            guard let shell = lines.firstIndex(where: isShell) else { return false }
+            return lines[shell...].contains { Self.isHeading($0) }
+        }
+        let all = try screen.end(with: 0)
+        #expect(all.contains(where: isShell), "\(all)")
+        #expect(all.count { Self.isHeading($0) } == 1, "\(all)")
+    }
+
     // Breaks when the view of a way back lacks its heading or rows, or the result lacks a guest.
     @Test("a way back, looked at", .timeLimit(.minutes(2)))
     func resume() throws {

@@ -26,15 +26,6 @@ import Testing
         #expect(try shuttle.checkNextMove() == [])
     }
 
-    // Breaks when a cancellation after the commit disturbs the hand-over, or is said to have worked.
-    @Test(.timeLimit(.minutes(1))) func cancelledAfterTheCommit() throws {
-        let shuttle = try Shuttle()
-        let (move, cancel) = try cancel(shuttle, at: .sourceReleased)
-        cancel.expect(.tooLate)
-        #expect(move.status == 0, "\(move)")
-        #expect(try shuttle.check(after: move) == [])
-    }
-
     private func cancel(
         _ shuttle: Shuttle, at point: CrashPoint
     ) throws -> (move: CommandResult, cancel: CommandResult) {

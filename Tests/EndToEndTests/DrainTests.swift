@@ -236,28 +236,6 @@ import Testing
         try someone.succeed("resume", "alpha", "--failback", "now", "--yes")
         #expect(try hosts.running(on: hosts.alpha) == Self.guests.sorted())
     }
-
-    // Breaks when an interruption gives up a move under way at once, or begins another.
-    @Test(.timeLimit(.minutes(2))) func interrupted() throws {
-        let hosts = try ThreeHosts()
-        let someone = hosts.someone
-        try hosts.start(Self.guests, "fill=32MiB")
-        try someone.succeed("host", "settings", "alpha", "--live-moves", "1")
-        let drain = try someone.begin([
-            "drain", "alpha", "--yes", "--bandwidth", "20MiB/s", "--compression", "none",
-        ])
-        try expectSoon(within: .seconds(30)) { drain.errors.contains("(1 of 4)") }
-        drain.signal(SIGINT)
-        let run = try drain.finish()
-        #expect(run.status == 8, "\(run)")
-        #expect(run.errors.contains("no further move begins"))
-        #expect(run.output.contains("not begun"))
-        #expect(!run.output.contains("safe to power off"))
-        try hosts.expectOnce(Self.guests)
-        #expect(try (2...3).contains(hosts.running(on: hosts.alpha).count))
-        try someone.succeed("resume", "alpha", "--failback", "now", "--yes")
-        #expect(try hosts.running(on: hosts.alpha) == Self.guests.sorted())
-    }
 }
 
 extension CommandResult {

@@ -53,16 +53,6 @@ import WireProtocol
         #expect(hosts.beta.log.contains(#"asked for "id""#))
     }
 
-    // Breaks when an operator whose inventory names a peer's key does not hear why it is refused.
-    @Test(.timeLimit(.minutes(1))) func operatorWithThePeersKey() throws {
-        let hosts = try TwoHosts()
-        let someone = try Operator()
-        try someone.add(hosts.beta, .init(identity: "\(hosts.alpha.root)/keys/id_ed25519"))
-        let check = try someone.run("host", "check", "beta")
-        check.expect(.gate, "opens lanes and nothing else", "serve")
-        #expect(check.status == 4)
-    }
-
     // Breaks when a lane gets further without knowing a migration that is under way.
     @Test(.timeLimit(.minutes(1))) func lanesNameAMigration() throws {
         let attempt = Attempt(migration: .random(), epoch: Epoch(1))

@@ -1,7 +1,7 @@
 import TestSupport
 
 /// A line that output must be equal to, but for what differs from run to run, which has a name:
-/// `<duration>`, `<size>`; `...` alone stands for any lines.
+/// `<duration>`, `<size>`; `...` alone stands for any lines, and spaces for any number of them.
 struct TranscriptPattern {
     /// As it stands in the transcript.
     let text: String
@@ -9,13 +9,13 @@ struct TranscriptPattern {
 
     /// What each name stands for.
     private static let names = [
-        "duration": #"[0-9.,]+ (?:µs|ms|s|min|h)(?: [0-9]+ s)?"#,
+        "duration": #"[0-9][0-9.]* (?:µs|ms|s|min|h)\b(?: [0-9]+ s\b)?"#,
         "id": "[0-9a-f]{8,32}",
         "number": "[0-9][0-9,.]*",
         "path": #"/[^ ;:"]*"#,
-        "rate": "[0-9.,]+ (?:B|KiB|MiB|GiB)/s",
+        "rate": "[0-9][0-9.]* (?:B|KiB|MiB|GiB)/s",
         "sha256": #"SHA256:[A-Za-z0-9+\/]{43}"#,
-        "size": "[0-9.,]+ (?:bytes|B|KiB|MiB|GiB|TiB)",
+        "size": #"[0-9][0-9.]* (?:bytes|B|KiB|MiB|GiB|TiB)\b"#,
         "time": #"(?:[0-9-]{10}[ T])?[0-9]{2}:[0-9]{2}[0-9:.]*(?: ?[+-][0-9]{2}:[0-9]{2}|Z)?"#,
         "uuid": "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
         "version": #"[0-9]+\.[0-9]+[0-9A-Za-z.+~-]*"#,
@@ -43,13 +43,15 @@ struct TranscriptPattern {
             } else {
                 pattern += Self.literal(character)
                 rest.removeFirst()
+                if character == " " { rest = rest.drop { $0 == " " } }
             }
         }
         expression = try Regex(pattern)
     }
 
     private static func literal(_ character: Character) -> String {
-        guard character.isASCII, !character.isLetter, !character.isNumber, character != " " else {
+        if character == " " { return " +" }
+        guard character.isASCII, !character.isLetter, !character.isNumber else {
             return String(character)
         }
         let code = character.unicodeScalars.first?.value ?? 0

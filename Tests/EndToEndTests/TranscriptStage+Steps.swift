@@ -56,6 +56,9 @@ extension TranscriptStage {
         try someone.succeed("vm", "define", file, "--on", host)
         try someone.succeed("vm", "start", "\(host)/\(name)")
         guests.insert(name)
+        if let uuid = try machine(name, on: self.host(host))?.uuid {
+            define("\(name).uuid", uuid.description)
+        }
     }
 
     /// A Linux guest in QEMU; its devices are the step's block.
@@ -204,6 +207,7 @@ extension TranscriptStage {
             }
             settled.insert(words[0])
         case ("wait", 1): try wait(for: words[0])
+        case ("moving", 2) where words[0] == "to": try waitForLanes(try host(words[1]))
         case ("signal", 1): background?.signal(try Self.signal(words[0]))
         case ("signal", 3):
             let found = try host(words[1]).processIDs(with: words[2])
@@ -212,6 +216,10 @@ extension TranscriptStage {
         case ("type", 5...) where words[1] == "on":
             _ = try host(words[2]).console(
                 words[0], type: words[3], until: words[4], patience: .seconds(90))
+        case ("sessions", 2):
+            let sessions = try host(words[1]).sshdSessions
+            #expect(!sessions.isEmpty, sourceLocation: location)
+            for id in sessions { kill(id, try Self.signal(words[0])) }
         case ("until", 5) where words[1] == "on" && words[3] == "is":
             let host = try host(words[2])
             try expectSoon(within: .seconds(20)) {
@@ -230,6 +238,14 @@ extension TranscriptStage {
         }
     }
 
+    /// The controller's connection to the destination, the link, and a lane at least.
+    private func waitForLanes(_ destination: TestHost) throws {
+        try expectSoon(within: .seconds(30)) {
+            if background?.hasEnded ?? true { throw LivemigError(.timeout, "no move goes on") }
+            return destination.sshdSessions.count >= 3
+        }
+    }
+
     private static func signal(_ name: String) throws -> CInt {
         let numbers = [
             "INT": SIGINT, "TERM": SIGTERM, "KILL": SIGKILL, "STOP": SIGSTOP, "CONT": SIGCONT,
@@ -239,18 +255,18 @@ extension TranscriptStage {
     }
 
     #if CrashPoints
-    /// Half-steps of a move: `point HOST NAME` names one, `reached HOST` waits until a program waits
-    /// there, `continue` lets it go on, `kill` does not.
+    /// Half-steps of a move: `point HOST|controller NAME` names one, `reached HOST` waits until a
+    /// program waits there, `continue` lets it go on, `kill` does not.
     private func actAtPoint(_ verb: String, _ words: [String]) throws -> Bool {
         switch (verb, words.count) {
         case ("point", 2):
             guard let point = CrashPoint(rawValue: words[1]) else {
                 throw LivemigError(.usage, "no point \(words[1])")
             }
-            try CrashFlag(folder: host(words[0]).root).raise(point)
+            try CrashFlag(folder: folderOfPoints(words[0])).raise(point)
         case ("reached", 1):
             guard let background else { return false }
-            waiting = try CrashFlag(folder: host(words[0]).root).wait(background)
+            waiting = try CrashFlag(folder: folderOfPoints(words[0])).wait(background)
             try #require(waiting != nil, "the point was not reached")
         case ("continue", 0):
             if let id = waiting { kill(id, SIGCONT) }
@@ -261,6 +277,10 @@ extension TranscriptStage {
         default: return false
         }
         return true
+    }
+
+    private func folderOfPoints(_ name: String) throws -> String {
+        name == "controller" ? someone.folder.path : try host(name).root
     }
     #else
     private func actAtPoint(_ verb: String, _ words: [String]) throws -> Bool { false }

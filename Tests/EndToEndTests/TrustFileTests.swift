@@ -61,24 +61,4 @@ import Testing
         #expect(ended == status, "\(name): \(output)")
         if status != 0 { #expect(output.contains("error[E-ROOT]"), "\(name): \(output)") }
     }
-
-    // Breaks when an agent logs in with a key that others can read or exchange, or powers on what
-    // others have written.
-    @Test(.timeLimit(.minutes(1))) func keysAndDefinitionsAreChecked() throws {
-        let hosts = try TwoHosts()
-        let someone = try Operator(hosts)
-        try hosts.start("fill=4MiB rate=1MiB/s")
-        let key = hosts.alpha.root + "/keys/id_ed25519"
-        try #require(unsafe chmod(key, 0o644) == 0)
-        let move = try someone.run("move", "guest", "--to", "beta")
-        move.expect(.keyMode, "mode 0644", "chmod 600")
-        move.expectRunning(on: "alpha")
-        try #require(unsafe chmod(key, 0o600) == 0)
-        try someone.succeed("move", "guest", "--to", "beta")
-
-        try someone.succeed("vm", "stop", "guest")
-        let definition = hosts.beta.root + "/vms/guest/definition.xml"
-        try #require(unsafe chmod(definition, 0o666) == 0)
-        try someone.run("vm", "start", "beta/guest").expect(.permission, "mode 0666")
-    }
 }

@@ -5,14 +5,14 @@ import Testing
 struct ErrorTests {
     /// The contract's exit codes, with every code of the table of bad inputs that exists.
     static let table: [(ExitCode, [ErrorCode])] = [
-        (.usage, [.usage, .hostName, .vmName, .port, .size, .range]),
+        (.usage, [.usage, .hostName, .vmName, .ambiguousVM, .port, .size, .range]),
         (
             .refused,
             [
                 .sameHost, .noVM, .notRunning, .paused, .vmState, .noAgent, .version, .hello, .xml,
                 .xmlDTD, .xmlLimit, .fileType, .cpu, .device, .disk, .cache, .machine, .duplicateVM,
                 .network, .qemuCapability, .journal, .guestDown, .file, .xmlSchema,
-                .xmlUnsupported, .noHost, .ambiguousVM, .alreadyThere, .exists, .kernel, .qemu,
+                .xmlUnsupported, .noHost, .alreadyThere, .exists, .kernel, .qemu,
                 .preload, .root, .permission, .disabled, .cordoned, .notEmpty, .peer, .history,
                 .noMove,
             ]

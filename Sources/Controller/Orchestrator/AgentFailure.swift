@@ -64,6 +64,6 @@ enum AgentFailure {
         else { return nil }
         var text = line[end.upperBound...]
         if text.hasSuffix("\"") { text = text.dropLast() }
-        return LivemigError(code, String(text))
+        return LivemigError(code, String(text).replacing("\\\"", with: "\""))
     }
 }

@@ -12,7 +12,8 @@ public enum VMSearch {
     ///   - answers: what the hosts answered.
     /// - Returns: the index of the answer and the VM.
     /// - Throws: `E-NOVM` with at most ten names that are known, the host's own error when only it
-    ///   was asked and did not answer, `E-AMBIGUOUS` with the hosts.
+    ///   was asked and did not answer or when it cannot read its records, `E-AMBIGUOUS` with the
+    ///   hosts.
     public static func find(
         _ name: VMName, in answers: [HostAnswer<[MachineSummary]>]
     ) throws(LivemigError) -> (index: Int, machine: MachineSummary) {
@@ -37,6 +38,11 @@ public enum VMSearch {
         _ name: VMName, _ answers: [HostAnswer<[MachineSummary]>]
     ) -> LivemigError {
         if answers.count == 1, let error = answers.first?.error { return error }
+        // A host that cannot read its records may have the VM, and says what is wrong with them.
+        let unreadable = answers.compactMap(\.error).first {
+            $0.code == .journal || $0.code == .journalCorrupt
+        }
+        if let unreadable { return unreadable }
         let silent = answers.compactMap { answer in
             answer.error.map { "\(answer.host.name) (\($0.code.rawValue))" }
         }

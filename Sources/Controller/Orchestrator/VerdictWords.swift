@@ -106,16 +106,23 @@ struct VerdictWords {
             LivemigError(
                 .inTransfer, "VM \(vm) \(sentence)", fix: "run livemig recover \(vm)")
         case .sourceMustNotRun, .destinationMustNotRun:
-            LivemigError(
-                .inTransfer, "VM \(vm) \(sentence)",
-                fix: "bring that host back and run livemig recover \(vm), or power it off for good "
-                    + "and see livemig recover --help")
+            damaged
+                ?? LivemigError(
+                    .inTransfer, "VM \(vm) \(sentence)",
+                    fix:
+                        "bring that host back and run livemig recover \(vm), or power it off for good "
+                        + "and see livemig recover --help")
         case .impossible:
             LivemigError(
                 .internal, "VM \(vm) \(sentence)",
                 fix: "run livemig recover \(vm) to stop both, then remove one by hand")
         case .nowhere: lost
         }
+    }
+
+    /// The error of a host that has a record of the VM and cannot read it.
+    private var damaged: LivemigError? {
+        silent.first { $0.code == .journalCorrupt }
     }
 
     private var lost: LivemigError {

@@ -4,6 +4,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case usage = "E-USAGE"
     case hostName = "E-HOSTNAME"
     case vmName = "E-VMNAME"
+    case ambiguousVM = "E-AMBIGUOUS"
     case port = "E-PORT"
     case size = "E-SIZE"
     case range = "E-RANGE"
@@ -37,7 +38,6 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     // Preflight
     case noHost = "E-NOHOST"
     case noVM = "E-NOVM"
-    case ambiguousVM = "E-AMBIGUOUS"
     case sameHost = "E-SAMEHOST"
     case alreadyThere = "E-ALREADY-THERE"
     case notRunning = "E-NOTRUNNING"
@@ -98,7 +98,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     /// The exit code that a command ends with when this error is its result.
     public var exitCode: ExitCode {
         switch self {
-        case .usage, .hostName, .vmName, .port, .size, .range: .usage
+        case .usage, .hostName, .vmName, .ambiguousVM, .port, .size, .range: .usage
         case .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .inventoryMode, .key,
             .algorithm, .gate:
             .trust

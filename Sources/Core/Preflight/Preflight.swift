@@ -86,8 +86,11 @@ public struct Preflight: Sendable {
                 fix: "livemig status \(machine.name) says where the guest is")
         case .unknown:
             Finding(
-                .error(.vmState), "the host cannot say what the guest does", at: place,
-                fix: "see the log of livemig-agent there")
+                .error(.vmState),
+                "an error has stopped the guest, or its hypervisor does not say what it does",
+                at: place,
+                fix: "see hypervisor.log there; once the reason is gone, such as a full disk, "
+                    + "livemig recover \(machine.name) lets the guest go on")
         }
     }
 

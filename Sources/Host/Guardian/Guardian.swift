@@ -276,14 +276,15 @@ public final class Guardian {
             memory: memory.size)
     }
 
-    /// What the guest does; a hypervisor that does not say may well run it.
+    /// What the guest does; a hypervisor that does not say may well run it, and a guest that an
+    /// error has stopped may go on.
     private var guest: GuestLocation.State {
         guard let machine else { return .stopped }
         switch try? machine.status() {
         case .running: return .running
         case .paused, .incoming: return .paused
-        case .shutdown, .failed: return .stopped
-        case nil: return .unknown
+        case .shutdown: return .stopped
+        case .failed, nil: return .unknown
         }
     }
 }

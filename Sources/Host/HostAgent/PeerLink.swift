@@ -27,6 +27,9 @@ final class PeerLink: Sendable {
 
     /// The longest silence of the peer: probes are answered far more often.
     static let stallLimit: Duration = .seconds(10)
+    /// What a source waits for while the guest stands still.
+    private static let readiness =
+        "READY within \(MigrationPolicy.blackoutLimit.brief) of the guest's stop"
 
     /// Goes on with a connection on which the introduction is done.
     init(_ sink: FrameSink, _ attempt: Attempt, at place: String) {
@@ -87,10 +90,18 @@ final class PeerLink: Sendable {
             let aborted = try frame.decode(Aborted.self)
             try require(aborted.attempt)
             state.withLock { $0.aborted = aborted }
-            board.fail(aborted.reason.error.at(place))
-        case .failure: throw try frame.decode(FailureMessage.self).error.at(place)
+            board.fail(told(aborted.reason.error))
+        case .failure: throw told(try frame.decode(FailureMessage.self).error)
         default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))", at: place)
         }
+    }
+
+    /// What the peer said, with the peer among its places.
+    private func told(_ error: LivemigError) -> LivemigError {
+        guard !error.place.contains(place) else { return error }
+        var copy = error
+        copy.place = error.place.isEmpty ? place : "\(place): \(error.place)"
+        return copy
     }
 
     private func require(_ attempt: Attempt) throws(LivemigError) {
@@ -134,7 +145,7 @@ final class PeerLink: Sendable {
     func waitForReady(
         deadline: MonotonicTime, afterHashes: Bool = false
     ) throws(LivemigError) -> Ready? {
-        try wait(deadline, for: "READY", as: .blackout) { state -> Ready?? in
+        try wait(deadline, for: Self.readiness, as: .blackout) { state -> Ready?? in
             if let ready = state.ready { return .some(ready) }
             return state.areHashesWanted && !afterHashes ? .some(nil) : nil
         }
@@ -160,7 +171,7 @@ final class PeerLink: Sendable {
         let result = state.wait(deadline: deadline) {
             state -> Result<(OwnerAcknowledged, at: MonotonicTime), LivemigError>? in
             if let acknowledged = state.acknowledged { return .success(acknowledged) }
-            if let aborted = state.aborted { return .failure(aborted.reason.error.at(place)) }
+            if let aborted = state.aborted { return .failure(told(aborted.reason.error)) }
             if state.hasEnded, let failure = state.failure { return .failure(failure) }
             return nil
         }
@@ -184,7 +195,7 @@ final class PeerLink: Sendable {
     ) throws(LivemigError) -> Value {
         let result = state.wait(deadline: deadline) { state -> Result<Value, LivemigError>? in
             if let value = ready(state) { return .success(value) }
-            if let aborted = state.aborted { return .failure(aborted.reason.error.at(place)) }
+            if let aborted = state.aborted { return .failure(told(aborted.reason.error)) }
             return state.failure.map { .failure($0) }
         }
         guard let result else {

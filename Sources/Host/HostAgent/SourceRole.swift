@@ -76,7 +76,14 @@ struct SourceRole: Sendable {
         guard hasEnded else { return }
         let folder = environment.root.machine(request.name)
         guard (try? GuardianClient(connecting: folder.guardianSocket)) != nil else {
-            throw LivemigError(.disconnected, "the VM's guardian has gone", at: folder.path)
+            // A guardian ends once its hypervisor has; one that was killed leaves it behind.
+            guard OrphanedHypervisor(of: folder) == nil else {
+                throw LivemigError(.disconnected, "the VM's guardian has gone", at: folder.path)
+            }
+            throw LivemigError(
+                .guestDown, "the guest has powered itself off, or its hypervisor has ended",
+                at: folder.hypervisorLog,
+                fix: "there is nothing to move; livemig vm start \(request.name) starts it again")
         }
         throw LivemigError(.cancelled, "cancelled by somebody else")
     }

@@ -50,7 +50,7 @@ public struct Journal: ~Copyable, Sendable {
         let slot = try read(file.number, path: path)
         if try isUnfinished(file.number, slot, path: path) { return nil }
         guard let slot else {
-            throw LivemigError(.journalCorrupt, "neither slot of the record is valid", at: path)
+            throw damaged(path)
         }
         return slot.record
     }
@@ -113,15 +113,20 @@ public struct Journal: ~Copyable, Sendable {
             return slot
         }
         guard let slot = found else {
-            throw LivemigError(
-                .journalCorrupt, "neither slot of the record is valid", at: path,
-                fix: "do not guess: ask both hosts with livemig status")
+            throw damaged(path)
         }
         guard slot.record.uuid == uuid else {
             throw LivemigError(
                 .journalCorrupt, "the record is of VM \(slot.record.uuid)", at: path)
         }
         return slot
+    }
+
+    private static func damaged(_ path: String) -> LivemigError {
+        LivemigError(
+            .journalCorrupt, "neither slot of the record is valid", at: path,
+            fix: "nothing is guessed: start the VM nowhere else before you have seen whether it "
+                + "runs on this host; livemig status says what the other hosts know")
     }
 
     /// Whether the file's creation was cut short: it gets its full size last, and nothing but the

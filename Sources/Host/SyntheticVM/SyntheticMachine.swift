@@ -71,9 +71,12 @@ public final class SyntheticMachine: VirtualMachine {
                 .load(deadline.nanoseconds), descriptor: descriptor.number, deadline: deadline)
         } catch {
             guard error.code == .guestDown else { throw error }
-            throw LivemigError(
-                .destinationQEMU, "the guest refused its device state: \(lastWords)",
-                at: folder.hypervisorLog)
+            let words = lastWords
+            let what =
+                words.isEmpty
+                ? "the guest's process ended while it loaded its device state"
+                : "the guest refused its device state: \(words)"
+            throw LivemigError(.destinationQEMU, what, at: folder.hypervisorLog)
         }
     }
 

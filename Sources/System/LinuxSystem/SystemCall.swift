@@ -39,12 +39,19 @@ public enum SystemCall {
     public static func failure(
         _ name: String, _ reason: Errno, at place: String = "", as code: ErrorCode = .io
     ) -> LivemigError {
-        LivemigError(resourceCode(of: reason) ?? code, "\(name): \(reason)", at: place)
+        guard let remedy = remedy(for: reason) else {
+            return LivemigError(code, "\(name): \(reason)", at: place)
+        }
+        return LivemigError(.resource, "\(name): \(reason)", at: place, fix: remedy)
     }
 
-    private static func resourceCode(of reason: Errno) -> ErrorCode? {
+    /// What to do about a resource that has run out; `nil` for other reasons.
+    private static func remedy(for reason: Errno) -> String? {
         switch reason {
-        case .noMemory, .tooManyOpenFiles, .tooManyOpenFilesInSystem, .noSpace: .resource
+        case .noMemory: "free memory on this machine"
+        case .tooManyOpenFiles: "raise the limit of open files with ulimit -n"
+        case .tooManyOpenFilesInSystem: "raise fs.file-max"
+        case .noSpace: "free space on that file system"
         default: nil
         }
     }

@@ -90,14 +90,17 @@ extension TranscriptStage {
         guard run.status == 0 else { throw LivemigError(.usage, "\(run)") }
     }
 
-    /// Gives a host's sshd a line of configuration that comes before its own, for new connections;
-    /// an empty one takes back what came before.
+    /// Gives a host's sshd a line of configuration in place of its own of that keyword, for new
+    /// connections; an empty one takes back what came before.
     private func reconfigure(_ host: TestHost, _ line: String) throws {
         let folder = host.ssh.folder
         if folder.read("sshd_config.own").isEmpty {
             try folder.write(folder.read("sshd_config"), to: "sshd_config.own")
         }
-        try folder.write(line + "\n" + folder.read("sshd_config.own"), to: "sshd_config")
+        let keyword = line.prefix { $0 != " " } + " "
+        let own = folder.read("sshd_config.own").split(whereSeparator: \.isNewline)
+        let lines = [line[...]] + own.filter { !$0.hasPrefix(keyword) }
+        try folder.write(lines.joined(separator: "\n") + "\n", to: "sshd_config")
         func starts() -> Int {
             host.ssh.log.split(whereSeparator: \.isNewline).count {
                 $0.hasPrefix("Server listening")
@@ -130,8 +133,8 @@ extension TranscriptStage {
         case ("remove", 1): try check(unsafe remove(path(words[0])))
         case ("rename", 2): try check(unsafe rename(path(words[0]), path(words[1])))
         case ("copy", 2):
-            let bytes = try DescriptorIO.readFully(
-                upTo: 1 << 20, from: OwnedDescriptor.open(path(words[0]), O_RDONLY).number)
+            let original = try OwnedDescriptor.open(path(words[0]), O_RDONLY)
+            let bytes = try DescriptorIO.readFully(upTo: 1 << 20, from: original.number)
             let file = try OwnedDescriptor.open(path(words[1]), O_WRONLY | O_CREAT | O_TRUNC)
             try DescriptorIO.write(bytes, to: file.number)
         case ("link", 2): try check(unsafe symlink(path(words[0]), path(words[1])))
@@ -223,7 +226,7 @@ extension TranscriptStage {
         case ("until", 5) where words[1] == "on" && words[3] == "is":
             let host = try host(words[2])
             try expectSoon(within: .seconds(20)) {
-                try machine(words[0], on: host)?.state.rawValue == words[4]
+                (try machine(words[0], on: host)?.state.rawValue ?? "gone") == words[4]
             }
         default: return try actAtPoint(verb, words)
         }

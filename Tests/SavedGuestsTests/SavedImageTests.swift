@@ -13,31 +13,36 @@ struct SavedImageTests {
     private static let state: [UInt8] = (0..<70_001).map { UInt8(truncatingIfNeeded: $0 &* 31) }
 
     /// A guest's memory, and the folder that it is saved to.
-    private struct Guest: ~Copyable {
+    private final class Guest {
         let scratch: ScratchFolder
         let folder: MachineFolder
         let memory: GuestMemoryFile
-        var identity = SavedHeaderTests.identity
+        let identity: SavedHeader.Identity
 
         /// Random pages here and there, pages of zeros that are allocated, and holes.
         init() throws {
             scratch = try ScratchFolder()
             folder = MachineFolder(path: scratch.path)
-            memory = try GuestMemoryFile.create(size: size)
+            var identity = SavedHeaderTests.identity
             identity.memory = size
-            var random = Seeded(7)
-            let zeros = [UInt8](repeating: 0, count: 4096)
-            for page in [0, 1, 2, 255, 256, 257, 700, 2047] {
-                try fill(page, random.bytes(4096))
-            }
-            for page in [3, 256, 1000] { try fill(page, zeros) }
+            self.identity = identity
+            memory = try Self.memory()
         }
 
-        func fill(_ page: Int, _ bytes: [UInt8]) throws {
-            let isWritten = unsafe bytes.withUnsafeBytes {
-                unsafe memory.write($0, toPage: UInt64(page))
+        private static func memory() throws -> GuestMemoryFile {
+            let memory = try GuestMemoryFile.create(size: size)
+            var random = Seeded(7)
+            let zeros = [UInt8](repeating: 0, count: 4096)
+            let contents =
+                [0, 1, 2, 255, 257, 700, 2047].map { ($0, random.bytes(4096)) }
+                + [3, 256, 1000].map { ($0, zeros) }
+            for (page, bytes) in contents {
+                let isWritten = unsafe bytes.withUnsafeBytes {
+                    unsafe memory.write($0, toPage: UInt64(page))
+                }
+                try #require(isWritten)
             }
-            try #require(isWritten)
+            return memory
         }
 
         func save(
@@ -116,7 +121,9 @@ struct SavedImageTests {
     }
 
     // Broken by: a file of another length than was written being restored.
-    @Test("of another length", arguments: [0, 100, 4096, 5 << 20, 4096 + 8 << 20 + 70_000, 9 << 20])
+    @Test(
+        "of another length",
+        arguments: [0, 100, 4096, 5 << 20, 4096 + 8 << 20 + 70_000, 9 << 20])
     func length(bytes: Int) throws {
         let guest = try Guest()
         try guest.save()

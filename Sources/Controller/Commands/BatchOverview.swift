@@ -64,6 +64,10 @@ struct BatchOverview {
         case .notBegun(let index, let error):
             picture.rows[index].state = .notBegun(error.code)
             return []
+        case .storing(let name, let work, let done, let total):
+            let verb = work == .saving ? "saving" : "restoring"
+            picture.aside = done < total ? StoringText.line(name, verb, done, total) : nil
+            return []
         case .note(let text): return [.message("livemig: \(text)")]
         }
     }

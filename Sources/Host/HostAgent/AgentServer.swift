@@ -208,9 +208,10 @@ public final class AgentServer {
     /// Saves or restores a guest on a thread of its own, and shows the VM when that is done.
     private func keepOrRestore(
         _ name: VMName, _ thread: String,
-        _ body: @escaping @Sendable (
-            AgentEnvironment, FrameSink, MoveControl
-        ) throws(LivemigError) -> Void
+        _ body:
+            @escaping @Sendable (
+                AgentEnvironment, FrameSink, MoveControl
+            ) throws(LivemigError) -> Void
     ) throws(LivemigError) {
         if let storing, storing.thread.result == nil {
             throw LivemigError(.busy, "this connection saves or restores a VM already")

@@ -32,6 +32,8 @@ struct BatchPicture: LivePicture {
     var began: MonotonicTime
     /// The moves, in the batch's order.
     var rows: [Row]
+    /// What is done beside the moves, such as the saving of a guest; `nil` for nothing.
+    var aside: String?
 
     func lines(in size: ScreenSize, at time: MonotonicTime) -> [LiveLine] {
         let heading = heading(width: size.width, at: time)
@@ -62,6 +64,7 @@ struct BatchPicture: LivePicture {
         if waiting > 0 { parts.append(("\(waiting) wait", .none)) }
         parts.append((Self.clock(time - began), .none))
         if let left = left(at: time) { parts.append(("\(left.words) left", .none)) }
+        if let aside { parts.append((aside, .none)) }
         return Self.wrapped(parts, width: width)
     }
 

@@ -64,12 +64,9 @@ public final class Drain: Sendable {
         }
         let moved = await batch.run()
         let saves = await control.each(
-            of: proposal.saves, on: host, atMost: proposal.storageLimit, unless: batch
-        ) { (name, agent) async throws(LivemigError) in _ = try await agent.save(name) }
-        let stops = await control.each(of: proposal.stops, on: host, atMost: 1, unless: batch) {
-            (name, agent) async throws(LivemigError) in
-            _ = try await agent.stop(name)
-        }
+            of: proposal.saves, on: host, atMost: proposal.storageLimit, beside: batch, .saving)
+        let stops = await control.each(
+            of: proposal.stops, on: host, atMost: 1, beside: batch, .stopping)
         let results = results(moved, saves.merging(stops) { first, _ in first })
         let proof: Result<EmptyHost, LivemigError>
         do throws(LivemigError) {

@@ -7,12 +7,12 @@ extension HostControl {
     ///   - names: the guests.
     ///   - name: the host.
     ///   - limit: how many at a time, at least 1.
-    ///   - batch: once this one is interrupted, no further guest is begun with.
+    ///   - batch: is told how far it is; once it is interrupted, no further guest is begun with.
     ///   - work: what is done.
     /// - Returns: the errors of those with which it failed.
     func each(
-        of names: [VMName], on name: HostName, atMost limit: Int, unless batch: MoveBatch,
-        _ work: @escaping @Sendable (VMName, AgentConnection) async throws(LivemigError) -> Void
+        of names: [VMName], on name: HostName, atMost limit: Int, beside batch: MoveBatch,
+        _ work: MoveBatch.GuestWork
     ) async -> [VMName: LivemigError] {
         await withTaskGroup(of: (VMName, LivemigError?).self) { group in
             var rest = names[...]
@@ -32,7 +32,7 @@ extension HostControl {
 
     private func attempt(
         _ guest: VMName, on name: HostName, _ batch: MoveBatch,
-        _ work: (VMName, AgentConnection) async throws(LivemigError) -> Void
+        _ work: MoveBatch.GuestWork
     ) async -> LivemigError? {
         guard !batch.isInterrupted else {
             return LivemigError(
@@ -41,7 +41,14 @@ extension HostControl {
         }
         do throws(LivemigError) {
             try await talk(to: try directory.host(name)) { agent async throws(LivemigError) in
-                try await work(guest, agent)
+                let progress: AgentConnection.StoringProgress = { done, total in
+                    batch.tell(.storing(guest, work, done: done, total: total))
+                }
+                switch work {
+                case .saving: _ = try await agent.save(guest, progress)
+                case .starting: _ = try await agent.start(guest, progress)
+                case .stopping: _ = try await agent.stop(guest)
+                }
             }
             return nil
         } catch {

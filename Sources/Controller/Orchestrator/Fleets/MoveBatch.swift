@@ -33,8 +33,20 @@ public final class MoveBatch: Sendable {
         case ended(Int, MoveOutcome)
         /// A move will not begin.
         case notBegun(Int, LivemigError)
+        /// So many bytes of a guest are saved or restored, before or after the moves.
+        case storing(VMName, GuestWork, done: UInt64, total: UInt64)
         /// Something that the operator did or should know, as a sentence.
         case note(String)
+    }
+
+    /// What is done with guests that do not move.
+    public enum GuestWork: Sendable {
+        /// Saved to files of their host.
+        case saving
+        /// Restored, or started.
+        case starting
+        /// Powered off.
+        case stopping
     }
 
     /// How an item ended.
@@ -58,7 +70,7 @@ public final class MoveBatch: Sendable {
         case interrupt
     }
 
-    /// What happens, in order; ends with the batch.
+    /// What happens, in order; ends with `close`.
     public let events: AsyncStream<Event>
     private let show: AsyncStream<Event>.Continuation
     private let inputs: AsyncStream<Input>
@@ -97,14 +109,16 @@ public final class MoveBatch: Sendable {
     /// Whether the end was asked for.
     var isInterrupted: Bool { interrupted.load(ordering: .relaxed) }
 
-    /// Ends the events of a batch that is not run, or was.
+    /// Ends the events.
     public func close() { show.finish() }
+
+    /// Tells what happens besides the moves.
+    func tell(_ event: Event) { show.yield(event) }
 
     /// Makes the moves; called once.
     /// - Returns: how each item ended, in the items' order.
     public func run() async -> [Result] {
-        defer { show.finish() }
-        return await withTaskGroup(of: Void.self) { group in
+        await withTaskGroup(of: Void.self) { group in
             var course = Course(items, limits)
             var running: [Int: Migration] = [:]
             begin(course.start(), &running, &group)

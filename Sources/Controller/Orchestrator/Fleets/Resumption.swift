@@ -55,8 +55,7 @@ public final class Resumption: Sendable {
         let results = await batch.run()
         let unstarted = await control.each(
             of: proposal.starts.map(\.name), on: proposal.host, atMost: proposal.storageLimit,
-            unless: batch
-        ) { (name, agent) async throws(LivemigError) in _ = try await agent.start(name) }
+            beside: batch, .starting)
         let away = Set(
             proposal.plan.blocked.map(\.guest.uuid) + proposal.plan.missing
                 + zip(proposal.plan.steps, results).filter { $0.1.error != nil }

@@ -56,7 +56,11 @@ import Testing
             Issue.record("\(crash) was not reached: \(try command.finish())")
             return beat
         }
-        for word in crash.victims { hosts.alpha.signal(SIGKILL, to: word) }
+        let victims = Set(crash.victims.flatMap { hosts.alpha.processIDs(with: $0) })
+        for id in victims { kill(id, SIGKILL) }
+        try expectSoon(within: .seconds(5)) {
+            crash.victims.allSatisfy { victims.isDisjoint(with: hosts.alpha.processIDs(with: $0)) }
+        }
         kill(waiting, SIGCONT)
         let result = try command.finish()
         let (status, output) = try hosts.alpha.recover()

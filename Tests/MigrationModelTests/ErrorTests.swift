@@ -14,6 +14,7 @@ struct ErrorTests {
                 .network, .qemuCapability, .journal, .guestDown, .file, .xmlSchema,
                 .xmlUnsupported, .noHost, .alreadyThere, .exists, .kernel, .qemu,
                 .preload, .root, .permission, .disabled, .cordoned, .notEmpty, .peer, .history,
+                .saved, .savedFile,
                 .noMove,
             ]
         ),
@@ -39,7 +40,7 @@ struct ErrorTests {
         (.internal, [.journalCorrupt, .internal]),
         (.busy, [.busy]),
         (.notConverged, [.converge]),
-        (.resources, [.memory, .noTarget]),
+        (.resources, [.memory, .noTarget, .diskSpace]),
     ]
 
     // Broken by: a code moved to another exit code, which scripts would act on wrongly.

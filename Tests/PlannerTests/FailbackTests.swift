@@ -113,7 +113,7 @@ struct FailbackTests {
                 "closed cannot go back to gamma: it is cordoned",
                 "device cannot go back to alpha: E-DEVICE a device stays; detach it",
                 "lost cannot go back to nowhere: E-NOHOST no host nowhere",
-                "off cannot go back to alpha: E-NOTRUNNING off does not run",
+                "off cannot go back to alpha: E-NOTRUNNING off does not run on beta",
             ])
     }
 

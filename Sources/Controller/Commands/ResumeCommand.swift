@@ -137,11 +137,11 @@ enum ResumeText {
             + outcome.missing.map { "\($0.name) (not found)" }
         let good = proposal.plan.steps.count - failed.count
         let moves =
-            proposal.remembered.isEmpty
+            proposal.plan.steps.isEmpty
             ? "" : "; \(good) of \(proposal.plan.steps.count) moves made"
         let count = proposal.starts.count
         let starts =
-            count == 0 ? "" : ", \(count - unstarted.count) of \(count) guests started"
+            count == 0 ? "" : "; \(count - unstarted.count) of \(count) guests started"
         let rest =
             (away.isEmpty ? "" : "; still away: " + away.joined(separator: ", "))
             + (unstarted.isEmpty ? "" : "; not started: " + unstarted.joined(separator: ", "))

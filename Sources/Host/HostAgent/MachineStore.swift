@@ -163,16 +163,15 @@ struct MachineStore: Sendable {
     /// Removes the file of a VM that is saved, which is stopped then.
     /// - Throws: `E-VMSTATE` when it is not saved, `E-BUSY` while it is restored.
     func discardSaved(_ name: VMName) throws(LivemigError) {
-        let definition = try definition(of: name)
         let folder = root.machine(name)
-        // Whoever restores it holds the record.
-        var journal = try Journal(
-            openingOrCreating: folder.record, uuid: definition.uuid, on: .any)
-        guard isSaved(folder, journal.record.right) else {
-            throw LivemigError(
-                .vmState, "VM \(name) is not saved", at: root.path,
-                fix: "livemig vm show \(name) says what it does")
-        }
+        let notSaved = LivemigError(
+            .vmState, "VM \(name) is not saved", at: root.path,
+            fix: "livemig vm show \(name) says what it does")
+        let found = try summary(of: name)
+        guard found.state == .saved else { throw notSaved }
+        // Whoever restores it holds the record, and may have been quicker.
+        var journal = try Journal(openingOrCreating: folder.record, uuid: found.uuid, on: .any)
+        guard isSaved(folder, journal.record.right) else { throw notSaved }
         try SavedFile(of: folder).discard()
         journal.unlock()
     }

@@ -38,7 +38,8 @@ public enum SavedImage {
         guard !overflow, free < needed.bytes else { return }
         throw LivemigError(
             .diskSpace,
-            "the guest needs \(needed) on disk to be saved, \(ByteCount(free)) are free", at: path, fix: "free disk space there, or move or stop the guest instead")
+            "the guest needs \(needed) on disk to be saved, \(ByteCount(free)) are free", at: path,
+            fix: "free disk space there, or move or stop the guest instead")
     }
 
     /// Writes a guest that stands still to the file that does not count yet.

@@ -47,6 +47,26 @@ extension MessageKind {
                         destination: "free", fix: "mount one file system on both hosts")
                 ]), [.list("findings", WireLimits.findings, Layout.finding)]
             ) { random in Inspection((0..<random.below(9)).map { _ in random.finding() }) },
+            MessageKind(
+                RunDrainHook(
+                    .after(LivemigError(.notEmpty, "2 VMs run", at: "alpha", fix: "move them")),
+                    of: host),
+                [
+                    .fixed("after", 1, note: "flag"), .text("host", 64),
+                    .optional(.group("failure", Layout.error)),
+                ]
+            ) { random in
+                let stages: [RunDrainHook.Stage] = [
+                    .before, .after(nil), .after(random.error(withGuest: false)),
+                ]
+                return RunDrainHook(
+                    stages[random.below(3)], of: (try? HostName(random.plain(64))) ?? host)
+            },
+            MessageKind(
+                NoteMessage(
+                    Finding(.warning(.hook), "the hook post-move ended with status 1", at: "alpha")),
+                Layout.finding
+            ) { random in NoteMessage(random.finding()) },
         ]
     }()
 }

@@ -27,17 +27,20 @@ indirect enum Layout: Sendable {
         .list("first", DifferingPages.limit, [.fixed("page", 8)]),
     ]
     static let verification = "1 frame, 2 pages, 3 audit, 4 full"
-    static let failure: [Layout] = [
+    static let error: [Layout] = [
         .text("code", 64), .text("what", WireLimits.sentence), .text("place", WireLimits.sentence),
         .text("fix", WireLimits.sentence),
-        .optional(
-            .group(
-                "guest",
-                [
-                    .text("vm", WireLimits.name), .text("state", WireLimits.name),
-                    .text("host", WireLimits.name), .fixed("epoch", 8),
-                ])),
     ]
+    static let failure: [Layout] =
+        error + [
+            .optional(
+                .group(
+                    "guest",
+                    [
+                        .text("vm", WireLimits.name), .text("state", WireLimits.name),
+                        .text("host", WireLimits.name), .fixed("epoch", 8),
+                    ]))
+        ]
     /// Where lanes go, and how a move behaves.
     static let terms: [Layout] = [
         .group(

@@ -66,11 +66,11 @@ extension Seeded {
             epoch: Epoch(next()))
     }
 
-    mutating func error() -> LivemigError {
+    mutating func error(withGuest hasGuest: Bool = true) -> LivemigError {
         let code = ErrorCode.allCases[below(ErrorCode.allCases.count)]
         var error = LivemigError(
             code, text(WireLimits.sentence), at: text(WireLimits.sentence), fix: text(300))
-        error.guest = flag() ? guest() : nil
+        error.guest = hasGuest && flag() ? guest() : nil
         return error
     }
 

@@ -116,6 +116,7 @@ struct BatchOverview {
             lines = record(
                 "\(move.from): \(move.guest) \(MoveText.round(round, lowWaterMark: low))")
         case .note(let text): lines = [.message("livemig: \(move.guest): \(text)")]
+        case .warning(let finding): lines = [.message(ReportText.warning(finding))]
         case .planned, .measuring, .predicted, .prepared, .phase, .progress: break
         }
         let vm = VMReference(host: move.from, name: move.guest)

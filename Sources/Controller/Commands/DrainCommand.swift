@@ -70,6 +70,14 @@ struct DrainCommand: LivemigAction {
             await Result.of { () async throws(LivemigError) in try await drain.run() }
         }
         let outcome = try result.get()
+        for warning in outcome.warnings {
+            context.console.message(ReportText.warning(warning))
+            if context.isJSON {
+                let event = WarningEvent(
+                    host: proposal.request.host.text, warning: FindingDocument(warning))
+                context.console.result(JSONText.line(event))
+            }
+        }
         if context.isJSON {
             context.console.result(
                 JSONText.line(DrainResultEvent(proposal.request.host, outcome)))

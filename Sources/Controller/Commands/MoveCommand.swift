@@ -180,7 +180,7 @@ extension MigrationEvent {
     /// Whether somebody is to read it beside the JSON lines.
     fileprivate var isForPeople: Bool {
         switch self {
-        case .note, .planned: true
+        case .note, .warning, .planned: true
         case .measuring, .predicted, .prepared, .phase, .round, .progress: false
         }
     }

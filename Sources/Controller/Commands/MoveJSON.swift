@@ -17,9 +17,20 @@ enum MoveJSON {
                     total: progress.total, wireBytes: progress.wireBytes))
         case .predicted(let forecast):
             JSONText.line(PredictionEvent(forecast, vm: vm.name.text))
+        case .warning(let finding):
+            JSONText.line(WarningEvent(vm: vm.name.text, warning: FindingDocument(finding)))
         case .prepared, .measuring, .note: nil
         }
     }
+}
+
+/// `warning`: something that a host has found, and that does not change the result.
+struct WarningEvent: Encodable {
+    let event = "warning"
+    let time = JSONText.time
+    var vm: String?
+    var host: String?
+    let warning: FindingDocument
 }
 
 /// `plan`: every check has passed.

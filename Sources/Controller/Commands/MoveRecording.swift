@@ -40,7 +40,7 @@ struct MoveRecording {
         case .phase(let phase): record.phases.append(.init(name: phase.name, after: time))
         case .round(let round):
             if record.rounds.count < MoveRecord.roundLimit { record.rounds.append(round) }
-        case .measuring, .progress, .note: break
+        case .measuring, .progress, .note, .warning: break
         }
         return false
     }

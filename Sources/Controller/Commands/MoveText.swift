@@ -42,6 +42,7 @@ struct MoveText {
             return [.permanent(line), .live(live)]
         case .progress: return [.live(live)]
         case .note(let text): return [.permanent("livemig: \(text)")]
+        case .warning(let finding): return [.permanent(ReportText.warning(finding))]
         }
     }
 

@@ -65,7 +65,7 @@ struct PlanMoveCommand: LivemigAction {
                     context.console.message(ReportText.warning(warning))
                 }
             case .note(let text): context.console.message("livemig: \(text)")
-            case .predicted, .prepared, .phase, .round, .progress: break
+            case .warning, .predicted, .prepared, .phase, .round, .progress: break
             }
         }
         return await ending

@@ -69,6 +69,9 @@ public final class AgentConnection: Sendable {
     /// Sends a message that has no answer of its own.
     func send(_ message: some WireMessage) { outbox.send(message) }
 
+    /// Says that nothing more will be sent; what the agent still says can be received.
+    func hangUp() { outbox.close() }
+
     /// Holds the calling thread back while the host takes less than is sent; not for tasks.
     func waitForRoom() { outbox.waitForRoom() }
 
@@ -100,7 +103,7 @@ public final class AgentConnection: Sendable {
         }
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its answer; notes of a move that is over are passed by.
     ///
     /// - Parameters:
     ///   - message: the request.
@@ -115,7 +118,10 @@ public final class AgentConnection: Sendable {
         outbox.send(message)
         let late = LivemigError(.stall, "no answer for \(limit.brief)", at: host.name.text)
         let frame = try await withDeadline(limit, late: late) { () async throws(LivemigError) in
-            try await self.receive()
+            while true {
+                let frame = try await self.receive()
+                if frame.type != .note { return frame }
+            }
         }
         do {
             return try frame.decode(reply)

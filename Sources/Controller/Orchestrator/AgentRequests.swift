@@ -1,6 +1,6 @@
 import FrameTransport
 public import MigrationModel
-import WireProtocol
+public import WireProtocol
 
 extension AgentConnection {
     /// Asks the host for its facts.
@@ -109,6 +109,14 @@ extension AgentConnection {
             if error.guest?.host == "" { error.guest?.host = host.name.text }
             throw error
         }
+    }
+
+    /// Has the host's hook run before or after a drain of it.
+    /// - Throws: `E-HOOK` when it refuses or fails.
+    public func runHook(_ stage: RunDrainHook.Stage) async throws(LivemigError) {
+        _ = try await request(
+            RunDrainHook(stage, of: host.name), for: DoneMessage.self,
+            within: Self.requestLimit + HostHook.limit)
     }
 
     private func machine(

@@ -18,6 +18,10 @@ extension Migration {
                 // An agent does not know its name.
                 if error.guest?.host == "" { error.guest?.host = host.text }
                 return .failed(error)
+            case .note:
+                var finding = try frame.decode(NoteMessage.self).finding
+                finding.place = host.among(finding.place)
+                return .note(finding)
             case .done: return nil
             default:
                 throw LivemigError(.wire, "frame type \(frame.type) is not expected here")

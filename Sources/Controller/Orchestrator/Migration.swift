@@ -75,24 +75,24 @@ public final class Migration: Sendable {
             return outcome(.planned(prepared.plan), attempt: nil, guest: surveyedGuest)
         }
         CrashPoint.reach(.controllerPrepared)
-        let (ending, sides) = await transfer(prepared)
-        await prepared.survey.close(grace: Self.closingLimit(after: ending))
+        let (ending, sides, total) = await transfer(prepared)
+        await prepared.survey.close(grace: .zero)
         CrashPoint.reach(.controllerClosed)
         let guest = await guest(after: ending, prepared)
         return outcome(
             MoveTruth.ending(ending, guest, to: prepared.plan.destination),
-            attempt: prepared.attempt, guest: guest, sides: sides)
+            attempt: prepared.attempt, guest: guest, sides: sides, total: total)
     }
 
     private func outcome(
         _ ending: MoveOutcome.Ending, attempt: Attempt?, guest: GuestLocation?,
-        sides: MoveOutcome.SideErrors = .init()
+        sides: MoveOutcome.SideErrors = .init(), total: Duration? = nil
     ) -> MoveOutcome {
         var outcome = MoveOutcome(
             vm: request.vm, migration: attempt?.migration,
             source: surveyed.withLock { $0?.source } ?? request.vm.host ?? request.source,
-            destination: request.destination, total: started.elapsed, ending: ending, guest: guest,
-            sides: sides)
+            destination: request.destination, total: total ?? started.elapsed, ending: ending,
+            guest: guest, sides: sides)
         outcome.forecast = forecast.withLock { $0 }
         return outcome
     }
@@ -189,9 +189,10 @@ public final class Migration: Sendable {
 
     // MARK: The move
 
+    /// - Returns: how it ended, what each side said, and when, before hosts ran their hooks.
     private func transfer(
         _ move: Prepared
-    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors) {
+    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors, total: Duration) {
         let source = move.survey.source
         let destination = move.survey.destination
         var policy = move.terms.policy
@@ -203,15 +204,30 @@ public final class Migration: Sendable {
         CrashPoint.reach(.controllerStarted)
         let lanes = policy.path == .relay ? policy.lanes : nil
         let (connecting, waits) = AsyncStream<Void>.makeStream()
+        let relay = lanes.map { lanes in
+            Task { await self.relay(lanes, of: move, when: connecting) }
+        }
         return await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.listen(to: source.agent, as: .source) { waits.yield() } }
-            group.addTask { await self.listen(to: destination.agent, as: .destination) {} }
-            if let lanes {
-                group.addTask { await self.relay(lanes, of: move, when: connecting) }
+            group.addTask {
+                await withTaskGroup(of: Void.self) { listeners in
+                    listeners.addTask {
+                        await self.listen(to: source.agent, as: .source) { waits.yield() }
+                    }
+                    listeners.addTask {
+                        await self.listen(to: destination.agent, as: .destination) {}
+                    }
+                }
             }
-            let result = await converse(move)
+            let (ending, sides) = await converse(move)
+            let total = started.elapsed
+            relay?.cancel()
+            await relay?.value
+            // Hosts may have a note yet, but nobody waits for it for long.
+            for agent in [source.agent, destination.agent] { agent.hangUp() }
+            group.addTask { try? await Task.sleep(for: Self.closingLimit(after: ending)) }
+            await group.next()
             group.cancelAll()
-            return result
+            return (ending, sides, total)
         }
     }
 
@@ -264,32 +280,39 @@ public final class Migration: Sendable {
     /// until its own limits on a silent link and on the blackout have ended the move.
     private static let silenceLimit = Duration.seconds(20)
 
-    /// Passes on what an agent says, until its last word.
+    /// Passes on what an agent says, until it has ended the conversation.
     /// - Parameter onConnecting: called when it begins to wait for lanes.
     private func listen(
         to agent: AgentConnection, as side: MoveConversation.Side,
         onConnecting: @Sendable () -> Void
     ) async {
         var limit: Duration?
+        var isOver = false
         do throws(LivemigError) {
             while true {
                 let frame = try await agent.receive(within: limit)
+                if frame.type == .done { isOver = true }
                 let message = try Self.message(frame, agent.host.name)
                 if side == .source, case .phase(.preCopy)? = message { limit = Self.silenceLimit }
                 guard let message else { continue }
+                if case .note(let finding) = message {
+                    show.yield(.warning(finding))
+                    continue
+                }
+                if isOver { continue }
                 supply.yield(.message(side, message))
                 switch message {
                 case .moved:
                     CrashPoint.reach(.controllerHeardMoved)
-                    return
-                case .failed: return
+                    (isOver, limit) = (true, nil)
+                case .failed: (isOver, limit) = (true, nil)
                 case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
                 case .phase(.connecting): onConnecting()
-                case .phase, .round, .progress: continue
+                case .phase, .round, .progress, .note: continue
                 }
             }
         } catch {
-            supply.yield(.lost(side, error))
+            if !isOver { supply.yield(.lost(side, error)) }
         }
     }
 

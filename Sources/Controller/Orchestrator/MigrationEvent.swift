@@ -19,6 +19,8 @@ public enum MigrationEvent: Sendable {
     case progress(ProgressMessage)
     /// Something that the operator did or should know, as a sentence.
     case note(String)
+    /// Something that a host has found, and that does not change the move.
+    case warning(Finding)
 }
 
 /// How a move ended.

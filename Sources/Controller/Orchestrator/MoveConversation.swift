@@ -14,6 +14,8 @@ struct MoveConversation {
         case progress(ProgressMessage)
         case moved(MigrationReport)
         case failed(LivemigError)
+        /// Changes nothing, whenever it comes.
+        case note(Finding)
     }
 
     enum Input: Sendable {
@@ -92,6 +94,7 @@ struct MoveConversation {
             if phase == .committed { isCommitted = true }
             return [.show(.phase(phase))]
         case .round(let round): return [.show(.round(round))]
+        case .note: return []
         case .progress(let progress): return [.show(.progress(progress))]
         case .moved(let report):
             return [.end(.moved(report, incomplete: incomplete(report)))]
@@ -117,7 +120,7 @@ struct MoveConversation {
 
     private mutating func fromDestination(_ message: Message) -> [Effect] {
         switch message {
-        case .phase, .round, .progress: return []
+        case .phase, .round, .progress, .note: return []
         case .moved(let report):
             isCommitted = true
             guard sourceError != nil else { return [] }

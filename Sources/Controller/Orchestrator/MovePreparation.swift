@@ -40,7 +40,7 @@ struct MovePreparation {
             attempt: attempt, definition: definition, secret: secret.exposed,
             source: survey.source.side.host.name)
         _ = try await survey.destination.agent.request(
-            message, for: Prepared.self, within: AgentConnection.startLimit)
+            message, for: Prepared.self, within: AgentConnection.startLimit + HostHook.limit)
     }
 
     /// Lets the source begin an attempt that the destination has given up already, which the source

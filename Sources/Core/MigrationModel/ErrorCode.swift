@@ -69,6 +69,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case savedFile = "E-SAVEDFILE"
     case diskSpace = "E-DISKSPACE"
     case peer = "E-PEER"
+    case hook = "E-HOOK"
     // History
     case history = "E-HISTORY"
     case noMove = "E-NOMOVE"

@@ -16,6 +16,8 @@ public struct Finding: Hashable, Sendable {
         case cpu = "W-CPU"
         /// Nothing keeps the other host from writing to a disk.
         case fence = "W-FENCE"
+        /// A hook that runs afterwards has failed.
+        case hook = "W-HOOK"
         /// The destination would have little memory left.
         case memory = "W-MEMORY"
         /// A host has as many moves under way as it allows.

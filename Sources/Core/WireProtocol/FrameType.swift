@@ -27,6 +27,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case inspectOutgoing = 35
     case inspectIncoming = 36
     case measureGuest = 37
+    case runDrainHook = 40
     case saveMachine = 46
     case discardSaved = 47
 
@@ -45,6 +46,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case hostPolicy = 75
     case inspection = 76
     case guestMeasured = 77
+    case note = 80
     case storing = 86
 
     // Source agent to destination agent

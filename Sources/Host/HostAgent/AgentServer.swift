@@ -23,6 +23,8 @@ public final class AgentServer {
     private var incoming: (control: IncomingControl, thread: WorkerThread<Void>)?
     private var storing: (control: MoveControl, thread: WorkerThread<Void>)?
     private var console: ConsoleRelay?
+    /// Hooks that run after a move whose result is known.
+    private let afterwards = Monitor<[WorkerThread<Void>]>([])
 
     /// Greets the controller at standard input and output.
     public init(_ environment: AgentEnvironment) throws(LivemigError) {
@@ -59,6 +61,7 @@ public final class AgentServer {
         _ = try? storing?.thread.join()
         _ = try? outgoing?.thread.join()
         _ = try? incoming?.thread.join()
+        for thread in afterwards.withLock({ $0 }) { _ = try? thread.join() }
     }
 
     private func answer(_ frame: Frame) throws(LivemigError) {
@@ -127,6 +130,11 @@ public final class AgentServer {
             let measuring = GuestMeasuring(
                 environment: environment, request: try frame.decode())
             try sink.send(GuestMeasured(try measuring.run()))
+        case .runDrainHook:
+            let request: RunDrainHook = try frame.decode()
+            let hook: HostHook = request.stage == .before ? .preDrain : .postDrain
+            try HookProgram.find(hook, in: environment.root)?.run(HookEvent(request))
+            try sink.send(DoneMessage())
         case .prepareIncoming: try receive(try frame.decode())
         case .startOutgoing: try move(try frame.decode())
         case .cancel:
@@ -235,16 +243,15 @@ public final class AgentServer {
             throw LivemigError(.busy, "this connection moves a VM already")
         }
         let control = MoveControl()
+        let hooks = MoveHooks(root: environment.root)
         let role = SourceRole(
-            environment: environment, request: request, events: sink, control: control)
-        let sink = sink
+            environment: environment, request: request, events: sink, control: control,
+            hooks: hooks)
+        let side = MoveSide(hooks: hooks, sink: sink, afterwards: afterwards)
         let thread = WorkerThread("move") {
-            do throws(LivemigError) {
-                let report = try role.run()
-                try sink.send(Moved(report))
+            side.run { () throws(LivemigError) in
+                side.sink.sendIfPossible(Moved(try role.run()))
                 CrashPoint.reach(.sourceReported)
-            } catch {
-                sink.sendIfPossible(FailureMessage(error))
             }
         }
         outgoing = (control, thread)
@@ -255,16 +262,16 @@ public final class AgentServer {
             throw LivemigError(.busy, "this connection receives a VM already")
         }
         let control = try IncomingControl()
+        let hooks = MoveHooks(root: environment.root)
         let role = DestinationRole(
-            environment: environment, request: request, events: sink, control: control)
-        let sink = sink
+            environment: environment, request: request, events: sink, control: control,
+            hooks: hooks)
+        let side = MoveSide(hooks: hooks, sink: sink, afterwards: afterwards)
         let thread = WorkerThread("receive") {
-            do throws(LivemigError) {
+            side.run { () throws(LivemigError) in
                 try role.run()
                 CrashPoint.reach(.destinationDone)
-                try sink.send(DoneMessage())
-            } catch {
-                sink.sendIfPossible(FailureMessage(error))
+                side.sink.sendIfPossible(DoneMessage())
             }
         }
         incoming = (control, thread)

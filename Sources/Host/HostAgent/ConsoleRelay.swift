@@ -34,10 +34,3 @@ final class ConsoleRelay: Sendable {
         _ = try? output.join()
     }
 }
-
-/// A descriptor that threads share, closed with the last of them.
-final class OwnedDescriptorBox: Sendable {
-    let descriptor: OwnedDescriptor
-
-    init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
-}

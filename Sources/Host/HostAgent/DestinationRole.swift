@@ -24,6 +24,7 @@ struct DestinationRole: Sendable {
     let request: PrepareIncoming
     let events: FrameSink
     let control: IncomingControl
+    let hooks: MoveHooks
 
     /// Receives the VM.
     /// - Throws: what went wrong; the copy is gone then, unless it may be the only good one.
@@ -44,11 +45,12 @@ struct DestinationRole: Sendable {
         try MemoryAdmission(root: environment.root, policy: policy)
             .check(definition, beside: others)
         try DestinationRules.check(definition)
+        let attempt = request.attempt
+        let folder = environment.root.machine(definition.name)
+        try runHook(definition, record: folder.record)
         let store = MachineStore(root: environment.root)
         try store.admit(definition)
         CrashPoint.reach(.destinationAdmitted)
-        let attempt = request.attempt
-        let folder = environment.root.machine(definition.name)
         do throws(LivemigError) {
             let listener = try LaneListener(root: environment.root, migration: attempt.migration)
             CrashPoint.reach(.destinationListening)
@@ -81,6 +83,18 @@ struct DestinationRole: Sendable {
             removeLeftovers(folder)
             throw Self.onDestination(error)
         }
+    }
+
+    /// Runs the hook before anything is kept; not for an epoch that is used up, which the guardian
+    /// refuses.
+    private func runHook(
+        _ definition: VMDefinition, record: String
+    ) throws(LivemigError) {
+        let epoch = (try? Journal.peek(record)?.right.epoch) ?? Epoch(0)
+        guard epoch < request.attempt.epoch else { return }
+        try hooks.before(
+            definition, request.attempt, as: .destination, peer: request.source,
+            while: { control.isWanted })
     }
 
     /// A hypervisor that does not start here is a failure of the move: the source has begun it.

@@ -21,6 +21,8 @@ final class DestinationSession {
     private var expected: Int?
 
     /// How long the source may take to open its lanes, and the hypervisor to start.
+    ///
+    /// It counts from the link on: before it, the source may have a hook to run.
     private static let patience: Duration = .seconds(30)
 
     init(attempt: Attempt, uuid: VMUUID, image: DestinationImage, place: String) {
@@ -46,7 +48,8 @@ final class DestinationSession {
         _ listener: borrowing LaneListener, _ guardian: borrowing GuardianClient,
         _ control: IncomingControl
     ) throws(LivemigError) {
-        let deadline = MonotonicTime.now + Self.patience
+        var patience = Self.patience + HostHook.limit
+        var deadline = MonotonicTime.now + patience
         var isMachineReady = false
         var isAnnounced = false
         while sink == nil || expected != lanes.count || !isMachineReady {
@@ -61,7 +64,7 @@ final class DestinationSession {
             }
             guard !ready.isEmpty else {
                 throw LivemigError(
-                    .stall, "the source opened \(lanes.count) lanes in \(Self.patience.brief)",
+                    .stall, "the source opened \(lanes.count) lanes in \(patience.brief)",
                     at: place)
             }
             if ready.contains(guardian.descriptor) {
@@ -70,6 +73,10 @@ final class DestinationSession {
             }
             if ready.contains(listener.descriptor) {
                 try admit(try listener.accept())
+                if sink != nil, patience > Self.patience {
+                    patience = Self.patience
+                    deadline = .now + patience
+                }
             }
             if isMachineReady, !isAnnounced, let sink {
                 try sink.send(MachineReady())

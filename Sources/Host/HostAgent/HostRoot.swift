@@ -78,6 +78,9 @@ public struct HostRoot: Hashable, Sendable {
         try (try? policy.load())?.maintenance.admit(at: path)
     }
 
+    /// The folder with the operator's hooks, which need not exist.
+    var hooks: String { path + "/hooks" }
+
     /// The folder with a file for each move under way.
     var moves: String { path + "/moves" }
 

@@ -19,6 +19,12 @@ final class IncomingControl: Sendable {
     /// Polls readable once the controller has gone; valid while this object lives.
     var descriptor: CInt { reading.number }
 
+    /// Whether the controller is still there.
+    var isWanted: Bool {
+        let ready = try? Poll.wait([.init(descriptor)], timeout: .zero)
+        return ready?.isEmpty ?? true
+    }
+
     /// The controller has gone.
     func giveUp() {
         var byte: UInt8 = 0

@@ -14,8 +14,6 @@ public struct LaneGate: Sendable {
     static let request = "livemig-agent lane"
     /// How much of a request that is refused is shown, in bytes.
     static let requestLimit = 256
-    /// The length at which the log takes no more refusals, so that a peer cannot fill the disk.
-    static let logLimit: off_t = 16 << 20
 
     /// The gate of a peer's key.
     public init(root: HostRoot, peer: String) {
@@ -48,32 +46,11 @@ public struct LaneGate: Sendable {
         let refusal = LivemigError(
             .gate, "the key of \(peer.escaped()) opens lanes and nothing else",
             at: "asked for \(asked)")
-        log("\(refusal)")
+        AgentLog(root: root).warn("\(refusal)", by: "lane")
         throw refusal
     }
 
     private static func shown(_ request: String) -> String {
         String(decoding: request.utf8.prefix(requestLimit), as: UTF8.self).escaped()
-    }
-
-    /// The refusal stands, whether or not it can be logged.
-    private func log(_ line: String) {
-        guard
-            let file = try? PrivateFile.open(
-                root.log, O_WRONLY | O_CREAT | O_APPEND, exposure: .readable, as: .root),
-            lseek(file.number, 0, SEEK_END) < Self.logLimit
-        else { return }
-        let entry = "\(Self.now) warning lane : \(line)\n"
-        try? DescriptorIO.write(Array(entry.utf8), to: file.number)
-    }
-
-    /// Such as `2026-11-23T22:05:09+0000`, as guardians write it.
-    private static var now: String {
-        var seconds = time(nil)
-        var parts = unsafe tm()
-        unsafe localtime_r(&seconds, &parts)
-        var text = [CChar](repeating: 0, count: 64)
-        let count = unsafe strftime(&text, text.count, "%Y-%m-%dT%H:%M:%S%z", &parts)
-        return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

@@ -36,6 +36,9 @@ final class MoveControl: Sendable {
         return isInTime
     }
 
+    /// Whether nobody has cancelled.
+    var isWanted: Bool { state.withLockUnnoticed { $0.reason == nil } }
+
     /// Insists that nobody has cancelled.
     func check() throws(LivemigError) {
         if let reason = state.withLock({ $0.reason }) { throw reason }

@@ -20,6 +20,7 @@ struct SourceRole: Sendable {
     let request: StartOutgoing
     let events: FrameSink
     let control: MoveControl
+    let hooks: MoveHooks
 
     /// What a switchover costs besides the last pages and the round-trip, by experience.
     private static let handOverCost: Duration = .milliseconds(25)
@@ -35,6 +36,7 @@ struct SourceRole: Sendable {
         CrashPoint.reach(.sourceAsked)
         let folder = environment.root.machine(request.name)
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
+        let refusal = hookRefusal(definition)
         let guardian = try GuardianClient(connecting: folder.guardianSocket)
         try guardian.perform(
             GuardianBegin(
@@ -42,6 +44,8 @@ struct SourceRole: Sendable {
                 keepPaused: request.policy.keepPaused))
         CrashPoint.reach(.sourceBegun)
         do throws(LivemigError) {
+            // Thrown with the attempt begun, as the rules are.
+            if let refusal { throw refusal }
             let slot = try checkRules(definition)
             defer { slot.end() }
             let memory = try GuestMemoryFile(
@@ -67,6 +71,24 @@ struct SourceRole: Sendable {
             }
         } catch {
             throw settle(error, guardian, nil)
+        }
+    }
+
+    /// Runs the hook before anything is recorded, and says why it refuses the move.
+    ///
+    /// A move that will be refused anyway is none that a hook should prepare for.
+    private func hookRefusal(_ definition: VMDefinition) -> LivemigError? {
+        let root = environment.root
+        guard (try? root.policy.load().admit(peer: request.peer.name, at: root.path)) != nil,
+            case .owner? = MachineStore(root: root).guardianState(of: request.name)?.record.right
+        else { return nil }
+        do throws(LivemigError) {
+            try hooks.before(
+                definition, request.attempt, as: .source, peer: request.peer.name,
+                while: { control.isWanted })
+            return nil
+        } catch {
+            return error
         }
     }
 

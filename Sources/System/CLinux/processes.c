@@ -15,6 +15,10 @@
 
 _Static_assert(clinux_spawn_new_session == POSIX_SPAWN_SETSID, "POSIX_SPAWN_SETSID");
 
+int clinux_spawn_in(void *actions, const char *folder) {
+    return posix_spawn_file_actions_addchdir_np(actions, folder);
+}
+
 int clinux_pidfd_open(pid_t process) {
     long result = syscall(SYS_pidfd_open, process, 0);
     return result < 0 ? -errno : (int)result;

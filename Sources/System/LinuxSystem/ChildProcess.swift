@@ -22,17 +22,20 @@ public struct ChildProcess: ~Copyable, Sendable {
         public var descriptors: [CInt: CInt]
         /// Whether it leads a session of its own, away from our terminal's signals.
         public var newSession: Bool
+        /// The folder that it starts in; `nil` for ours.
+        public var folder: String?
 
         /// States a command; standard input, output and error are `/dev/null` unless given.
         public init(
             _ program: String, _ arguments: [String] = [], environment: [String: String] = [:],
-            descriptors: [CInt: CInt] = [:], newSession: Bool = true
+            descriptors: [CInt: CInt] = [:], newSession: Bool = true, folder: String? = nil
         ) {
             self.program = program
             self.arguments = arguments
             self.environment = environment
             self.descriptors = descriptors
             self.newSession = newSession
+            self.folder = folder
         }
     }
 
@@ -56,6 +59,12 @@ public struct ChildProcess: ~Copyable, Sendable {
     public borrowing func signal(_ signal: CInt) {
         _ = clinux_pidfd_signal(handle.number, signal)
     }
+
+    /// Kills the process and all it has started that is still in its group.
+    ///
+    /// Only for one that leads a session of its own and has not been waited for: until then its
+    /// number is nobody else's.
+    public borrowing func killGroup() { _ = kill(-id, SIGKILL) }
 
     /// The exit status if the process has ended: its exit code, or 128 + signal number.
     public borrowing func poll() -> Int32? {
@@ -91,6 +100,12 @@ private struct Spawn {
         unsafe posix_spawn_file_actions_init(&actions)
         defer { unsafe posix_spawn_file_actions_destroy(&actions) }
         unsafe addDescriptors(to: &actions)
+        if let folder = command.folder {
+            let failure = unsafe clinux_spawn_in(&actions, folder)
+            guard failure == 0 else {
+                throw SystemCall.failure("chdir", Errno(rawValue: failure), at: folder, as: code)
+            }
+        }
 
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)

@@ -73,3 +73,12 @@ public struct DescriptorPair: ~Copyable, Sendable {
         (first.release(), second.release())
     }
 }
+
+/// A descriptor that threads share, closed with the last of them.
+public final class OwnedDescriptorBox: Sendable {
+    /// The descriptor.
+    public let descriptor: OwnedDescriptor
+
+    /// Takes a descriptor over.
+    public init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+}

@@ -39,6 +39,8 @@ enum FrameMessages {
         case .cancel: try again(Cancel.self, frame)
         case .inspectOutgoing: try again(InspectOutgoing.self, frame)
         case .inspectIncoming: try again(InspectIncoming.self, frame)
+        case .runDrainHook: try again(RunDrainHook.self, frame)
+        case .note: try again(NoteMessage.self, frame)
         case .inspection: try again(Inspection.self, frame)
         case .measureGuest: try again(MeasureGuest.self, frame)
         case .guestMeasured: try again(GuestMeasured.self, frame)

@@ -48,7 +48,7 @@ struct MoveProgress: Sendable {
             round.add(message, at: time)
             if case .phase(.switchover) = stage { return }
             stage = .sending
-        case .note: break
+        case .note, .warning: break
         }
     }
 

@@ -1,5 +1,6 @@
 public import MigrationModel
 import Planner
+import WireProtocol
 
 /// Emptying a host: closed to guests first, then moved, then looked at again.
 ///
@@ -38,6 +39,8 @@ public final class Drain: Sendable {
         public let results: [GuestResult]
         /// Whether the host was found to be empty.
         public let proof: Result<EmptyHost, LivemigError>
+        /// What should be known, and does not change anything.
+        public let warnings: [Finding]
     }
 
     /// The moves, whose events tell how far everything is.
@@ -55,12 +58,15 @@ public final class Drain: Sendable {
     }
 
     /// Closes the host, moves its guests, then saves and stops the others; called once.
-    /// - Throws: when the host cannot be closed; nothing was moved then.
+    /// - Throws: when the host's hook refuses, or the host cannot be closed; nothing was moved then.
     public func run() async throws(LivemigError) -> Outcome {
         let host = proposal.request.host
-        let leaving = proposal.leaving
-        _ = try await control.settings(of: host) { policy throws(LivemigError) in
-            try policy.maintenance.cordon(sending: leaving)
+        try await runHook(.before)
+        do throws(LivemigError) {
+            try await cordon()
+        } catch {
+            _ = await hookWarning(after: error)
+            throw error
         }
         let moved = await batch.run()
         let saves = await control.each(
@@ -69,12 +75,40 @@ public final class Drain: Sendable {
             of: proposal.stops, on: host, atMost: 1, beside: batch, .stopping)
         let results = results(moved, saves.merging(stops) { first, _ in first })
         let proof: Result<EmptyHost, LivemigError>
+        var failure: LivemigError?
         do throws(LivemigError) {
             proof = .success(try await control.requireEmpty(host))
         } catch {
             proof = .failure(error)
+            failure = error
         }
-        return Outcome(results: results, proof: proof)
+        let warning = await hookWarning(after: failure)
+        return Outcome(results: results, proof: proof, warnings: warning.map { [$0] } ?? [])
+    }
+
+    private func cordon() async throws(LivemigError) {
+        let host = proposal.request.host
+        let leaving = proposal.leaving
+        _ = try await control.settings(of: host) { policy throws(LivemigError) in
+            try policy.maintenance.cordon(sending: leaving)
+        }
+    }
+
+    /// What went wrong with the hook that runs afterwards.
+    private func hookWarning(after failure: LivemigError?) async -> Finding? {
+        do throws(LivemigError) {
+            try await runHook(.after(failure))
+            return nil
+        } catch {
+            return Finding(.warning(.hook), error.what, at: error.place, fix: error.fix)
+        }
+    }
+
+    private func runHook(_ stage: RunDrainHook.Stage) async throws(LivemigError) {
+        let host = try control.directory.host(proposal.request.host)
+        try await control.talk(to: host) { agent async throws(LivemigError) in
+            try await agent.runHook(stage)
+        }
     }
 
     private func results(

@@ -16,19 +16,12 @@ public struct FailureMessage: WireMessage, Hashable {
     public init(_ error: LivemigError) { self.error = error }
 
     public func encode(into writer: inout WireWriter) {
-        writer.text(error.code.rawValue, limit: 64)
-        writer.text(error.what, limit: WireLimits.sentence)
-        writer.text(error.place, limit: WireLimits.sentence)
-        writer.text(error.fix, limit: WireLimits.sentence)
+        writer.error(error)
         writer.optional(error.guest) { $0.guest($1) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
-        let code = try reader.text(limit: 64)
-        var error = LivemigError(
-            ErrorCode(rawValue: code) ?? .internal, try reader.text(limit: WireLimits.sentence),
-            at: try reader.text(limit: WireLimits.sentence),
-            fix: try reader.text(limit: WireLimits.sentence))
+        var error = try reader.error()
         error.guest = try reader.optional { (reader) throws(WireError) in try reader.guest() }
         self.error = error
     }
@@ -86,6 +79,14 @@ extension DigestMessage {
 }
 
 extension WireWriter {
+    /// Appends an error, but for its guest.
+    mutating func error(_ error: LivemigError) {
+        text(error.code.rawValue, limit: 64)
+        text(error.what, limit: WireLimits.sentence)
+        text(error.place, limit: WireLimits.sentence)
+        text(error.fix, limit: WireLimits.sentence)
+    }
+
     mutating func guest(_ guest: GuestLocation) {
         text(guest.vm)
         text(guest.state.rawValue)
@@ -112,6 +113,14 @@ extension WireWriter {
 }
 
 extension WireReader {
+    /// Takes an error without a guest.
+    mutating func error() throws(WireError) -> LivemigError {
+        let code = try text(limit: 64)
+        return LivemigError(
+            ErrorCode(rawValue: code) ?? .internal, try text(limit: WireLimits.sentence),
+            at: try text(limit: WireLimits.sentence), fix: try text(limit: WireLimits.sentence))
+    }
+
     mutating func guest() throws(WireError) -> GuestLocation {
         let vm = try text()
         guard let state = GuestLocation.State(rawValue: try text()) else { throw .field("state") }

@@ -110,14 +110,7 @@ public struct Inspection: WireMessage, Hashable {
     }
 
     public func encode(into writer: inout WireWriter) {
-        writer.list(findings) { writer, finding in
-            writer.text(finding.id, limit: WireLimits.word)
-            for text in [
-                finding.message, finding.place, finding.source, finding.destination, finding.fix,
-            ] {
-                writer.text(text, limit: WireLimits.sentence)
-            }
-        }
+        writer.list(findings) { $0.finding($1) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -127,8 +120,19 @@ public struct Inspection: WireMessage, Hashable {
     }
 }
 
+extension WireWriter {
+    mutating func finding(_ finding: Finding) {
+        text(finding.id, limit: WireLimits.word)
+        for sentence in [
+            finding.message, finding.place, finding.source, finding.destination, finding.fix,
+        ] {
+            text(sentence, limit: WireLimits.sentence)
+        }
+    }
+}
+
 extension WireReader {
-    fileprivate mutating func finding() throws(WireError) -> Finding {
+    mutating func finding() throws(WireError) -> Finding {
         guard let kind = Finding.Kind(id: try text(limit: WireLimits.word)) else {
             throw .field("id")
         }

@@ -9,6 +9,10 @@
 /* POSIX_SPAWN_SETSID of posix_spawnattr_setflags(3), a GNU extension. */
 #define clinux_spawn_new_session 0x80
 
+/* The folder that a program starts in (posix_spawn_file_actions_addchdir_np(3), a GNU extension); the
+ * first argument is a posix_spawn_file_actions_t. Returns an error number. */
+int clinux_spawn_in(void *_Nonnull actions, const char *_Nonnull folder);
+
 int clinux_pidfd_open(pid_t process);
 int clinux_pidfd_signal(int pidfd, int signal);
 

@@ -162,7 +162,8 @@ var host: [Target] {
             dependencies: [
                 "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian",
                 "HostPolicies", "Hypervisor", "Journal", "LinuxSystem", "MigrationEngine",
-                "MigrationModel", "Ownership", "PageCodec", "QEMU", "SSHTransport", "SavedGuests",
+                "MigrationModel", "Ownership", "PageCodec", "Preflight", "QEMU", "SSHTransport",
+                "SavedGuests",
                 "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments", systemPackage,
             ],
             path: "Sources/Host/HostAgent"),

@@ -71,6 +71,26 @@ extension MessageKind {
                         features: Set((0..<random.below(40)).map { _ in random.plain(60) })),
                     clock: random.next()))
         },
+        MessageKind(empty: ExamineHost.self),
+        MessageKind(
+            Examination([Diagnosis("kvm", .warning, "no /dev/kvm", fix: "load the module")]),
+            [
+                .list(
+                    "items", WireLimits.findings,
+                    [
+                        .text("id", WireLimits.word),
+                        .fixed("state", 1, note: "1 ok, 2 warning, 3 error"),
+                        .text("what", WireLimits.sentence), .text("fix", WireLimits.sentence),
+                    ])
+            ]
+        ) { random in
+            Examination(
+                (0..<random.below(20)).map { _ in
+                    Diagnosis(
+                        random.plain(60), Diagnosis.State.allCases[random.below(3)],
+                        random.text(300), fix: random.text(300))
+                })
+        },
         MessageKind(
             MachineListMessage([sampleMachine]),
             [.list("machines", WireLimits.machines, Layout.machine)]

@@ -23,10 +23,7 @@ struct HostCheckCommand: LivemigAction {
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let control = try context.control()
-        let named = try names.map { name throws(LivemigError) in
-            try control.directory.host(HostName(name))
-        }
-        let answers = await control.facts(of: named.isEmpty ? control.directory.hosts : named)
+        let answers = await control.facts(of: try control.directory.hosts(names))
         context.show(
             text: HostText.check(answers),
             json: HostChecksDocument(hosts: answers.map(HostCheckDocument.init)))

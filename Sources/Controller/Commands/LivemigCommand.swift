@@ -24,7 +24,7 @@ struct LivemigCommand: AsyncParsableCommand {
         subcommands: [
             HostCommand.self, VMCommand.self, CheckCommand.self, PlanCommand.self,
             MoveCommand.self, DrainCommand.self, ResumeCommand.self, StatusCommand.self,
-            CancelCommand.self, RecoverCommand.self, HistoryCommand.self,
+            CancelCommand.self, RecoverCommand.self, HistoryCommand.self, DoctorCommand.self,
             CompletionCommand.self, WriteManualCommand.self,
         ])
 }

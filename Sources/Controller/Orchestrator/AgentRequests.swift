@@ -111,6 +111,11 @@ extension AgentConnection {
         }
     }
 
+    /// Has the host look at itself.
+    public func examine() async throws(LivemigError) -> [Diagnosis] {
+        try await request(ExamineHost(), for: Examination.self, within: Self.startLimit).items
+    }
+
     /// Has the host's hook run before or after a drain of it.
     /// - Throws: `E-HOOK` when it refuses or fails.
     public func runHook(_ stage: RunDrainHook.Stage) async throws(LivemigError) {

@@ -1,4 +1,5 @@
 public import MigrationModel
+import Preflight
 
 /// What the controller does with hosts and their VMs, apart from moving them.
 public struct HostControl: Sendable {
@@ -34,6 +35,18 @@ public struct HostControl: Sendable {
         await askAll(hosts) { host async throws(LivemigError) in
             try await talk(to: host) { agent async throws(LivemigError) in
                 try await agent.facts()
+            }
+        }
+    }
+
+    /// Has hosts look at themselves, and looks at their clocks.
+    public func examinations(of hosts: [HostRecord]) async -> [HostAnswer<[Diagnosis]>] {
+        await askAll(hosts) { host async throws(LivemigError) in
+            try await talk(to: host) { agent async throws(LivemigError) in
+                let asked = WallClock.now
+                let clock = try await agent.facts().clock
+                let offset = WallClock.offset(of: clock, asked: asked, answered: WallClock.now)
+                return try await agent.examine() + [HostRules.clock(offset)]
             }
         }
     }

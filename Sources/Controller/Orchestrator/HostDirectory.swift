@@ -17,6 +17,13 @@ public struct HostDirectory: Sendable {
         return host
     }
 
+    /// Finds hosts by what was typed; all of them where nothing was.
+    /// - Throws: as `host` and `HostName`.
+    public func hosts(_ names: [String]) throws(LivemigError) -> [HostRecord] {
+        let named = try names.map { name throws(LivemigError) in try host(HostName(name)) }
+        return named.isEmpty ? hosts : named
+    }
+
     /// The error about a host that is not there.
     public static func noHost(_ name: HostName, known: [HostName]) -> LivemigError {
         LivemigError(

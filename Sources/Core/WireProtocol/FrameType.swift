@@ -28,6 +28,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case inspectIncoming = 36
     case measureGuest = 37
     case runDrainHook = 40
+    case examineHost = 41
     case saveMachine = 46
     case discardSaved = 47
 
@@ -47,6 +48,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case inspection = 76
     case guestMeasured = 77
     case note = 80
+    case examination = 81
     case storing = 86
 
     // Source agent to destination agent

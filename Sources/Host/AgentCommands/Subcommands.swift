@@ -123,14 +123,22 @@ struct Recover: ParsableCommand {
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print what this host can do for livemig.")
+        abstract: "Examine this host, and say what to do about what is wrong.",
+        discussion: """
+            What livemig doctor shows of this host, but for its clock. Ends with 3 when
+            something keeps guests from being moved.
+            """)
 
     @OptionGroup var location: RootOption
 
     func run() throws {
         try AgentProgram.run { () throws(LivemigError) in
-            let environment = try AgentEnvironment(root: try HostRoot(location.root))
-            for line in DoctorReport(environment).lines { print(line) }
+            let items = try HostExamination(root: try HostRoot(location.root)).items()
+            for line in items.lines { print(line) }
+            if items.count(of: .error) > 0 {
+                fflush(nil)
+                Glibc.exit(MigrationModel.ExitCode.refused.rawValue)
+            }
         }
     }
 }

@@ -44,29 +44,3 @@ public enum AgentVersion {
         "\(Banner.currentProgram) (protocol \(Banner.currentProtocol))"
     }
 }
-
-/// What a host can do, for a person.
-public struct DoctorReport {
-    /// One fact a line.
-    public let lines: [String]
-
-    /// Asks the system.
-    public init(_ environment: AgentEnvironment) {
-        let facts = HostFactsProbe(environment: environment).facts()
-        lines = [
-            "agent       \(facts.agentVersion)",
-            "kernel      \(facts.kernel) \(facts.architecture), \(facts.processors) processors",
-            "tracking    \(facts.tracking)",
-            "hypervisor  \(facts.hypervisor)",
-            "KVM         \(facts.hasKVM ? "/dev/kvm can be opened" : "not usable here")",
-            "memory      \(facts.memoryAvailable) available of \(facts.memoryTotal)",
-            "guardians   \(Self.guardians(in: environment.root))",
-        ]
-    }
-
-    private static func guardians(in root: HostRoot) -> String {
-        ServiceManager.of(root) == nil
-            ? "processes of their own; livemig-agent recover replaces one that died"
-            : "units of systemd, which starts one again that died"
-    }
-}

@@ -130,6 +130,8 @@ public final class AgentServer {
             let measuring = GuestMeasuring(
                 environment: environment, request: try frame.decode())
             try sink.send(GuestMeasured(try measuring.run()))
+        case .examineHost:
+            try sink.send(Examination(try HostExamination(root: environment.root).items()))
         case .runDrainHook:
             let request: RunDrainHook = try frame.decode()
             let hook: HostHook = request.stage == .before ? .preDrain : .postDrain

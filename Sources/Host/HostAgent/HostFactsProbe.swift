@@ -12,8 +12,7 @@ struct HostFactsProbe: Sendable {
     func facts() -> HostFacts {
         let tracking = TrackingSupport.ofThisProcess
         let memory = Self.memory()
-        var system = utsname()
-        _ = unsafe uname(&system)
+        let system = Self.system()
         let hypervisor: String
         do throws(LivemigError) {
             hypervisor = try environment.qemuVersion()
@@ -22,8 +21,8 @@ struct HostFactsProbe: Sendable {
         }
         return HostFacts(
             identity: Self.identity(root: environment.root.path),
-            kernel: Self.text(of: &system.release), agentVersion: Banner.currentProgram,
-            architecture: Self.text(of: &system.machine),
+            kernel: system.release, agentVersion: Banner.currentProgram,
+            architecture: system.machine,
             processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), memoryTotal: memory.total,
             memoryAvailable: memory.available, tracking: tracking.description,
             canTrack: tracking.isComplete, hypervisor: hypervisor,
@@ -55,11 +54,11 @@ struct HostFactsProbe: Sendable {
         return UInt64(clamping: time.tv_sec * 1000 + time.tv_nsec / 1_000_000)
     }
 
-    /// The kernel's release, as `uname -r` prints it.
-    static func kernelRelease() -> String {
+    /// The kernel's release and the architecture, as `uname -r` and `uname -m` print them.
+    static func system() -> (release: String, machine: String) {
         var system = utsname()
         _ = unsafe uname(&system)
-        return text(of: &system.release)
+        return (text(of: &system.release), text(of: &system.machine))
     }
 
     /// All memory, and what can be had of it without swapping (proc(5), `MemAvailable`).

@@ -51,9 +51,11 @@ public struct HostRoot: Hashable, Sendable {
     /// The folder of a VM.
     public func machine(_ name: VMName) -> MachineFolder {
         MachineFolder(
-            path: "\(path)/vms/\(name)",
-            allowsVolatileRecord: unsafe access(allowanceOfVolatileRecords, F_OK) == 0)
+            path: "\(path)/vms/\(name)", allowsVolatileRecord: allowsVolatileRecords)
     }
+
+    /// Whether the operator accepts that records may be lost.
+    var allowsVolatileRecords: Bool { unsafe access(allowanceOfVolatileRecords, F_OK) == 0 }
 
     /// A file of the operator's: records may be on a file system that can lose them.
     private var allowanceOfVolatileRecords: String { path + "/allow-volatile-records" }

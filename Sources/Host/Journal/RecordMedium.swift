@@ -1,6 +1,6 @@
 import CLinux
 import LinuxSystem
-import MigrationModel
+public import MigrationModel
 
 /// What a record may be kept on.
 public enum RecordMedium: Hashable, Sendable {
@@ -12,7 +12,7 @@ public enum RecordMedium: Hashable, Sendable {
 
     /// Insists that a folder is on such a medium.
     /// - Throws: `E-JOURNAL` naming the file system.
-    func require(forFolder path: String) throws(LivemigError) {
+    public func require(forFolder path: String) throws(LivemigError) {
         guard self == .durable else { return }
         var magic: UInt32 = 0
         try SystemCall.checkNegated("statfs", at: path, as: .journal) {

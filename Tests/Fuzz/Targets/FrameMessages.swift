@@ -41,6 +41,8 @@ enum FrameMessages {
         case .inspectIncoming: try again(InspectIncoming.self, frame)
         case .runDrainHook: try again(RunDrainHook.self, frame)
         case .note: try again(NoteMessage.self, frame)
+        case .examineHost: try again(ExamineHost.self, frame)
+        case .examination: try again(Examination.self, frame)
         case .inspection: try again(Inspection.self, frame)
         case .measureGuest: try again(MeasureGuest.self, frame)
         case .guestMeasured: try again(GuestMeasured.self, frame)

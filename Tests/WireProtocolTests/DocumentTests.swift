@@ -31,7 +31,7 @@ struct DocumentTests {
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
             ("windows", WireLimits.windows), ("banner", WireLimits.banner), ("word", WireLimits.word),
             ("features", WireLimits.features), ("findings", WireLimits.findings),
-            ("laneLimit", MigrationPolicy.laneLimit),
+            ("laneLimit", MigrationPolicy.laneLimit), ("bridges", WireLimits.bridges),
             ("networkLimit", HostPolicy.networkLimit), ("peerLimit", HostPolicy.peerLimit),
         ])
     func limit(name: String, value: Int) throws {

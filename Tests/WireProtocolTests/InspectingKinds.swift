@@ -26,19 +26,21 @@ extension MessageKind {
             MessageKind(
                 InspectIncoming(
                     definition: "<domain/>", source: host, isRunning: true, path: .direct,
-                    keys: "/etc/keys"),
+                    keys: "/etc/keys", networks: sampleNetworks, usesAllNetworks: false),
                 [
                     .text("definition", WireLimits.definition), .text("source", 64),
                     .fixed("running", 1, note: "flag"),
                     .fixed("path", 1, note: "1 direct, 2 relay"),
-                    .optional(.text("keys", WireLimits.name)),
+                    .optional(.text("keys", WireLimits.name)), Layout.bridges,
+                    .fixed("all bridges", 1, note: "flag"),
                 ]
             ) { random in
                 InspectIncoming(
                     definition: random.text(5000),
                     source: (try? HostName(random.plain(64))) ?? host, isRunning: random.flag(),
                     path: random.flag() ? .direct : .relay,
-                    keys: random.flag() ? random.text(99) : nil)
+                    keys: random.flag() ? random.text(99) : nil, networks: random.networks(),
+                    usesAllNetworks: random.flag())
             },
             MessageKind(
                 Inspection([

@@ -68,6 +68,9 @@ indirect enum Layout: Sendable {
             .fixed("epoch", 8), .fixed("has a migration", 1, note: "flag"),
             .fixed("migration", 16), .fixed("digest", 16),
         ])
+    static let bridges = Layout.list(
+        "bridges", WireLimits.bridges,
+        [.text("old", NetworkMap.nameLimit), .text("new", NetworkMap.nameLimit)])
     static let finding: [Layout] =
         [.text("id", WireLimits.word)]
         + ["message", "place", "source", "destination", "fix"].map {

@@ -127,6 +127,13 @@ extension Seeded {
             right: right())
     }
 
+    mutating func networks() -> NetworkMap {
+        let entries = (0..<below(9)).compactMap { number in
+            try? NetworkMap.Entry("br\(number)", plain(15))
+        }
+        return (try? NetworkMap(entries)) ?? NetworkMap()
+    }
+
     mutating func finding() -> Finding {
         let warnings = Finding.Warning.allCases
         let kind: Finding.Kind =

@@ -43,17 +43,24 @@ extension MessageKind {
         guard case .success(let host) = MachineField.host else { fatalError("a plain name") }
         return MessageKind(
             PrepareIncoming(
-                attempt: sampleAttempt, definition: "<domain/>", secret: 0x5EC2_E7, source: host),
+                attempt: sampleAttempt, definition: "<domain/>", secret: 0x5EC2_E7, source: host,
+                networks: sampleNetworks),
             Layout.attempt + [
                 .text("definition", WireLimits.definition), .fixed("secret", 8),
-                .text("source", 64),
+                .text("source", 64), Layout.bridges,
             ]
         ) { random in
             PrepareIncoming(
                 attempt: random.attempt(), definition: random.text(5000), secret: random.next(),
-                source: (try? HostName(random.plain(64))) ?? host)
+                source: (try? HostName(random.plain(64))) ?? host, networks: random.networks())
         }
     }
+
+    static let sampleNetworks: NetworkMap = {
+        guard let entry = try? NetworkMap.Entry("br0", "br7"), let map = try? NetworkMap([entry])
+        else { fatalError("plain names") }
+        return map
+    }()
 
     private static var outgoing: MessageKind {
         guard case .success(let name) = MachineField.name else { fatalError("a plain name") }

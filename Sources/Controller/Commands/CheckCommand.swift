@@ -33,11 +33,13 @@ struct CheckCommand: LivemigAction {
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
-        let (policy, destination) = (try policy.policy(), try HostName(to))
+        let (policy, networks) = (try policy.policy(), try policy.networks())
+        let destination = try HostName(to)
         let source = try from.map { name throws(LivemigError) in try HostName(name) }
         let control = try context.control()
         return try await VMNames.each(vms, context) { vm async throws(LivemigError) in
-            let request = MoveRequest(vm: vm, to: destination, from: source, policy: policy)
+            let request = MoveRequest(
+                vm: vm, to: destination, from: source, policy: policy, networks: networks)
             let report = try await control.check(request)
             context.show(text: ReportText.lines(report), json: CheckDocument(report))
             return report.isCompatible ? .success : .refused

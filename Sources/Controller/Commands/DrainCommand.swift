@@ -214,7 +214,8 @@ struct DrainOptions: ParsableArguments {
                 uniqueKeysWithValues: ways.compactMap { name, way in name.map { ($0, way) } }),
             priorities: priorities,
             template: MoveTemplate(
-                policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil))
+                policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil,
+                networks: try policy.networks()))
     }
 
     /// What can become of guests that cannot move live.

@@ -104,13 +104,15 @@ struct MoveCommand: LivemigAction {
     /// What is asked for, wholly checked before anything starts.
     private func requests() async throws(LivemigError) -> [MoveRequest] {
         let takesCompressionOfHost = policy.compression == nil
+        let networks = try policy.networks()
         let policy = try policy.policy()
         let destination = try HostName(to)
         let source = try from.map { name throws(LivemigError) in try HostName(name) }
         return try await VMNames.references(vms).map { vm in
             MoveRequest(
                 vm: vm, to: destination, from: source, policy: policy,
-                takesCompressionOfHost: takesCompressionOfHost, isDryRun: isDryRun)
+                takesCompressionOfHost: takesCompressionOfHost, networks: networks,
+                isDryRun: isDryRun)
         }
     }
 

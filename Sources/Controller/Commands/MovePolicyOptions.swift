@@ -58,6 +58,32 @@ struct MovePolicyOptions: ParsableArguments {
     @Flag(name: .customLong("keep-paused"), help: "Move a guest that is paused, to stay paused.")
     var keepPaused = false
 
+    @Option(
+        name: .customLong("map-network"),
+        help: ArgumentHelp(
+            "A bridge of the guest, and what takes its place on the destination; may be repeated.",
+            valueName: "old=new"))
+    var mapNetwork: [String] = []
+
+    /// What takes the place of bridges.
+    /// - Throws: `E-USAGE` for what is not OLD=NEW, or a bridge named twice.
+    func networks() throws(LivemigError) -> NetworkMap {
+        do throws(LivemigError) {
+            return try NetworkMap(
+                try mapNetwork.map { text throws(LivemigError) in
+                    let parts = text.split(separator: "=", omittingEmptySubsequences: false)
+                    guard parts.count == 2 else {
+                        throw LivemigError(
+                            .usage, "\(text.escaped()) is not OLD=NEW", fix: "write such as br0=br7"
+                        )
+                    }
+                    return try NetworkMap.Entry(String(parts[0]), String(parts[1]))
+                })
+        } catch {
+            throw error.at("--map-network")
+        }
+    }
+
     /// The policy.
     /// - Throws: `E-SIZE` without a unit, `E-RANGE` for values that make no sense.
     func policy() throws(LivemigError) -> MigrationPolicy {

@@ -198,7 +198,8 @@ struct MoveText {
         let words = count.map { $0 == 1 ? "1 lane" : "\($0) lanes" } ?? "lanes"
         let memory = "\(plan.machine.memory) of \(plan.memoryAvailable) free"
         return [
-            "prepare \(plan.machine.name) on \(plan.destination), which takes \(memory)",
+            "prepare \(plan.machine.name) on \(plan.destination), which takes \(memory)"
+                + (plan.networks.isEmpty ? "" : "; bridges \(plan.networks)"),
             "pre-copy over \(words) \(path)",
             "switch over\(comparison(plan.policy)), hand ownership to \(plan.destination)"
                 + " (epoch \(plan.epoch))",

@@ -47,7 +47,8 @@ struct ResumeCommand: LivemigAction {
         let name = try HostName(host)
         let control = try context.control()
         let template = MoveTemplate(
-            policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil)
+            policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil,
+            networks: try policy.networks())
         if failback == .none, !isDryRun {
             let saved = try await control.open(name)
             context.show(

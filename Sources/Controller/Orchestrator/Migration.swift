@@ -141,13 +141,14 @@ public final class Migration: Sendable {
                 policy: request.policy)
             let inspection = await MoveInspection.make(request, survey)
             let terms = try inspection.terms(request, survey)
+            plan.networks = request.networks
             plan.warnings += try inspection.admit(isDryRun: request.isDryRun)
             show.yield(.planned(plan))
             try await predict(plan, terms, survey)
             let secret = Secret(UInt64.random(in: .min ... .max))
             let preparation = MovePreparation(
                 survey: survey, vm: request.vm.name, definition: try inspection.definition.get(),
-                secret: secret)
+                secret: secret, networks: request.networks)
             let attempt =
                 request.isDryRun
                 ? Attempt(migration: .random(), epoch: plan.epoch)

@@ -132,7 +132,8 @@ extension MoveSurvey.Reached {
         return await findings(
             InspectIncoming(
                 definition: definition, source: source.host.name, isRunning: isRunning,
-                path: request.policy.path, keys: side.host.authorizedKeys))
+                path: request.policy.path, keys: side.host.authorizedKeys,
+                networks: request.networks, usesAllNetworks: request.usesAllNetworks))
     }
 
     fileprivate func answers(

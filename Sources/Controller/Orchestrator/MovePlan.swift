@@ -15,6 +15,8 @@ public struct MovePlan: Hashable, Sendable {
     public let memoryAvailable: ByteCount
     /// How the move behaves.
     public let policy: MigrationPolicy
+    /// Bridges of the guest, and what takes their place on the destination.
+    public internal(set) var networks = NetworkMap()
     /// What should be known before.
     public internal(set) var warnings: [Finding]
 }

@@ -8,6 +8,8 @@ struct MovePreparation {
     /// The XML document, as the source has it.
     let definition: String
     let secret: Secret<UInt64>
+    /// What takes the place of the guest's bridges.
+    let networks: NetworkMap
 
     /// How many epochs may be used up on the destination alone.
     private static let epochLimit = 8
@@ -38,7 +40,7 @@ struct MovePreparation {
     private func prepare(_ attempt: Attempt) async throws(LivemigError) {
         let message = PrepareIncoming(
             attempt: attempt, definition: definition, secret: secret.exposed,
-            source: survey.source.side.host.name)
+            source: survey.source.side.host.name, networks: networks)
         _ = try await survey.destination.agent.request(
             message, for: Prepared.self, within: AgentConnection.startLimit + HostHook.limit)
     }

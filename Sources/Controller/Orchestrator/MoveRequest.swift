@@ -12,6 +12,10 @@ public struct MoveRequest: Hashable, Sendable {
     public var policy: MigrationPolicy
     /// Whether pages are compressed as the source's own policy says, whatever `policy` does.
     public var takesCompressionOfHost: Bool
+    /// Bridges of the guest, and what takes their place on the destination.
+    public var networks: NetworkMap
+    /// Whether each of them must be one that the guest has.
+    public var usesAllNetworks: Bool
     /// Whether only the checks are made.
     public var isDryRun: Bool
     /// Whether the guest is measured first, and the move predicted.
@@ -21,8 +25,11 @@ public struct MoveRequest: Hashable, Sendable {
     public init(
         vm: VMReference, to destination: HostName, from source: HostName? = nil,
         policy: MigrationPolicy = MigrationPolicy(), takesCompressionOfHost: Bool = false,
-        isDryRun: Bool = false, forecast: ForecastRequest? = nil
+        networks: NetworkMap = NetworkMap(), usesAllNetworks: Bool = true, isDryRun: Bool = false,
+        forecast: ForecastRequest? = nil
     ) {
+        self.networks = networks
+        self.usesAllNetworks = usesAllNetworks
         self.vm = vm
         self.destination = destination
         self.source = source

@@ -1,3 +1,5 @@
+import MigrationModel
+
 /// Every bound on what a peer may send, each checked before anything is allocated for it.
 public enum WireLimits {
     /// The longest payload of a frame: a VM definition of 1 MiB, the largest message, and its
@@ -27,6 +29,8 @@ public enum WireLimits {
     public static let deviceState: UInt64 = 64 << 20
     /// One piece of console text.
     public static let consoleChunk = 64 << 10
+    /// The most bridges that are replaced.
+    public static let bridges = NetworkMap.limit
     /// The most page hashes in a message: those of 256 MiB of guest RAM, half a frame.
     public static let pageHashes = 65_536
     /// The longest banner line with its line feed.

@@ -32,9 +32,10 @@ struct DestinationRole: Sendable {
         CrashPoint.reach(.destinationAsked)
         let policy = try environment.root.policy.load()
         try policy.admit(peer: request.source, at: environment.root.path)
-        let definition = try VMDefinitionDocument.decode(
-            bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
-            generatedUUID: VMUUID(request.attempt.migration.bits))
+        let definition = request.networks.applied(
+            to: try VMDefinitionDocument.decode(
+                bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
+                generatedUUID: VMUUID(request.attempt.migration.bits)))
         try MoveRules.check(definition)
         let (slot, others) = try MoveSlots(root: environment.root).take(
             .incoming, limit: policy.liveMoves,

@@ -14,10 +14,11 @@ struct IncomingInspection: Sendable {
     /// Looks at everything, and gathers what it finds.
     /// - Throws: as `VMDefinitionDocument.decode` for a definition that this host cannot read.
     func findings() throws(LivemigError) -> [Finding] {
-        let definition = try VMDefinitionDocument.decode(
+        let sent = try VMDefinitionDocument.decode(
             bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
             generatedUUID: .random())
-        var findings: [Finding] = []
+        let definition = request.networks.applied(to: sent)
+        var findings = request.usesAllNetworks ? unused(in: sent) : []
         findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
         findings.note { () throws(LivemigError) in try requireTrust() }
         findings += DestinationRules.findings(definition)
@@ -28,6 +29,15 @@ struct IncomingInspection: Sendable {
         findings.note { () throws(LivemigError) in try requireMemory(for: definition) }
         if request.isRunning { findings += definition.disks.compactMap(Self.unfenced) }
         return findings
+    }
+
+    /// A bridge that is to be replaced and is none of the VM's is a mistake in writing.
+    private func unused(in definition: VMDefinition) -> [Finding] {
+        request.networks.unused(in: definition).map { bridge in
+            Finding(
+                .error(.network), "VM \(definition.name) has no interface on bridge \(bridge)",
+                fix: "see livemig vm show \(definition.name), and correct --map-network")
+        }
     }
 
     /// The source's agent must be able to open lanes to this host.

@@ -181,9 +181,15 @@ public struct MoveTemplate: Hashable, Sendable {
     public var policy: MigrationPolicy
     /// Whether pages are compressed as the source's own policy says.
     public var takesCompressionOfHost: Bool
+    /// What takes the place of bridges on destinations, for guests that have them.
+    public var networks: NetworkMap
 
     /// States how moves behave.
-    public init(policy: MigrationPolicy = MigrationPolicy(), takesCompressionOfHost: Bool = true) {
+    public init(
+        policy: MigrationPolicy = MigrationPolicy(), takesCompressionOfHost: Bool = true,
+        networks: NetworkMap = NetworkMap()
+    ) {
+        self.networks = networks
         self.policy = policy
         self.takesCompressionOfHost = takesCompressionOfHost
     }
@@ -191,6 +197,7 @@ public struct MoveTemplate: Hashable, Sendable {
     func request(for move: MoveQueue.Move) -> MoveRequest {
         MoveRequest(
             vm: VMReference(host: move.from, name: move.guest), to: move.to, policy: policy,
-            takesCompressionOfHost: takesCompressionOfHost)
+            takesCompressionOfHost: takesCompressionOfHost, networks: networks,
+            usesAllNetworks: false)
     }
 }

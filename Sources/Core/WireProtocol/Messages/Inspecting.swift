@@ -52,6 +52,8 @@ public struct InspectOutgoing: WireMessage, Hashable {
 /// | running | flag: whether the guest runs, and so holds its disks' locks |
 /// | path | u8: direct or relayed |
 /// | keys | optional text, 4096: the file with the keys that may log in to this host |
+/// | bridges | list of 64: old and new name, text, 15 each |
+/// | all bridges | flag: whether each of them must be one that the VM has |
 public struct InspectIncoming: WireMessage, Hashable {
     public static let type = FrameType.inspectIncoming
     /// The XML document.
@@ -64,12 +66,18 @@ public struct InspectIncoming: WireMessage, Hashable {
     public let path: MigrationPolicy.Path
     /// The file with the keys that may log in to this host; `nil` is `~/.ssh/authorized_keys`.
     public let keys: String?
+    /// Bridges of the definition, and what would take their place here.
+    public let networks: NetworkMap
+    /// Whether each of them must be one that the VM has.
+    public let usesAllNetworks: Bool
 
     /// Names a move.
     public init(
         definition: String, source: HostName, isRunning: Bool, path: MigrationPolicy.Path,
-        keys: String?
+        keys: String?, networks: NetworkMap = NetworkMap(), usesAllNetworks: Bool = true
     ) {
+        self.networks = networks
+        self.usesAllNetworks = usesAllNetworks
         self.definition = definition
         self.source = source.text
         self.isRunning = isRunning
@@ -83,6 +91,8 @@ public struct InspectIncoming: WireMessage, Hashable {
         writer.flag(isRunning)
         writer.integer(path.rawValue)
         writer.optional(keys) { $0.text($1) }
+        writer.networks(networks)
+        writer.flag(usesAllNetworks)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -92,6 +102,8 @@ public struct InspectIncoming: WireMessage, Hashable {
         isRunning = try reader.flag()
         path = try reader.choice()
         keys = try reader.optional { (reader) throws(WireError) in try reader.text() }
+        networks = try reader.networks()
+        usesAllNetworks = try reader.flag()
     }
 }
 
@@ -143,5 +155,27 @@ extension WireReader {
         return Finding(
             kind, message, at: place, source: source, destination: destination,
             fix: try text(limit: WireLimits.sentence))
+    }
+}
+
+extension WireWriter {
+    mutating func networks(_ networks: NetworkMap) {
+        list(networks.entries) { writer, entry in
+            writer.text(entry.old)
+            writer.text(entry.new)
+        }
+    }
+}
+
+extension WireReader {
+    mutating func networks() throws(WireError) -> NetworkMap {
+        let entries = try list(limit: WireLimits.bridges) { (reader) throws(WireError) in
+            let old = try reader.text(limit: NetworkMap.nameLimit)
+            let new = try reader.text(limit: NetworkMap.nameLimit)
+            guard let entry = try? NetworkMap.Entry(old, new) else { throw .field("bridge") }
+            return entry
+        }
+        guard let networks = try? NetworkMap(entries) else { throw .field("bridges") }
+        return networks
     }
 }

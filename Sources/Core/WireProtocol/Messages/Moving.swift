@@ -8,6 +8,7 @@ public import MigrationModel
 /// | definition | text, 1 MiB |
 /// | secret | u64: key of the page hashes |
 /// | source | text, 64: the source host's name |
+/// | bridges | list of 64: old and new name, text, 15 each |
 public struct PrepareIncoming: WireMessage, Hashable {
     public static let type = FrameType.prepareIncoming
     /// The attempt.
@@ -18,9 +19,15 @@ public struct PrepareIncoming: WireMessage, Hashable {
     public let secret: Secret<UInt64>
     /// The source host's name, for messages.
     public let source: String
+    /// Bridges of the definition, and what takes their place here.
+    public let networks: NetworkMap
 
     /// States what will come.
-    public init(attempt: Attempt, definition: String, secret: UInt64, source: HostName) {
+    public init(
+        attempt: Attempt, definition: String, secret: UInt64, source: HostName,
+        networks: NetworkMap = NetworkMap()
+    ) {
+        self.networks = networks
         self.attempt = attempt
         self.definition = definition
         self.secret = Secret(secret)
@@ -32,6 +39,7 @@ public struct PrepareIncoming: WireMessage, Hashable {
         writer.text(definition, limit: WireLimits.definition)
         writer.integer(secret.exposed)
         writer.text(source)
+        writer.networks(networks)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -39,6 +47,7 @@ public struct PrepareIncoming: WireMessage, Hashable {
         definition = try reader.text(limit: WireLimits.definition)
         secret = Secret(try reader.integer())
         source = try reader.text(limit: 64)
+        networks = try reader.networks()
     }
 }
 

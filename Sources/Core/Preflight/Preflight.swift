@@ -30,7 +30,7 @@ public struct Preflight: Sendable {
     /// All findings, in the order in which an operator would want to know them.
     public var findings: [Finding] {
         let found = [
-            sameHost, busy, state, duplicate, tracking, epochs, memory, architecture, vendor,
+            sameHost, unfinished, busy, state, duplicate, tracking, epochs, memory, architecture, vendor,
             features, emulatedFeatures, hypervisors, agents, clocks,
         ]
         return found.compactMap(\.self)
@@ -46,6 +46,14 @@ public struct Preflight: Sendable {
         return Finding(
             .error(.sameHost), "source and destination are the same host",
             at: "\(source.name) and \(destination.name)", fix: "name another host with --to")
+    }
+
+    /// A hand-over that was begun, with nobody to say yet who has the guest.
+    private var unfinished: Finding? {
+        guard case .released = machine.right else { return nil }
+        return Finding(
+            .error(.inTransfer), "an earlier hand-over is unfinished", at: place,
+            fix: "run livemig recover \(machine.name)")
     }
 
     /// A move under way shows in the record on either side.

@@ -18,7 +18,7 @@ enum GuestKind: CaseIterable {
     /// Starts a guest on alpha that writes few pages, all the time.
     func start(on hosts: TwoHosts) throws {
         switch self {
-        case .synthetic: try hosts.start("fill=4MiB ws=1MiB rate=4MiB/s", memory: 16)
+        case .synthetic: try hosts.start("fill=4MiB ws=1MiB rate=1MiB/s beat=100", memory: 16)
         case .linux: try hosts.startLinux("lm.fill=16 lm.ws=2 lm.rate=4 lm.beat=100")
         }
     }

@@ -191,7 +191,7 @@ struct HostPolicyDocumentTests {
         let document = try XMLDocument(bytes: Array(text.utf8), name: "host.xml")
         var bySchema = true
         do throws(LivemigError) {
-            try HostPolicyDocument.schema().validate(document)
+            try HostPolicyDocument.schema.validate(document)
         } catch {
             #expect(error.code == .xmlSchema)
             bySchema = false

@@ -189,7 +189,7 @@ struct InventoryDocumentTests {
         let document = try XMLDocument(bytes: Array(text.utf8), name: "hosts.xml")
         var bySchema = true
         do throws(LivemigError) {
-            try InventoryDocument.schema().validate(document)
+            try InventoryDocument.schema.validate(document)
         } catch {
             #expect(error.code == .xmlSchema)
             bySchema = false

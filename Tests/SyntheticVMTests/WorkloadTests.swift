@@ -12,7 +12,8 @@ import Testing
     @Test func readsEveryKey() throws {
         let text =
             "fill=32MiB ws=16MiB rate=50MiB/s content=random change=slice writers=3 zero=5 "
-            + "seed=9 state=64KiB check=1 refuse-load=1 crash-at-load=1 slow-load=20 refuse-resume=1"
+            + "seed=9 state=64KiB check=1 refuse-load=1 crash-at-load=1 slow-load=20 refuse-resume=1 "
+            + "beat=20"
         let parameters = try WorkloadParameters(parsing: text, memory: Self.memory)
         #expect(parameters.fillPages == 8192)
         #expect(parameters.workingSetPages == 4096)
@@ -24,6 +25,7 @@ import Testing
         #expect(parameters.seed == 9)
         #expect(parameters.stateSize == 65536)
         #expect(parameters.checks)
+        #expect(parameters.beatPeriod == 20_000_000)
         #expect(parameters.faults.refusesLoad && parameters.faults.crashesAtLoad)
         #expect(parameters.faults.refusesResume && parameters.faults.loadDelay == 20)
     }
@@ -35,6 +37,7 @@ import Testing
         #expect(parameters.rate == .idle && parameters.faults == .init())
         let filled = try WorkloadParameters(parsing: "fill=8MiB rate=max", memory: Self.memory)
         #expect(filled.workingSetPages == 512 && filled.rate == .unlimited)
+        #expect(parameters.beatPeriod == Heartbeat.period)
     }
 
     /// Breaks when a command line that makes no sense starts a guest all the same.
@@ -42,7 +45,7 @@ import Testing
         "fil=64MiB", "fill", "fill=", "fill=64", "fill=64MiB", "fill=4097B", "fill=16MiB ws=32MiB",
         "writers=0", "writers=65", "ws=4KiB writers=2", "rate=5", "rate=-1MiB/s", "content=noise",
         "zero=-1", "state=4KiB", "state=17MiB", "state=9000B", "check=2", "seed=1 seed=1",
-        "slow-load=600001", "fill=99999999999999TiB", "change=bit",
+        "slow-load=600001", "beat=0", "beat=10001", "fill=99999999999999TiB", "change=bit",
     ])
     func refuses(_ text: String) {
         let error = #expect(throws: LivemigError.self) {

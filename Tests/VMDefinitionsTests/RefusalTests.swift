@@ -219,7 +219,7 @@ struct SchemaAgreementTests {
         let document = try XMLDocument(bytes: Array(text.utf8), name: "vm.xml")
         var bySchema = true
         do throws(LivemigError) {
-            try VMDefinitionDocument.schema().validate(document)
+            try VMDefinitionDocument.schema.validate(document)
         } catch {
             #expect(error.code == .xmlSchema)
             bySchema = false

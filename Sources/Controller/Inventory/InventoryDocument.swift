@@ -18,7 +18,7 @@ public enum InventoryDocument {
     ) throws(LivemigError) -> [HostRecord] {
         let document = try XMLDocument(bytes: bytes, name: name)
         let records = try InventoryDecoder.records(document.root)
-        try schema().validate(document)
+        try schema.validate(document)
         return records
     }
 
@@ -41,10 +41,9 @@ public enum InventoryDocument {
         ).document()
     }
 
-    /// Compiled anew for each use: a compiled schema belongs to one thread.
-    static func schema() throws(LivemigError) -> XMLSchema {
-        try XMLSchema(source: PackageResources.inventory_rng, name: "inventory.rng")
-    }
+    /// What the format allows.
+    static let schema = SharedXMLSchema(
+        source: PackageResources.inventory_rng, name: "inventory.rng")
 }
 
 /// Reads the `livemig` element.

@@ -103,7 +103,7 @@ struct GuestMeasuring: Sendable {
     ) throws(LivemigError) -> GuestMeasurement {
         var populated = PageBitmap(pageCount: memory.pageCount)
         try memory.addPopulatedPages(to: &populated)
-        let count = request.policy.lanes ?? SourceSession.defaultLanes
+        let count = request.policy.lanes ?? SourceSession.defaultLanes(for: memory.size)
         let written = PageSample(of: windows.written, limit: sampleLimit)
         var others = populated
         others.subtract(windows.written)

@@ -17,15 +17,21 @@ struct MachineStore: Sendable {
 
     /// All VMs that are defined here, ordered by name.
     func list() throws(LivemigError) -> [MachineSummary] {
+        try definitions().map { name, definition throws(LivemigError) in
+            try summary(of: name, definition)
+        }
+    }
+
+    private func definitions() throws(LivemigError) -> [(name: VMName, VMDefinition)] {
         let names = try FolderListing.names(in: root.machines)
-        var summaries: [MachineSummary] = []
+        var definitions: [(VMName, VMDefinition)] = []
         for name in names.sorted() {
             guard let name = try? VMName(name),
                 unsafe access(root.machine(name).definition, F_OK) == 0
             else { continue }
-            summaries.append(try summary(of: name))
+            definitions.append((name, try definition(of: name)))
         }
-        return summaries
+        return definitions
     }
 
     /// The definition of a VM.
@@ -40,7 +46,12 @@ struct MachineStore: Sendable {
 
     /// What the host knows of a VM.
     func summary(of name: VMName) throws(LivemigError) -> MachineSummary {
-        let definition = try definition(of: name)
+        try summary(of: name, try definition(of: name))
+    }
+
+    private func summary(
+        of name: VMName, _ definition: VMDefinition
+    ) throws(LivemigError) -> MachineSummary {
         let folder = root.machine(name)
         let record = try Journal.peek(folder.record)
         var summary = MachineSummary(
@@ -187,9 +198,9 @@ struct MachineStore: Sendable {
     }
 
     private func refuseDuplicate(of definition: VMDefinition) throws(LivemigError) {
-        for other in try list() where other.uuid == definition.uuid {
+        for (name, other) in try definitions() where other.uuid == definition.uuid {
             throw LivemigError(
-                .duplicateVM, "VM \(other.name) has the same UUID \(definition.uuid)",
+                .duplicateVM, "VM \(name) has the same UUID \(definition.uuid)",
                 at: root.path, fix: "two VMs never share a UUID on one host")
         }
     }

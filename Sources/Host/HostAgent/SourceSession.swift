@@ -35,7 +35,7 @@ final class SourceSession: Sendable {
         _ role: SourceRole, _ definition: VMDefinition, _ image: SourceImage, pageCount: Int,
         guardian: CInt
     ) throws(LivemigError) {
-        let count = role.request.policy.lanes ?? Self.defaultLanes
+        let count = role.request.policy.lanes ?? Self.defaultLanes(for: definition.memory)
         let opener = LaneOpener(
             root: role.environment.root, request: role.request, uuid: definition.uuid,
             lanes: count)
@@ -86,8 +86,15 @@ final class SourceSession: Sendable {
         lanes = threads
     }
 
-    /// One lane for each processor, and at most four: a lane is bound by its cipher or its window.
-    static var defaultLanes: Int { min(4, max(1, Processors.count)) }
+    /// The memory for which a lane is worth its connection: some 50 ms of a processor on each host.
+    private static let memoryPerLane = ByteCount.mebibytes(128)
+
+    /// One lane for each processor, and at most four: a lane is bound by its cipher or its window;
+    /// fewer for a small guest.
+    static func defaultLanes(for memory: ByteCount) -> Int {
+        let worthwhile = Int(clamping: memory.bytes / memoryPerLane.bytes)
+        return max(1, min(4, Processors.count, worthwhile))
+    }
 
     private static func tick(
         _ control: MoveControl, _ board: RoundBoard, _ link: PeerLink, _ events: FrameSink,

@@ -18,7 +18,7 @@ public enum HostPolicyDocument {
     ) throws(LivemigError) -> HostPolicy {
         let document = try XMLDocument(bytes: bytes, name: name)
         let policy = try HostPolicyDecoder.policy(document.root)
-        try schema().validate(document)
+        try schema.validate(document)
         return policy
     }
 
@@ -29,10 +29,8 @@ public enum HostPolicyDocument {
         return try HostPolicyEncoder.element(policy).document()
     }
 
-    /// Compiled anew for each use: a compiled schema belongs to one thread.
-    static func schema() throws(LivemigError) -> XMLSchema {
-        try XMLSchema(source: PackageResources.host_rng, name: "host.rng")
-    }
+    /// What the format allows.
+    static let schema = SharedXMLSchema(source: PackageResources.host_rng, name: "host.rng")
 }
 
 /// Writes a policy that has passed `HostPolicy.check`.

@@ -160,15 +160,17 @@ final class GuestThreads: Sendable {
     // MARK: Heartbeat
 
     private func beat() {
+        let period = image.expected.parameters.beatPeriod
+        let beatsPerLine = max(1, Self.linePeriod / period)
         while park() {
             var due = MonotonicTime.now.nanoseconds
             while moving.load(ordering: .acquiring) {
                 let now = MonotonicTime.now.nanoseconds
                 let count = beat(at: now)
                 // A late beat is not made up for: the next one comes one period later.
-                due = max(due, now > Heartbeat.period ? now - Heartbeat.period : 0)
-                due += Heartbeat.period
-                if count % Self.beatsPerLine == 0 { printBeat(count / Self.beatsPerLine) }
+                due = max(due, now > period ? now - period : 0)
+                due += period
+                if count % beatsPerLine == 0 { printBeat(count / beatsPerLine) }
                 _ = order.wait(deadline: MonotonicTime(nanoseconds: due)) {
                     $0.phase == .running ? nil : ()
                 }
@@ -188,8 +190,8 @@ final class GuestThreads: Sendable {
         return beat.count
     }
 
-    /// One line on the console every half second.
-    private static let beatsPerLine: UInt64 = 1000
+    /// Nanoseconds from line to line on the console, where the heart does not beat slower.
+    private static let linePeriod: UInt64 = 500_000_000
 
     private func printBeat(_ number: UInt64) {
         console.print("beat=\(number) steps=\(steps.reduce(0, &+)) corrupt=\(corruptPages)")

@@ -1,9 +1,9 @@
 /// The page that tells an observer of guest RAM when the guest ran last.
 ///
 /// Little-endian 64-bit words, as in the Linux guest of the tests: bytes 0–15 `LIVEMIGHEARTBEAT`,
-/// 16 a counter that grows by one every 0.5 ms while the guest runs, 24 the CLOCK_MONOTONIC
-/// nanoseconds of that moment, 32 the counter again, written last, 40 the pages rewritten so far;
-/// the rest is zero.
+/// 16 a counter that grows by one every 0.5 ms, or as `beat` says, while the guest runs, 24 the
+/// CLOCK_MONOTONIC nanoseconds of that moment, 32 the counter again, written last, 40 the pages
+/// rewritten so far; the rest is zero.
 public struct Heartbeat: Hashable, Sendable {
     /// How often the guest's heart has beaten.
     public var count: UInt64 = 0
@@ -12,7 +12,7 @@ public struct Heartbeat: Hashable, Sendable {
     /// How many pages the writers had rewritten by then.
     public var pagesRewritten: UInt64 = 0
 
-    /// Nanoseconds from beat to beat.
+    /// Nanoseconds from beat to beat, unless the command line says otherwise.
     public static let period: UInt64 = 500_000
 
     /// A heart that has not beaten yet.

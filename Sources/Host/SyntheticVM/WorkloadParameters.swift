@@ -7,7 +7,8 @@ public import MigrationModel
 /// (0), `content=mixed|text|random|zero` (mixed), `change=page|slice` whether a rewrite changes the
 /// whole page or an eighth of it (page), `writers=N` threads (1), `zero=N` every N-th generation of
 /// a page is all zeros, 0 for never (8), `seed=N` (1), `state=SIZE` device state (256KiB),
-/// `check=0|1` whether writers check each page before they rewrite it (0).
+/// `check=0|1` whether writers check each page before they rewrite it (0), `beat=MS` milliseconds
+/// from heartbeat to heartbeat (half a one, which takes some percent of a processor).
 /// Faults of an incoming guest: `refuse-load=1`, `crash-at-load=1`, `slow-load=MS`,
 /// `refuse-resume=1`.
 public struct WorkloadParameters: Hashable, Sendable {
@@ -76,6 +77,8 @@ public struct WorkloadParameters: Hashable, Sendable {
     public var stateSize = 256 << 10
     /// Whether writers check a page before they rewrite it.
     public var checks = false
+    /// Nanoseconds from heartbeat to heartbeat; those of a command line are 1 ms–10 s.
+    public var beatPeriod = Heartbeat.period
     /// What an incoming guest does wrong.
     public var faults = Faults()
 
@@ -132,6 +135,7 @@ public struct WorkloadParameters: Hashable, Sendable {
         case "seed": seed = UInt64(try Self.number(value, 0...Int.max))
         case "state": stateSize = try Self.pages(value) * Self.pageSize
         case "check": checks = try Self.number(value, 0...1) == 1
+        case "beat": beatPeriod = UInt64(try Self.number(value, 1...10_000)) * 1_000_000
         case "refuse-load": faults.refusesLoad = try Self.number(value, 0...1) == 1
         case "crash-at-load": faults.crashesAtLoad = try Self.number(value, 0...1) == 1
         case "slow-load": faults.loadDelay = try Self.number(value, 0...600_000)

@@ -23,7 +23,7 @@ public enum VMDefinitionDocument {
         let document = try XMLDocument(bytes: bytes, name: name)
         let decoder = DomainDecoder(generatedUUID: generatedUUID)
         let definition = try decoder.definition(document.root)
-        try schema().validate(document)
+        try schema.validate(document)
         return definition
     }
 
@@ -50,8 +50,6 @@ public enum VMDefinitionDocument {
         return try DomainEncoder.element(definition).document()
     }
 
-    /// Compiled anew for each use: a compiled schema belongs to one thread.
-    static func schema() throws(LivemigError) -> XMLSchema {
-        try XMLSchema(source: PackageResources.domain_rng, name: "domain.rng")
-    }
+    /// What the format allows.
+    static let schema = SharedXMLSchema(source: PackageResources.domain_rng, name: "domain.rng")
 }

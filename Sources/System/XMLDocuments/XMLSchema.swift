@@ -1,5 +1,6 @@
 import CLibXML2
 public import MigrationModel
+import Synchronization
 
 /// A compiled RELAX NG schema in XML syntax (ISO/IEC 19757-2).
 ///
@@ -98,6 +99,31 @@ public import MigrationModel
             }
         }
         return nil
+    }
+}
+
+/// A schema that is part of the program, compiled at its first use and used by any thread.
+///
+/// Unchecked: `turn` protects `schema`, which is used by one thread at a time.
+public final class SharedXMLSchema: @unchecked Sendable {
+    private let source: [UInt8]
+    private let name: String
+    private let turn = Mutex(())
+    private var schema: XMLSchema?
+
+    /// States a schema; the parameters are those of `XMLSchema`.
+    public init(source: [UInt8], name: String) {
+        self.source = source
+        self.name = name
+    }
+
+    /// Checks a document.
+    /// - Throws: as `XMLSchema.init` and `XMLSchema.validate`.
+    public func validate(_ document: borrowing XMLDocument) throws(LivemigError) {
+        try turn.withLock { _ throws(LivemigError) in
+            if schema == nil { schema = try XMLSchema(source: source, name: name) }
+            try schema?.validate(document)
+        }
     }
 }
 

@@ -45,6 +45,9 @@ public final class AgentConnection: Sendable {
 
     deinit { pump.stop() }
 
+    /// Whether the host still listens, as far as is known, and has said nothing that nobody took.
+    var isIdle: Bool { inbox.isQuiet && !pump.hasEnded }
+
     /// Waits for the agent's greeting.
     func hello() async throws(LivemigError) {
         let late = LivemigError(

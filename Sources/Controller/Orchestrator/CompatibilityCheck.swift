@@ -82,4 +82,11 @@ extension MoveSurvey {
         async let destination: Void = destination.agent.close(grace: grace)
         _ = await (source, destination)
     }
+
+    /// Gives both conversations back: nothing is under way in them.
+    func release(to control: HostControl) async {
+        async let source: Void = control.release(source.agent)
+        async let destination: Void = control.release(destination.agent)
+        _ = await (source, destination)
+    }
 }

@@ -7,22 +7,34 @@ public struct HostControl: Sendable {
     public let directory: HostDirectory
     /// How they are reached.
     public let dialer: AgentDialer
+    /// Where conversations wait for their next use; `nil` where each has one use only.
+    let kept: AgentPool?
 
     /// Joins hosts and the way to them.
     public init(_ directory: HostDirectory, _ dialer: AgentDialer) {
-        self.directory = directory
-        self.dialer = dialer
+        self.init(directory, dialer, keepingIn: nil)
     }
 
-    /// Runs a conversation with a host and ends it.
+    init(_ directory: HostDirectory, _ dialer: AgentDialer, keepingIn pool: AgentPool?) {
+        self.directory = directory
+        self.dialer = dialer
+        kept = pool
+    }
+
+    /// Runs a conversation with a host and ends it, or keeps it where conversations are kept.
     public func talk<Value: Sendable>(
         to host: HostRecord,
         _ body: (AgentConnection) async throws(LivemigError) -> Value
     ) async throws(LivemigError) -> Value {
-        let connection = try await dialer.open(host)
+        let connection: AgentConnection
+        if let agent = kept?.take(host.name) {
+            connection = agent
+        } else {
+            connection = try await dialer.open(host)
+        }
         do {
             let value = try await body(connection)
-            await connection.close()
+            await release(connection)
             return value
         } catch {
             await connection.close()

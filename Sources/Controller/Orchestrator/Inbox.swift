@@ -32,6 +32,9 @@ final class Inbox: Sendable {
         return item
     }
 
+    /// Whether there is nothing to take, and the stream has not ended.
+    var isQuiet: Bool { waiting.withLockUnnoticed { $0 == 0 } }
+
     /// Lets the thread go on to the stream's end without anybody taking what comes.
     func abandon() { waiting.withLock { $0 = nil } }
 

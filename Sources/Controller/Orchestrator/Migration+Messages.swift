@@ -3,7 +3,7 @@ import MigrationModel
 import WireProtocol
 
 extension Migration {
-    /// What a frame of an agent says about a move; `nil` for what says nothing.
+    /// What a frame of an agent says about a move; `nil` for a destination's last word.
     static func message(
         _ frame: Frame, _ host: HostName
     ) throws(LivemigError) -> MoveConversation.Message? {

@@ -75,8 +75,12 @@ public final class Migration: Sendable {
             return outcome(.planned(prepared.plan), attempt: nil, guest: surveyedGuest)
         }
         CrashPoint.reach(.controllerPrepared)
-        let (ending, sides, total) = await transfer(prepared)
-        await prepared.survey.close(grace: .zero)
+        let (ending, sides, total, isQuiet) = await transfer(prepared)
+        if isQuiet {
+            await prepared.survey.release(to: control)
+        } else {
+            await prepared.survey.close(grace: .zero)
+        }
         CrashPoint.reach(.controllerClosed)
         let guest = await guest(after: ending, prepared)
         return outcome(
@@ -190,10 +194,11 @@ public final class Migration: Sendable {
 
     // MARK: The move
 
-    /// - Returns: how it ended, what each side said, and when, before hosts ran their hooks.
+    /// - Returns: how it ended, what each side has said was wrong, when, and whether both have said
+    ///   their last word about it, so that they can be asked for something else.
     private func transfer(
         _ move: Prepared
-    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors, total: Duration) {
+    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors, total: Duration, isQuiet: Bool) {
         let source = move.survey.source
         let destination = move.survey.destination
         var policy = move.terms.policy
@@ -210,26 +215,36 @@ public final class Migration: Sendable {
         }
         return await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                await withTaskGroup(of: Void.self) { listeners in
-                    listeners.addTask {
-                        await self.listen(to: source.agent, as: .source) { waits.yield() }
-                    }
-                    listeners.addTask {
-                        await self.listen(to: destination.agent, as: .destination) {}
-                    }
-                }
+                _ = await self.listen(to: source.agent, as: .source) { waits.yield() }
             }
+            let arrival = Task { await self.listen(to: destination.agent, as: .destination) {} }
             let (ending, sides) = await converse(move)
             let total = started.elapsed
             relay?.cancel()
             await relay?.value
-            // Hosts may have a note yet, but nobody waits for it for long.
-            for agent in [source.agent, destination.agent] { agent.hangUp() }
-            group.addTask { try? await Task.sleep(for: Self.closingLimit(after: ending)) }
-            await group.next()
             group.cancelAll()
-            return (ending, sides, total)
+            let isClean =
+                if case .moved(_, incomplete: nil) = ending { true } else { false }
+            let isKept = isClean && control.kept != nil
+            let isDone = await Self.hears(
+                arrival, within: isKept ? AgentConnection.closingLimit : .zero)
+            if isKept, isDone { return (ending, sides, total, true) }
+            await hearNotes(
+                of: [source.agent, destination.agent], within: Self.closingLimit(after: ending))
+            return (ending, sides, total, false)
         }
+    }
+
+    /// Whether a listener hears the last word in time; it listens no more then.
+    private static func hears(
+        _ listener: Task<Bool, Never>, within limit: Duration
+    ) async -> Bool {
+        let timer = Task {
+            if limit > .zero { try await Task.sleep(for: limit) }
+            listener.cancel()
+        }
+        defer { timer.cancel() }
+        return await listener.value
     }
 
     /// Brings lanes once the source waits for them, until it is cancelled.
@@ -281,39 +296,63 @@ public final class Migration: Sendable {
     /// until its own limits on a silent link and on the blackout have ended the move.
     private static let silenceLimit = Duration.seconds(20)
 
-    /// Passes on what an agent says, until it has ended the conversation.
+    /// Ends both conversations and hears what hosts still have to say of their hooks; nobody waits
+    /// for that for long.
+    private func hearNotes(of agents: [AgentConnection], within limit: Duration) async {
+        for agent in agents { agent.hangUp() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await withTaskGroup(of: Void.self) { listeners in
+                    for agent in agents { listeners.addTask { await self.hearNotes(of: agent) } }
+                }
+            }
+            group.addTask { try? await Task.sleep(for: limit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func hearNotes(of agent: AgentConnection) async {
+        while let frame = try? await agent.receive() {
+            guard case .note(let finding)? = try? Self.message(frame, agent.host.name) else {
+                continue
+            }
+            show.yield(.warning(finding))
+        }
+    }
+
+    /// Passes on what an agent says, until its last word.
     /// - Parameter onConnecting: called when it begins to wait for lanes.
+    /// - Returns: whether the last word was that all is done.
     private func listen(
         to agent: AgentConnection, as side: MoveConversation.Side,
         onConnecting: @Sendable () -> Void
-    ) async {
+    ) async -> Bool {
         var limit: Duration?
-        var isOver = false
         do throws(LivemigError) {
             while true {
                 let frame = try await agent.receive(within: limit)
-                if frame.type == .done { isOver = true }
                 let message = try Self.message(frame, agent.host.name)
                 if side == .source, case .phase(.preCopy)? = message { limit = Self.silenceLimit }
-                guard let message else { continue }
+                guard let message else { return true }
                 if case .note(let finding) = message {
                     show.yield(.warning(finding))
                     continue
                 }
-                if isOver { continue }
                 supply.yield(.message(side, message))
                 switch message {
                 case .moved:
                     CrashPoint.reach(.controllerHeardMoved)
-                    (isOver, limit) = (true, nil)
-                case .failed: (isOver, limit) = (true, nil)
+                    return true
+                case .failed: return false
                 case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
                 case .phase(.connecting): onConnecting()
                 case .phase, .round, .progress, .note: continue
                 }
             }
         } catch {
-            if !isOver { supply.yield(.lost(side, error)) }
+            supply.yield(.lost(side, error))
+            return false
         }
     }
 

@@ -23,14 +23,14 @@ struct MoveSurvey: Sendable {
     ) async throws(LivemigError) -> MoveSurvey {
         let hosts = try hosts(request, control.directory)
         let answers = await askAll(hosts) { host async throws(LivemigError) in
-            try await reach(host, control.dialer)
+            try await reach(host, control)
         }
         do {
             let survey = try choose(request, answers)
-            await close(answers, except: [survey.source, survey.destination])
+            await release(answers, except: [survey.source, survey.destination], to: control)
             return survey
         } catch {
-            await close(answers, except: [])
+            await release(answers, except: [], to: control)
             throw error
         }
     }
@@ -55,21 +55,16 @@ struct MoveSurvey: Sendable {
     }
 
     static func reach(
-        _ host: HostRecord, _ dialer: AgentDialer
+        _ host: HostRecord, _ control: HostControl
     ) async throws(LivemigError) -> Reached {
-        let agent = try await dialer.open(host)
-        do {
+        let (agent, side) = try await control.open(host) { agent async throws(LivemigError) in
             let asked = WallClock.now
             let facts = try await agent.facts()
             let offset = WallClock.offset(of: facts.clock, asked: asked, answered: WallClock.now)
             let machines = try await agent.machines()
-            return Reached(
-                agent: agent,
-                side: MoveSide(host: host, facts: facts, machines: machines, clockOffset: offset))
-        } catch {
-            await agent.close()
-            throw error
+            return MoveSide(host: host, facts: facts, machines: machines, clockOffset: offset)
         }
+        return Reached(agent: agent, side: side)
     }
 
     private static func choose(
@@ -136,13 +131,13 @@ struct MoveSurvey: Sendable {
                 epoch: machine.epoch))
     }
 
-    private static func close(
-        _ answers: [HostAnswer<Reached>], except kept: [Reached]
+    private static func release(
+        _ answers: [HostAnswer<Reached>], except kept: [Reached], to control: HostControl
     ) async {
         await withTaskGroup(of: Void.self) { group in
             for case let reached? in answers.map(\.value)
             where !kept.contains(where: { $0.agent === reached.agent }) {
-                group.addTask { await reached.agent.close() }
+                group.addTask { await control.release(reached.agent) }
             }
         }
     }

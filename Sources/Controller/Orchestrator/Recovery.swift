@@ -31,6 +31,12 @@ public struct Recovery: Sendable {
     ///   the VM, so another may take the right that it may hold.
     /// - Throws: why a step was not possible; steps before it have been done.
     public func run(fenced: HostName? = nil) async throws(LivemigError) -> Outcome {
+        try await control.keepingConversations { control async throws(LivemigError) in
+            try await Recovery(of: vm, control).perform(fenced)
+        }
+    }
+
+    private func perform(_ fenced: HostName?) async throws(LivemigError) -> Outcome {
         let before = await look()
         let steps =
             try fenced.map { host throws(LivemigError) in

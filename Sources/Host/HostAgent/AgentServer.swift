@@ -26,6 +26,9 @@ public final class AgentServer {
     /// Hooks that run after a move whose result is known.
     private let afterwards = Monitor<[WorkerThread<Void>]>([])
 
+    /// How long a move that has said its last word may take to end.
+    private static let lastMoment = Duration.seconds(1)
+
     /// Greets the controller at standard input and output.
     public init(_ environment: AgentEnvironment) throws(LivemigError) {
         self.environment = environment
@@ -240,8 +243,14 @@ public final class AgentServer {
 
     // MARK: Moves
 
+    /// Whether a move goes on; whoever has heard its last word may ask for the next one at once.
+    private static func isUnderWay(_ move: WorkerThread<Void>?) -> Bool {
+        guard let move else { return false }
+        return move.result(by: .now + lastMoment) == nil
+    }
+
     private func move(_ request: StartOutgoing) throws(LivemigError) {
-        if let outgoing, outgoing.thread.result == nil {
+        if Self.isUnderWay(outgoing?.thread) {
             throw LivemigError(.busy, "this connection moves a VM already")
         }
         let control = MoveControl()
@@ -260,7 +269,7 @@ public final class AgentServer {
     }
 
     private func receive(_ request: PrepareIncoming) throws(LivemigError) {
-        if let incoming, incoming.thread.result == nil {
+        if Self.isUnderWay(incoming?.thread) {
             throw LivemigError(.busy, "this connection receives a VM already")
         }
         let control = try IncomingControl()

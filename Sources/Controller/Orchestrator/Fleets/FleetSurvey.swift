@@ -17,10 +17,10 @@ public struct FleetSurvey: Sendable {
     /// Asks all hosts.
     static func make(_ control: HostControl) async -> FleetSurvey {
         let answers = await askAll(control.directory.hosts) { host async throws(LivemigError) in
-            let reached = try await MoveSurvey.reach(host, control.dialer)
+            let reached = try await MoveSurvey.reach(host, control)
             do throws(LivemigError) {
                 let settings = try await reached.agent.settings()
-                await reached.agent.close()
+                await control.release(reached.agent)
                 return Member(side: reached.side, settings: settings)
             } catch {
                 await reached.agent.close()

@@ -118,10 +118,14 @@ public final class MoveBatch: Sendable {
     /// Makes the moves; called once.
     /// - Returns: how each item ended, in the items' order.
     public func run() async -> [Result] {
+        await control.keepingConversations { control in await run(by: control) }
+    }
+
+    private func run(by control: HostControl) async -> [Result] {
         await withTaskGroup(of: Void.self) { group in
             var course = Course(items, limits)
             var running: [Int: Migration] = [:]
-            begin(course.start(), &running, &group)
+            begin(course.start(), by: control, &running, &group)
             tell(&course)
             if course.isOver { return course.results }
             for await input in inputs {
@@ -129,7 +133,7 @@ public final class MoveBatch: Sendable {
                 case .ended(let index, let outcome):
                     running[index] = nil
                     show.yield(.ended(index, outcome))
-                    begin(course.ended(index, outcome), &running, &group)
+                    begin(course.ended(index, outcome), by: control, &running, &group)
                 case .interrupt: interrupt(&course, running)
                 }
                 tell(&course)
@@ -140,7 +144,8 @@ public final class MoveBatch: Sendable {
     }
 
     private func begin(
-        _ indices: [Int], _ running: inout [Int: Migration], _ group: inout TaskGroup<Void>
+        _ indices: [Int], by control: HostControl, _ running: inout [Int: Migration],
+        _ group: inout TaskGroup<Void>
     ) {
         for index in indices {
             let request = template.request(for: items[index].move)

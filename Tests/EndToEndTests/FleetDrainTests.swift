@@ -80,8 +80,9 @@ import WireProtocol
     /// How many guests are drained at once; `LIVEMIG_GUESTS` in the environment says otherwise.
     private static var many: Int { Repository.number("LIVEMIG_GUESTS") ?? 24 }
 
-    // Breaks when sshd's own limit on logins under way shuts moves out, when a controller needs
-    // more memory the more guests there are, or when one of many is forgotten.
+    // Breaks when sshd's own limit on logins under way shuts connections out, when each move logs
+    // in anew, when a controller needs more memory the more guests there are, or when one of many
+    // is forgotten.
     @Test(.timeLimit(.minutes(15))) func manyGuests() throws {
         // What sshd has by default (sshd_config(5)).
         let hosts = try ThreeHosts(sshOptions: ["MaxStartups 10:30:100", "MaxSessions 10"])
@@ -91,25 +92,37 @@ import WireProtocol
         for name in names {
             let document = """
                 <domain type="synthetic"><name>\(name)</name><memory unit="MiB">16</memory>
-                <vcpu>1</vcpu><os><type>hvm</type><cmdline>fill=1MiB</cmdline></os>
+                <vcpu>1</vcpu><os><type>hvm</type><cmdline>fill=1MiB beat=100</cmdline></os>
                 <devices/></domain>
                 """
             _ = try agent.request(DefineMachine(definition: document), for: MachineMessage.self)
             _ = try agent.request(StartMachine(name: try VMName(name)), for: MachineMessage.self)
         }
         let began = MonotonicTime.now
+        let before = hosts.alpha.ssh.logins
         let drain = try someone.begin(["drain", "alpha", "--yes"])
-        var most = 0
+        var (most, connected, unknown) = (0, 0, 0)
         while !drain.hasEnded {
             most = max(most, Self.peakKibibytes(of: drain.processID))
+            for host in hosts.all {
+                let now = host.ssh.connections
+                (connected, unknown) = (max(connected, now.all), max(unknown, now.unknown))
+            }
             usleep(50_000)
         }
+        let elapsed = began.elapsed
         let run = try drain.finish()
         #expect(run.status == 0, "\(run)")
+        let logins = hosts.all.map(\.ssh.logins)
         print(
-            "drained \(Self.many) guests in \(began.elapsed.brief), controller's peak \(most) KiB")
+            "drained \(Self.many) guests in \(elapsed.brief), controller's peak \(most) KiB; at most "
+                + "\(connected) connections to a host at once, \(unknown) not logged in; logins \(logins)"
+        )
         #expect(most > 0)
         #expect(most < 256 << 10)
+        #expect(hosts.all.allSatisfy { !$0.ssh.log.contains("past MaxStartups") })
+        // The plan, closing, two moves at a time, and the proof.
+        #expect(logins[0] - before <= 6)
         try hosts.expectOnce(names)
         #expect(try hosts.running(on: hosts.alpha) == [])
     }

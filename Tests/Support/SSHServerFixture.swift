@@ -68,6 +68,17 @@ public final class SSHServerFixture: Sendable {
     /// The processes that serve connections now.
     public var sessions: [Int32] { Self.descendants(of: process.id) }
 
+    /// How many connections it serves now, and how many of them have not logged in yet, by the
+    /// titles of the processes that serve root; each has one more while it logs in.
+    public var connections: (all: Int, unknown: Int) {
+        let titles = sessions.map { ProcessFiles.text("/proc/\($0)/cmdline") }
+            .filter { $0.hasPrefix("sshd: ") && !$0.contains("[net]") }
+        return (titles.count, titles.count { $0.contains("[priv]") || $0.contains("[accepted]") })
+    }
+
+    /// How many have logged in since its start.
+    public var logins: Int { log.split(separator: "Accepted publickey").count - 1 }
+
     /// The number of the server's own process.
     public var processID: Int32 { process.id }
 

@@ -1,3 +1,4 @@
+import FrameTransport
 import MigrationModel
 import TestSupport
 import Testing

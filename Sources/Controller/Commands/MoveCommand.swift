@@ -84,7 +84,8 @@ struct MoveCommand: LivemigAction {
         guard request.destination.text == Self.anywhere, !isNamed else { return .success(request) }
         return await Result.of { () async throws(LivemigError) in
             let template = MoveTemplate(
-                policy: request.policy, takesCompressionOfHost: request.takesCompressionOfHost)
+                policy: request.policy, takesCompressionOfHost: request.takesCompressionOfHost,
+                networks: request.networks)
             let best = try await context.noting { note async throws(LivemigError) in
                 try await control.bestDestination(
                     of: request.vm, from: request.source, template: template, note: note)

@@ -33,7 +33,7 @@ struct GuestMeasuring: Sendable {
     func run() throws(LivemigError) -> GuestMeasurement {
         let folder = environment.root.machine(request.name)
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
-        try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.kernelRelease())
+        try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.system().release)
         let guardian = try self.guardian()
         let memory = try GuestMemoryFile(
             adopting: try guardian.memory(), expecting: definition.memory)

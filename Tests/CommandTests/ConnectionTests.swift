@@ -55,7 +55,7 @@ struct ConnectionTests {
     func death() async throws {
         let server = try SSHServerFixture()
         let agent = try Self.script(
-            server, "echo 'LIVEMIG agent 3 0.1.0'\nread line\necho 'no memory' >&2\nexit 4\n")
+            server, "echo 'LIVEMIG agent 4 0.1.0'\nread line\necho 'no memory' >&2\nexit 4\n")
         let connection = try await AgentDialer(home: "/").open(Self.host(server, agent: agent))
         await #expect {
             _ = try await connection.facts()

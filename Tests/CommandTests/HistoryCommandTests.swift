@@ -40,7 +40,7 @@ struct HistoryCommandTests {
         #expect(shown.status == 0)
         #expect(shown.output.contains("moved (exit code 0)"))
         let ambiguous = try run("0000")
-        #expect(ambiguous.status == 3)
+        #expect(ambiguous.status == 2)
         #expect(ambiguous.errors.contains("error[E-AMBIGUOUS]"))
         let unknown = try run("beef")
         #expect(unknown.status == 3)

@@ -29,7 +29,8 @@ struct DocumentTests {
             ("machines", WireLimits.machines), ("items", WireLimits.items),
             ("stateChunk", WireLimits.stateChunk), ("deviceState", Int(WireLimits.deviceState)),
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
-            ("windows", WireLimits.windows), ("banner", WireLimits.banner), ("word", WireLimits.word),
+            ("windows", WireLimits.windows), ("banner", WireLimits.banner),
+            ("word", WireLimits.word),
             ("features", WireLimits.features), ("findings", WireLimits.findings),
             ("laneLimit", MigrationPolicy.laneLimit), ("bridges", WireLimits.bridges),
             ("networkLimit", HostPolicy.networkLimit), ("peerLimit", HostPolicy.peerLimit),
@@ -50,7 +51,7 @@ struct DocumentTests {
             }
             return words[3].prefix { $0 != ":" }
         }
-        #expect(names.count == 15)
+        #expect(names.count == 16)
         for name in names { #expect(text.contains("| `\(name)` | "), "\(name)") }
     }
 

@@ -41,7 +41,8 @@ extension MessageKind {
     }()
 
     private static let measured: [Layout] = [
-        .fixed("populated", 8, note: "pages"), .fixed("zero", 8, note: "pages, not above populated"),
+        .fixed("populated", 8, note: "pages"),
+        .fixed("zero", 8, note: "pages, not above populated"),
         .list(
             "windows", WireLimits.windows,
             [
@@ -78,8 +79,9 @@ extension Seeded {
         let rate = span()
         let lanes = GuestMeasurement.Lanes(
             count: below(256),
-            rate: Bandwidth(bytesPerSecond: rate.lowerBound)...Bandwidth(
-                bytesPerSecond: rate.upperBound),
+            rate: Bandwidth(
+                bytesPerSecond: rate.lowerBound)...Bandwidth(
+                    bytesPerSecond: rate.upperBound),
             roundTrip: nanoseconds())
         return GuestMeasurement(
             populatedPages: pages.upperBound, zeroPages: pages.lowerBound,

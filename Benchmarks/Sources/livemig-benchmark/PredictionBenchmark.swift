@@ -86,7 +86,8 @@ struct PredictionBenchmark {
             else { return nil }
             isInside = total.isInside && blackout.isInside
             words = [
-                rounds.words(""), total.words(" ms"), blackout.words(" ms"), isInside ? "yes" : "no",
+                rounds.words(""), total.words(" ms"), blackout.words(" ms"),
+                isInside ? "yes" : "no",
             ].joined(separator: " | ")
         }
     }

@@ -128,7 +128,8 @@ struct MoveText {
         guard let forecast = outcome.forecast else { return [] }
         let check = forecast.prediction.check(against: report)
         let wrong = check.findings.filter { !$0.isWithin }.map(\.description)
-        return [wrong.isEmpty ? "as predicted." : "not as predicted: " + wrong.joined(separator: "; ")]
+        guard !wrong.isEmpty else { return ["as predicted."] }
+        return ["not as predicted: " + wrong.joined(separator: "; ")]
     }
 
     /// What was compared; without a claim where it was not, or not the same.

@@ -40,7 +40,8 @@ struct PlanMoveCommand: LivemigAction {
             vm: vm, to: try HostName(to),
             from: try from.map { name throws(LivemigError) in try HostName(name) },
             policy: try policy.policy(), takesCompressionOfHost: policy.compression == nil,
-            networks: try policy.networks(), isDryRun: true, forecast: ForecastRequest(knownHandOver: known))
+            networks: try policy.networks(), isDryRun: true,
+            forecast: ForecastRequest(knownHandOver: known))
         let migration = Migration(request, try context.control())
         let outcome = try await context.noting { note async throws(LivemigError) in
             await follow(migration, context, note)

@@ -30,7 +30,8 @@ public struct Preflight: Sendable {
     /// All findings, in the order in which an operator would want to know them.
     public var findings: [Finding] {
         let found = [
-            sameHost, unfinished, busy, state, duplicate, tracking, epochs, memory, architecture, vendor,
+            sameHost, unfinished, busy, state, duplicate, tracking, epochs, memory, architecture,
+            vendor,
             features, emulatedFeatures, hypervisors, agents, clocks,
         ]
         return found.compactMap(\.self)

@@ -1,7 +1,8 @@
 public import MigrationModel
 
-/// Asks a source what a guest writes and what lanes to a destination carry; answered by
-/// `GuestMeasured`. Nothing is changed, and the guest runs.
+/// Asks a source what a guest writes and what lanes to a destination carry.
+///
+/// Answered by `GuestMeasured`. Nothing is changed, and the guest runs.
 ///
 /// | field | type |
 /// | --- | --- |

@@ -58,7 +58,9 @@ import WireProtocol
         let outcomes = Dictionary(uniqueKeysWithValues: result.vms.map { ($0.name, $0) })
         #expect(outcomes.count == 12)
         #expect(outcomes["web5"]?.outcome == "failed")
-        #expect(outcomes["stuck"]?.code == "E-NET")
+        // Both other hosts have said in advance that they lack its bridge.
+        #expect(outcomes["stuck"]?.code == "E-NOTARGET")
+        #expect(run.output.contains("only-here"), "\(run)")
         for name in all where !["web5", "stuck"].contains(name) {
             #expect(outcomes[name]?.outcome == "moved", "\(name): \(run)")
         }
@@ -71,14 +73,14 @@ import WireProtocol
         let moved = all.filter { $0 != "stuck" }
         try hosts.expectOnce(moved)
         try someone.succeed("resume", "alpha", "--failback", "now", "--yes")
-        #expect(try hosts.running(on: hosts.alpha) == moved.sorted())
-        try hosts.expectOnce(moved)
+        #expect(try hosts.running(on: hosts.alpha) == all.sorted())
+        try hosts.expectOnce(all)
         #expect(hosts.beta.leftovers == [])
         #expect(hosts.gamma.leftovers == [])
     }
 
     /// How many guests are drained at once; `LIVEMIG_GUESTS` in the environment says otherwise.
-    private static var many: Int { Repository.number("LIVEMIG_GUESTS") ?? 24 }
+    private static var many: Int { Repository.number("LIVEMIG_GUESTS") ?? 100 }
 
     // Breaks when sshd's own limit on logins under way shuts connections out, when each move logs
     // in anew, when a controller needs more memory the more guests there are, or when one of many
@@ -121,8 +123,8 @@ import WireProtocol
         #expect(most > 0)
         #expect(most < 256 << 10)
         #expect(hosts.all.allSatisfy { !$0.ssh.log.contains("past MaxStartups") })
-        // The plan, closing, two moves at a time, and the proof.
-        #expect(logins[0] - before <= 6)
+        // The survey, the plan's questions, hooks, closing, two moves at a time, and the proof.
+        #expect(logins[0] - before <= 10)
         try hosts.expectOnce(names)
         #expect(try hosts.running(on: hosts.alpha) == [])
     }

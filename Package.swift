@@ -197,7 +197,8 @@ var controller: [Target] {
             name: "Commands",
             dependencies: [
                 "CrashPoints", "History", "Inventory", "LinuxSystem", "MigrationModel",
-                "Orchestrator", "Planner", "VMDefinitions", "WireProtocol", argumentParser,
+                "Orchestrator", "Planner", "Preflight", "VMDefinitions", "WireProtocol",
+                argumentParser,
                 systemPackage,
             ],
             path: "Sources/Controller/Commands"),

@@ -55,8 +55,12 @@ struct HistoryRenderingTests {
         var predicted = try HistorySamples.moved()
         predicted.prediction = MovePrediction(
             rounds: .init(2, 4), totalMs: .init(1500, 4000), blackoutMs: .init(20, 40))
-        let words = "predicted  2–4 rounds, 1.5 s–4.0 s in all, 20 ms–40 ms blackout"
-        #expect(HistoryText.show(predicted).contains(words))
+        let shown = HistoryText.show(predicted)
+        let words = "predicted     2–4 rounds, 1.5–4.0 s of transfer, 20–40 ms blackout"
+        #expect(shown.contains(words), "\(shown)")
+        #expect(shown.contains("as predicted  yes"), "\(shown)")
+        predicted.prediction?.blackoutMs = .init(1, 2)
+        #expect(HistoryText.show(predicted).contains("as predicted  no: blackout"))
     }
 
     // Breaks when an error that came from a host moves the cursor or adds lines, in a list or alone.

@@ -1,30 +1,43 @@
 import ArgumentParser
 import MigrationModel
 import Orchestrator
+import Preflight
 
 /// `livemig check`.
 struct CheckCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Find what would keep VMs from being moved.",
-        usage: "livemig check <vm> ... --to <host> [<options>]",
+        usage: """
+            livemig check <vm> ... --to <host> [<options>]
+            livemig check --cpu-baseline [<host> ...] [<options>]
+            """,
         discussion: """
             Compares both hosts and asks each what it finds; nothing is changed. Errors
             (E-…) keep the VM from being moved and end with exit code 3; warnings (W-…)
             do not.
 
+            With --cpu-baseline the processors of hosts are compared: what a guest may use
+            that is to run on all of them. Exit code 3 says that some guests cannot.
+
             Example:
               livemig check web1 --to beta
+              livemig check --cpu-baseline alpha beta
             """)
 
     @Argument(help: ArgumentHelp(VMNames.help, valueName: "vm"))
-    var vms: [String]
+    var vms: [String] = []
 
     @Option(help: ArgumentHelp("The destination.", valueName: "host"))
-    var to: String
+    var to: String?
 
     @Option(
         help: ArgumentHelp("The source. (default: found by asking all hosts)", valueName: "host"))
     var from: String?
+
+    @Flag(
+        name: .customLong("cpu-baseline"),
+        help: "Compare the processors of the hosts named, or of all.")
+    var comparesProcessors = false
 
     @OptionGroup var policy: MovePolicyOptions
 
@@ -33,6 +46,11 @@ struct CheckCommand: LivemigAction {
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        if comparesProcessors { return try await compareProcessors(context) }
+        guard let to, !vms.isEmpty else {
+            throw LivemigError(
+                .usage, "a check needs a VM and --to HOST", fix: "see livemig check --help")
+        }
         let (policy, networks) = (try policy.policy(), try policy.networks())
         let destination = try HostName(to)
         let source = try from.map { name throws(LivemigError) in try HostName(name) }
@@ -44,5 +62,24 @@ struct CheckCommand: LivemigAction {
             context.show(text: ReportText.lines(report), json: CheckDocument(report))
             return report.isCompatible ? .success : .refused
         }
+    }
+
+    private func compareProcessors(
+        _ context: CommandContext
+    ) async throws(LivemigError) -> MigrationModel.ExitCode {
+        guard to == nil, from == nil else {
+            throw LivemigError(
+                .usage, "--cpu-baseline compares hosts, and moves nothing",
+                fix: "leave --to and --from out")
+        }
+        let control = try context.control()
+        let answers = await control.facts(of: try control.directory.hosts(vms))
+        let errors = answers.compactMap(\.error)
+        let baseline = CPUBaseline(
+            answers.compactMap { answer in answer.value.map { (answer.host.name, $0) } })
+        context.show(
+            text: BaselineText.lines(baseline), json: BaselineDocument(baseline, errors))
+        let failed = context.complain(about: errors)
+        return failed == .success && !baseline.isUniform ? .refused : failed
     }
 }

@@ -1,5 +1,6 @@
 import History
 import MigrationModel
+import Planner
 
 /// Moves of the history as text.
 enum HistoryText {
@@ -91,6 +92,9 @@ enum HistoryText {
         guard let measured = ending.measured else {
             return rows + [["sent", size(record.wireBytes)]]
         }
+        if let prediction = record.prediction {
+            rows.append(["as predicted", verdict(prediction, measured)])
+        }
         let parts = MoveText.blackout(measured.downtime).dropFirst("blackout ".count)
         let pages = measured.pages
         return rows + [
@@ -131,9 +135,29 @@ enum HistoryText {
 
     private static func words(_ prediction: MovePrediction) -> String {
         let rounds = "\(prediction.rounds.low)–\(prediction.rounds.high) rounds"
-        let spans = [(prediction.totalMs, "in all"), (prediction.blackoutMs, "blackout")]
-        let times = spans.map { span, word in "\(brief(span.low))–\(brief(span.high)) \(word)" }
-        return ([rounds] + times).joined(separator: ", ")
+        let spans = [(prediction.totalMs, "of transfer"), (prediction.blackoutMs, "blackout")]
+        return ([rounds] + spans.map { span, word in "\(words(span)) \(word)" })
+            .joined(separator: ", ")
+    }
+
+    /// Such as `1.5–4.0 s`.
+    private static func words(_ span: MovePrediction.Span<Double>) -> String {
+        let low = min(max(span.low, 0), 1e12)
+        let high = min(max(span.high, low), 1e12)
+        return (Duration.milliseconds(low)...Duration.milliseconds(high)).brief
+    }
+
+    /// `yes`, or what was outside, such as `no: blackout`.
+    private static func verdict(
+        _ prediction: MovePrediction, _ measured: MoveRecord.Measurements
+    ) -> String {
+        let facts = [
+            ("rounds", prediction.rounds.contains(measured.rounds)),
+            ("transfer", prediction.totalMs.contains(measured.transfer.milliseconds)),
+            ("blackout", prediction.blackoutMs.contains(measured.downtime.total.milliseconds)),
+        ]
+        let outside = facts.filter { !$0.1 }.map(\.0)
+        return outside.isEmpty ? "yes" : "no: " + outside.joined(separator: ", ")
     }
 
     private static func brief(_ milliseconds: Double) -> String {

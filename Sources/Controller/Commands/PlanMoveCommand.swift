@@ -8,9 +8,9 @@ struct PlanMoveCommand: LivemigAction {
         commandName: "move", abstract: "Show what a move would do, how long, and what blackout.",
         usage: "livemig plan move <vm> --to <host> [<options>]",
         discussion: """
-            Makes every check that move makes, then measures for a few seconds what the guest
-            writes and what the lanes carry, and predicts the move from that. The guest runs
-            meanwhile, and nothing is changed.
+            Makes every check that move makes, then measures for a few seconds what the
+            guest writes and what the lanes carry, and predicts the move from that. The
+            guest runs meanwhile, and nothing is changed.
 
             Example:
               livemig plan move web1 --to beta

@@ -65,3 +65,8 @@ public struct MovePrediction: Codable, Hashable, Sendable {
         self.blackoutMs = blackoutMs
     }
 }
+
+extension MovePrediction.Span where Value: Comparable {
+    /// Whether a value lies within.
+    public func contains(_ value: Value) -> Bool { low <= value && value <= high }
+}

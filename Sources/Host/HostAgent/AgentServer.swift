@@ -258,10 +258,10 @@ public final class AgentServer {
         let role = SourceRole(
             environment: environment, request: request, events: sink, control: control,
             hooks: hooks)
-        let side = MoveSide(hooks: hooks, sink: sink, afterwards: afterwards)
+        let move = HookedMove(hooks: hooks, sink: sink, afterwards: afterwards)
         let thread = WorkerThread("move") {
-            side.run { () throws(LivemigError) in
-                side.sink.sendIfPossible(Moved(try role.run()))
+            move.run { () throws(LivemigError) in
+                move.sink.sendIfPossible(Moved(try role.run()))
                 CrashPoint.reach(.sourceReported)
             }
         }
@@ -277,12 +277,12 @@ public final class AgentServer {
         let role = DestinationRole(
             environment: environment, request: request, events: sink, control: control,
             hooks: hooks)
-        let side = MoveSide(hooks: hooks, sink: sink, afterwards: afterwards)
+        let move = HookedMove(hooks: hooks, sink: sink, afterwards: afterwards)
         let thread = WorkerThread("receive") {
-            side.run { () throws(LivemigError) in
+            move.run { () throws(LivemigError) in
                 try role.run()
                 CrashPoint.reach(.destinationDone)
-                side.sink.sendIfPossible(DoneMessage())
+                move.sink.sendIfPossible(DoneMessage())
             }
         }
         incoming = (control, thread)

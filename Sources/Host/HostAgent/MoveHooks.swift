@@ -61,7 +61,7 @@ final class MoveHooks: Sendable {
 }
 
 /// One move on one host, from its beginning to what comes after it.
-struct MoveSide: Sendable {
+struct HookedMove: Sendable {
     let hooks: MoveHooks
     let sink: FrameSink
     /// The threads of hooks that run after moves whose results are known.

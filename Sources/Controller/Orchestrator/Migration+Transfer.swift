@@ -1,0 +1,169 @@
+import CrashPoints
+import LinuxSystem
+import MigrationModel
+import WireProtocol
+
+/// The move itself: both agents are told, heard, and answered until one has said the last word.
+extension Migration {
+    /// - Returns: how it ended, what each side has said was wrong, when, and whether both have said
+    ///   their last word about it, so that they can be asked for something else.
+    func transfer(
+        _ move: Prepared
+    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors, total: Duration, isQuiet: Bool) {
+        let source = move.survey.source
+        let destination = move.survey.destination
+        var policy = move.terms.policy
+        if policy.path == .relay { policy.lanes = policy.lanes ?? 1 }
+        source.agent.send(
+            StartOutgoing(
+                name: request.vm.name, attempt: move.attempt, secret: move.secret.exposed,
+                peer: move.terms.peer, policy: policy))
+        CrashPoint.reach(.controllerStarted)
+        let lanes = policy.path == .relay ? policy.lanes : nil
+        let (connecting, waits) = AsyncStream<Void>.makeStream()
+        let relay = lanes.map { lanes in
+            Task { await self.relay(lanes, of: move, when: connecting) }
+        }
+        return await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                _ = await self.listen(to: source.agent, as: .source) { waits.yield() }
+            }
+            let arrival = Task { await self.listen(to: destination.agent, as: .destination) {} }
+            let (ending, sides) = await converse(move)
+            let total = started.elapsed
+            relay?.cancel()
+            await relay?.value
+            group.cancelAll()
+            let isClean =
+                if case .moved(_, incomplete: nil) = ending { true } else { false }
+            let isKept = isClean && control.kept != nil
+            let isDone = await Self.hears(
+                arrival, within: isKept ? AgentConnection.closingLimit : .zero)
+            if isKept, isDone { return (ending, sides, total, true) }
+            await hearNotes(
+                of: [source.agent, destination.agent], within: Self.closingLimit(after: ending))
+            return (ending, sides, total, false)
+        }
+    }
+
+    /// Whether a listener hears the last word in time; it listens no more then.
+    private static func hears(
+        _ listener: Task<Bool, Never>, within limit: Duration
+    ) async -> Bool {
+        let timer = Task {
+            if limit > .zero { try await Task.sleep(for: limit) }
+            listener.cancel()
+        }
+        defer { timer.cancel() }
+        return await listener.value
+    }
+
+    /// Brings lanes once the source waits for them, until it is cancelled.
+    private func relay(
+        _ lanes: Int, of move: Prepared, when connecting: AsyncStream<Void>
+    ) async {
+        for await _ in connecting { break }
+        guard !Task.isCancelled else { return }
+        do throws(LivemigError) {
+            let relay = try RelayLanes(
+                lanes, from: move.survey.source.side.host, to: move.survey.destination.side.host,
+                migration: move.attempt.migration, dialer: control.dialer)
+            await withTaskCancellationHandler {
+                await relay.watch { [supply] error in supply.yield(.relayFailed(error)) }
+            } onCancel: {
+                relay.stop()
+            }
+        } catch {
+            supply.yield(.relayFailed(error))
+        }
+    }
+
+    private func converse(
+        _ move: Prepared
+    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors) {
+        var conversation = MoveConversation(
+            source: move.plan.source, destination: move.plan.destination,
+            verification: request.policy.verification)
+        for await input in inputs {
+            for effect in conversation.handle(input) {
+                switch effect {
+                case .show(let event): show.yield(event)
+                case .sendCancel: move.survey.source.agent.send(Cancel())
+                case .wake(let after, let number):
+                    Task { [supply] in
+                        try await Task.sleep(for: after)
+                        supply.yield(.deadline(number))
+                    }
+                case .end(let ending): return (ending, conversation.sides)
+                }
+            }
+        }
+        // Only a cancelled task ends the inputs, and nobody cancels the one that runs the move.
+        let error = LivemigError(.internal, "the move was left without an observer")
+        return (.failed(error), conversation.sides)
+    }
+
+    /// The longest silence of a source that copies: it says five times a second how far it is,
+    /// until its own limits on a silent link and on the blackout have ended the move.
+    private static let silenceLimit = Duration.seconds(20)
+
+    /// Ends both conversations and hears what hosts still have to say of their hooks; nobody waits
+    /// for that for long.
+    private func hearNotes(of agents: [AgentConnection], within limit: Duration) async {
+        for agent in agents { agent.hangUp() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await withTaskGroup(of: Void.self) { listeners in
+                    for agent in agents { listeners.addTask { await self.hearNotes(of: agent) } }
+                }
+            }
+            group.addTask { try? await Task.sleep(for: limit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func hearNotes(of agent: AgentConnection) async {
+        while let frame = try? await agent.receive() {
+            guard case .note(let finding)? = try? Self.message(frame, agent.host.name) else {
+                continue
+            }
+            show.yield(.warning(finding))
+        }
+    }
+
+    /// Passes on what an agent says, until its last word.
+    /// - Parameter onConnecting: called when it begins to wait for lanes.
+    /// - Returns: whether the last word was that all is done.
+    private func listen(
+        to agent: AgentConnection, as side: MoveConversation.Side,
+        onConnecting: @Sendable () -> Void
+    ) async -> Bool {
+        var limit: Duration?
+        do throws(LivemigError) {
+            while true {
+                let frame = try await agent.receive(within: limit)
+                let message = try Self.message(frame, agent.host.name)
+                if side == .source, case .phase(.preCopy)? = message { limit = Self.silenceLimit }
+                guard let message else { return true }
+                if case .note(let finding) = message {
+                    show.yield(.warning(finding))
+                    continue
+                }
+                supply.yield(.message(side, message))
+                switch message {
+                case .moved:
+                    CrashPoint.reach(.controllerHeardMoved)
+                    return true
+                case .failed: return false
+                case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
+                case .phase(.connecting): onConnecting()
+                case .phase, .round, .progress, .note: continue
+                }
+            }
+        } catch {
+            supply.yield(.lost(side, error))
+            return false
+        }
+    }
+}

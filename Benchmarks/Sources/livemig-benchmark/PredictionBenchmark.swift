@@ -49,8 +49,8 @@ struct PredictionBenchmark {
     }
 
     func run() throws {
-        print("| workload | rounds | total | blackout | inside |")
-        print("| --- | --- | --- | --- | --- |")
+        print("| workload | lanes | rounds | total | blackout | inside |")
+        print("| --- | --- | --- | --- | --- | --- |")
         var (inside, all) = (0, 0)
         for workload in Self.workloads {
             let hosts = try TwoHosts()
@@ -78,6 +78,8 @@ struct PredictionBenchmark {
             guard
                 let event = events.first(where: { $0["event"] as? String == "prediction" }),
                 let prediction = event["prediction"] as? [String: Any],
+                let measured = prediction["measured"] as? [String: Any],
+                let lanes = measured["lane_rate"] as? [String: Double],
                 let result = events.last(where: { $0["event"] as? String == "result" }),
                 let downtime = result["downtime_ms"] as? [String: Double],
                 let rounds = Figure(prediction["rounds"], result["rounds"]),
@@ -85,7 +87,9 @@ struct PredictionBenchmark {
                 let blackout = Figure(prediction["blackout_ms"], downtime["total"])
             else { return nil }
             isInside = total.isInside && blackout.isInside
+            let rates = [lanes["low"], lanes["high"]].map { ($0 ?? .nan) / 1e6 }
             words = [
+                String(format: "%.0f–%.0f MB/s", rates[0], rates[1]),
                 rounds.words(""), total.words(" ms"), blackout.words(" ms"),
                 isInside ? "yes" : "no",
             ].joined(separator: " | ")

@@ -78,10 +78,11 @@ extension Forecast {
 }
 
 extension ClosedRange<Bandwidth> {
-    /// What the rounds of a move get out of lanes that were measured so: a little less than a
-    /// sample alone, for both hosts hash, place and wait for the end of each round.
+    /// What the rounds of a move get out of lanes that were measured so: less, for the destination
+    /// places pages and rounds wait for their last one, or a little more, once codecs are chosen.
     fileprivate var shared: ClosedRange<Bandwidth> {
-        let low = Double(lowerBound.bytesPerSecond) * 0.75
-        return Bandwidth(bytesPerSecond: UInt64(low))...upperBound
+        let low = Double(lowerBound.bytesPerSecond) * 0.5
+        let high = Swift.min(Double(upperBound.bytesPerSecond) * 1.3, 9e18)
+        return Bandwidth(bytesPerSecond: UInt64(low))...Bandwidth(bytesPerSecond: UInt64(high))
     }
 }

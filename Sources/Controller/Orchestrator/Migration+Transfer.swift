@@ -24,26 +24,30 @@ extension Migration {
         let relay = lanes.map { lanes in
             Task { await self.relay(lanes, of: move, when: connecting) }
         }
-        return await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                _ = await self.listen(to: source.agent, as: .source) { waits.yield() }
+        let keeps = control.kept != nil
+        let departure = Task {
+            await self.listen(to: source.agent, as: .source, untilLastWord: keeps) {
+                waits.yield()
             }
-            let arrival = Task { await self.listen(to: destination.agent, as: .destination) {} }
-            let (ending, sides) = await converse(move)
-            let total = started.elapsed
-            relay?.cancel()
-            await relay?.value
-            group.cancelAll()
-            let isClean =
-                if case .moved(_, incomplete: nil) = ending { true } else { false }
-            let isKept = isClean && control.kept != nil
-            let isDone = await Self.hears(
-                arrival, within: isKept ? AgentConnection.closingLimit : .zero)
-            if isKept, isDone { return (ending, sides, total, true) }
-            await hearNotes(
-                of: [source.agent, destination.agent], within: Self.closingLimit(after: ending))
-            return (ending, sides, total, false)
         }
+        let arrival = Task {
+            await self.listen(to: destination.agent, as: .destination, untilLastWord: keeps) {}
+        }
+        let (ending, sides) = await converse(move)
+        let total = started.elapsed
+        relay?.cancel()
+        await relay?.value
+        let isClean = if case .moved(_, incomplete: nil) = ending { true } else { false }
+        if keeps, isClean, await Self.hears(arrival, within: AgentConnection.closingLimit) {
+            return (ending, sides, total, true)
+        }
+        // Hosts may still have to say something of their hooks; nobody waits for that for long.
+        for agent in [source.agent, destination.agent] { agent.hangUp() }
+        let limit = Self.closingLimit(after: ending)
+        async let first = Self.hears(departure, within: limit)
+        async let second = Self.hears(arrival, within: limit)
+        _ = await (first, second)
+        return (ending, sides, total, false)
     }
 
     /// Whether a listener hears the last word in time; it listens no more then.
@@ -107,63 +111,47 @@ extension Migration {
     /// until its own limits on a silent link and on the blackout have ended the move.
     private static let silenceLimit = Duration.seconds(20)
 
-    /// Ends both conversations and hears what hosts still have to say of their hooks; nobody waits
-    /// for that for long.
-    private func hearNotes(of agents: [AgentConnection], within limit: Duration) async {
-        for agent in agents { agent.hangUp() }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                await withTaskGroup(of: Void.self) { listeners in
-                    for agent in agents { listeners.addTask { await self.hearNotes(of: agent) } }
-                }
-            }
-            group.addTask { try? await Task.sleep(for: limit) }
-            await group.next()
-            group.cancelAll()
-        }
-    }
-
-    private func hearNotes(of agent: AgentConnection) async {
-        while let frame = try? await agent.receive() {
-            guard case .note(let finding)? = try? Self.message(frame, agent.host.name) else {
-                continue
-            }
-            show.yield(.warning(finding))
-        }
-    }
-
-    /// Passes on what an agent says, until its last word.
-    /// - Parameter onConnecting: called when it begins to wait for lanes.
+    /// Passes on what an agent says, until its last word or the end of the conversation.
+    ///
+    /// - Parameters:
+    ///   - agent: who is heard.
+    ///   - side: which side it is.
+    ///   - isBrief: whether the last word is the end, for the conversation goes on about something
+    ///     else; what a hook has to say afterwards is in the host's log then.
+    ///   - onConnecting: called when it begins to wait for lanes.
     /// - Returns: whether the last word was that all is done.
     private func listen(
-        to agent: AgentConnection, as side: MoveConversation.Side,
+        to agent: AgentConnection, as side: MoveConversation.Side, untilLastWord isBrief: Bool,
         onConnecting: @Sendable () -> Void
     ) async -> Bool {
         var limit: Duration?
+        var isDone: Bool?
         do throws(LivemigError) {
-            while true {
+            while isDone == nil || !isBrief {
                 let frame = try await agent.receive(within: limit)
                 let message = try Self.message(frame, agent.host.name)
-                if side == .source, case .phase(.preCopy)? = message { limit = Self.silenceLimit }
-                guard let message else { return true }
-                if case .note(let finding) = message {
-                    show.yield(.warning(finding))
+                if case .note(let finding)? = message { show.yield(.warning(finding)) }
+                guard isDone == nil else { continue }
+                guard let message else {
+                    (isDone, limit) = (true, nil)
                     continue
                 }
+                if side == .source, case .phase(.preCopy) = message { limit = Self.silenceLimit }
+                if case .note = message { continue }
                 supply.yield(.message(side, message))
                 switch message {
                 case .moved:
                     CrashPoint.reach(.controllerHeardMoved)
-                    return true
-                case .failed: return false
+                    (isDone, limit) = (true, nil)
+                case .failed: (isDone, limit) = (false, nil)
                 case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
                 case .phase(.connecting): onConnecting()
-                case .phase, .round, .progress, .note: continue
+                case .phase, .round, .progress, .note: break
                 }
             }
         } catch {
-            supply.yield(.lost(side, error))
-            return false
+            if isDone == nil { supply.yield(.lost(side, error)) }
         }
+        return isDone ?? false
     }
 }

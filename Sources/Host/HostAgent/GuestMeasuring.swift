@@ -23,8 +23,9 @@ struct GuestMeasuring: Sendable {
     private static let slices = 64
     /// How long windows are looked at at most: harvests of large guests take their time.
     private static let windowLimit: Duration = .seconds(3)
-    /// How many pages are coded at most, of those in use and of those that are written.
-    private static let sampleLimit = 8192
+    /// How many pages are coded at most, of those in use and of those that are written; time ends
+    /// a sample earlier.
+    private static let sampleLimit = 131_072
     /// The ratio where there was nothing to code.
     private static let noRatio = 1.0
 
@@ -33,7 +34,7 @@ struct GuestMeasuring: Sendable {
     func run() throws(LivemigError) -> GuestMeasurement {
         let folder = environment.root.machine(request.name)
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
-        try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.system().release)
+        try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.platform().release)
         let guardian = try self.guardian()
         let memory = try GuestMemoryFile(
             adopting: try guardian.memory(), expecting: definition.memory)
@@ -111,7 +112,7 @@ struct GuestMeasuring: Sendable {
         let image = try SourceImage(memory, key: PageHashKey(secret: .random(in: .min ... .max)))
         let lanes = LanesMeasuring(
             root: environment.root, peer: request.peer, policy: request.policy, image: image,
-            count: count, samples: [calm, written])
+            count: count, calm: calm, written: written)
         let result: Result<LanesMeasuring.Outcome, LivemigError>
         do throws(LivemigError) {
             result = .success(try lanes.run())

@@ -45,7 +45,7 @@ public struct HostExamination: Sendable {
     }
 
     private var kernel: Diagnosis {
-        let system = HostFactsProbe.system()
+        let system = HostFactsProbe.platform()
         return Diagnosis(
             "kernel", .ok,
             "Linux \(system.release) \(system.machine), \(Processors.count) processors")
@@ -55,7 +55,7 @@ public struct HostExamination: Sendable {
     private var tracking: Diagnosis {
         Diagnosis("tracking") { () throws(LivemigError) in
             let support = TrackingSupport.ofThisProcess
-            try support.require(kernel: HostFactsProbe.system().release)
+            try support.require(kernel: HostFactsProbe.platform().release)
             return "\(support): guests can leave live"
         }
     }

@@ -12,7 +12,7 @@ struct HostFactsProbe: Sendable {
     func facts() -> HostFacts {
         let tracking = TrackingSupport.ofThisProcess
         let memory = Self.memory()
-        let system = Self.system()
+        let system = Self.platform()
         let hypervisor: String
         do throws(LivemigError) {
             hypervisor = try environment.qemuVersion()
@@ -55,7 +55,7 @@ struct HostFactsProbe: Sendable {
     }
 
     /// The kernel's release and the architecture, as `uname -r` and `uname -m` print them.
-    static func system() -> (release: String, machine: String) {
+    static func platform() -> (release: String, machine: String) {
         var system = utsname()
         _ = unsafe uname(&system)
         return (text(of: &system.release), text(of: &system.machine))

@@ -6,8 +6,9 @@ import WireProtocol
 /// The destination's end of a lane that is opened to be measured: counts what comes, and keeps
 /// nothing of it.
 enum LaneMeter {
-    /// The most that is taken on one connection, in bytes: what a source sends of all samples.
-    static let byteLimit: UInt64 = 256 << 20
+    /// The most that is taken on one connection, in bytes: more than a source can send in the time
+    /// of all samples.
+    static let byteLimit: UInt64 = 4 << 30
     /// How long one connection may take.
     static let timeLimit: Duration = .seconds(30)
 

@@ -13,11 +13,15 @@ struct LanesMeasuring: Sendable {
     let policy: MigrationPolicy
     let image: SourceImage
     let count: Int
-    /// One after the other, each by all lanes at once.
-    let samples: [PageSample]
+    /// Of what the guest uses and does not write now: it tells the rate as well.
+    let calm: PageSample
+    /// Of what the guest writes.
+    let written: PageSample
 
-    /// A sample of which less was sent says nothing of the rate, in bytes.
-    private static let leastBytes: UInt64 = 512 << 10
+    /// A share of fewer bytes says less of the rate than of buffers.
+    private static let leastBytes: UInt64 = 8 << 20
+    /// So little says nothing at all, in bytes.
+    private static let fewestBytes: UInt64 = 256 << 10
     /// How long all lanes may take to open.
     private static let openLimit: Duration = .seconds(15)
 
@@ -26,14 +30,16 @@ struct LanesMeasuring: Sendable {
         let lanes: GuestMeasurement.Lanes
         /// Bytes of memory for a byte on the wire, of each sample that said something.
         let ratios: [Double]
-        /// Which part of the pages in use are zeros; of the first sample that had pages.
+        /// Which part of the pages in use are zeros.
         let zeroShare: Double
     }
 
-    /// What one lane did with each sample.
+    /// What one lane did, or all together.
     private struct LaneResult: Sendable {
         var roundTrip: Duration
-        var shares: [LaneMeasuring.Share]
+        var warmUp = LaneMeasuring.Share()
+        var calm = LaneMeasuring.Share()
+        var written = LaneMeasuring.Share()
     }
 
     /// Measures.
@@ -83,32 +89,33 @@ struct LanesMeasuring: Sendable {
         _ = try answer.decode(LaneProbed.self)
         var measuring = try LaneMeasuring(
             image, compression: CodecPolicy(policy.compression), limiter: limiter)
-        var result = LaneResult(roundTrip: try measuring.roundTrip(on: &frames), shares: [])
-        for sample in samples {
-            try gate.waitForAll(deadline: .now + Self.openLimit)
-            result.shares.append(
-                try measuring.send(sample.part(of: lane, among: count), on: &frames))
-        }
+        var result = LaneResult(roundTrip: try measuring.roundTrip(on: &frames))
+        var blocks = calm.part(of: lane, among: count)[...]
+        try gate.waitForAll(deadline: .now + Self.openLimit)
+        result.warmUp = try measuring.send(&blocks, for: LaneMeasuring.warmUp, on: &frames)
+        try gate.waitForAll(deadline: .now + Self.openLimit)
+        result.calm = try measuring.send(&blocks, for: LaneMeasuring.timeLimit, on: &frames)
+        blocks = written.part(of: lane, among: count)[...]
+        try gate.waitForAll(deadline: .now + Self.openLimit)
+        result.written = try measuring.send(&blocks, for: LaneMeasuring.timeLimit, on: &frames)
         try frames.finish()
         return result
     }
 
     private func summary(_ results: [LaneResult]) throws(LivemigError) -> Outcome {
-        var rates: [Double] = []
-        var ratios: [Double] = []
-        var zeroShare: Double?
-        for number in samples.indices {
-            let shares = results.map { $0.shares[number] }
-            let bytes = shares.reduce(0) { $0 + $1.wireBytes }
-            let pages = shares.reduce(0) { $0 + $1.pages }
-            let zeros = shares.reduce(0) { $0 + $1.zeroPages }
-            if pages > 0, zeroShare == nil { zeroShare = Double(zeros) / Double(pages) }
-            let seconds = shares.map(\.time.seconds).max() ?? 0
-            if bytes > 0, pages > zeros {
-                ratios.append(Double(pages - zeros) * 4096 / Double(bytes))
-            }
-            if bytes >= Self.leastBytes, seconds > 0 { rates.append(Double(bytes) / seconds) }
+        guard var all = results.first else {
+            throw LivemigError(.internal, "no lane was measured")
         }
+        for result in results.dropFirst() {
+            all.roundTrip = min(all.roundTrip, result.roundTrip)
+            all.warmUp = all.warmUp.beside(result.warmUp)
+            all.calm = all.calm.beside(result.calm)
+            all.written = all.written.beside(result.written)
+        }
+        let inUse = all.warmUp + all.calm
+        // What was sent while lanes warmed up counts only where there is nothing better.
+        let shares = [all.calm, all.written].filter { $0.wireBytes >= Self.leastBytes }
+        let rates = (shares.isEmpty ? [inUse + all.written] : shares).compactMap(Self.rate)
         guard let low = rates.min(), let high = rates.max() else {
             throw LivemigError(
                 .network, "the guest uses too little memory to measure the lanes by")
@@ -118,8 +125,29 @@ struct LanesMeasuring: Sendable {
                 count: count,
                 rate: Bandwidth(
                     bytesPerSecond: UInt64(low))...Bandwidth(bytesPerSecond: UInt64(high)),
-                roundTrip: results.map(\.roundTrip).min() ?? .zero),
-            ratios: ratios, zeroShare: zeroShare ?? 0)
+                roundTrip: all.roundTrip),
+            ratios: [inUse, all.written].compactMap(\.ratio),
+            zeroShare: inUse.pages > 0 ? Double(inUse.zeroPages) / Double(inUse.pages) : 0)
+    }
+
+    private static func rate(_ share: LaneMeasuring.Share) -> Double? {
+        guard share.wireBytes >= fewestBytes, share.time > .zero else { return nil }
+        return Double(share.wireBytes) / share.time.seconds
+    }
+}
+
+extension LaneMeasuring.Share {
+    /// What two lanes did at the same time.
+    fileprivate func beside(_ other: Self) -> Self {
+        var both = self + other
+        both.time = max(time, other.time)
+        return both
+    }
+
+    /// Bytes of memory for a byte on the wire; `nil` of a few pages, which say nothing of others.
+    fileprivate var ratio: Double? {
+        guard wireBytes > 0, pages >= zeroPages + 64 else { return nil }
+        return Double(pages - zeroPages) * 4096 / Double(wireBytes)
     }
 }
 

@@ -130,7 +130,7 @@ struct SourceRole: Sendable {
         let root = environment.root
         let policy = try root.policy.load()
         try policy.admit(peer: request.peer.name, at: root.path)
-        try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.system().release)
+        try TrackingSupport.ofThisProcess.require(kernel: HostFactsProbe.platform().release)
         try MoveRules.check(definition)
         let isDirect = request.policy.path == .direct
         if isDirect { try PeerKeys(root: root).requireKey(for: request.peer.name) }

@@ -22,6 +22,16 @@ public struct LaneMeasuring: ~Copyable {
 
         /// A share of which nothing is done yet.
         public init() {}
+
+        /// Two shares, one after the other.
+        public static func + (first: Share, second: Share) -> Share {
+            var sum = first
+            sum.wireBytes += second.wireBytes
+            sum.pages += second.pages
+            sum.zeroPages += second.zeroPages
+            sum.time += second.time
+            return sum
+        }
     }
 
     private let image: SourceImage
@@ -31,6 +41,8 @@ public struct LaneMeasuring: ~Copyable {
     private var digest = ImageDigest()
     private var number: UInt32 = 0
 
+    /// How long the lanes are sent to before it counts: codecs are tried, and windows open.
+    public static let warmUp: Duration = .milliseconds(250)
     /// How long a share is sent at most.
     public static let timeLimit: Duration = .milliseconds(400)
 
@@ -65,14 +77,17 @@ public struct LaneMeasuring: ~Copyable {
     /// Sends blocks of pages until they or the time are over, and waits until they have arrived.
     ///
     /// - Parameters:
-    ///   - blocks: pages, ascending, at most `BatchLimits.pages` in each; none was sent before.
+    ///   - blocks: pages, ascending, at most `BatchLimits.pages` in each, of which none was sent
+    ///     before; those that are sent are taken away.
+    ///   - limit: how long.
     ///   - channel: the lane.
     public mutating func send<Channel: ByteChannel & ~Copyable>(
-        _ blocks: [[UInt64]], on channel: inout FrameChannel<Channel>
+        _ blocks: inout ArraySlice<[UInt64]>, for limit: Duration,
+        on channel: inout FrameChannel<Channel>
     ) throws(LivemigError) -> Share {
         var share = Share()
         let start = MonotonicTime.now
-        for block in blocks where start.elapsed < Self.timeLimit {
+        while start.elapsed < limit, let block = blocks.popFirst() {
             let began = MonotonicTime.now
             let batch = try encode(block)
             share.pages += UInt64(block.count)

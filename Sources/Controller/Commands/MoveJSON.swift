@@ -45,6 +45,9 @@ struct PlanEvent: Encodable {
     let memoryAvailableBytes: UInt64
     let epoch: UInt64
     let warnings: [FindingDocument]?
+    /// What it does, in words, where nothing but the plan is wanted.
+    var steps: [String]?
+    var prediction: PredictionDocument?
 
     init(_ plan: MovePlan) {
         vm = plan.machine.name
@@ -55,6 +58,13 @@ struct PlanEvent: Encodable {
         memoryAvailableBytes = plan.memoryAvailable.bytes
         epoch = plan.epoch.number
         warnings = plan.warnings.isEmpty ? nil : plan.warnings.map(FindingDocument.init)
+    }
+
+    /// The plan alone, with what is predicted.
+    init(_ plan: MovePlan, _ forecast: Forecast?) {
+        self.init(plan)
+        steps = MoveText.steps(plan, lanes: forecast?.lanes)
+        prediction = forecast.map(PredictionDocument.init)
     }
 }
 

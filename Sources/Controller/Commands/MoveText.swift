@@ -213,7 +213,7 @@ struct MoveText {
         let prediction = forecast.prediction
         let cost = prediction.measurements.stop
         let source = forecast.knowsHandOver ? "as in its earlier moves" : "by experience"
-        let handOver = "\(cost.lowerBound.brief)–\(cost.upperBound.brief) \(source)"
+        let handOver = "\(cost.brief) \(source)"
         return [
             "  measured   \(prediction.measurements)",
             "  reckoned   hand-over \(handOver), round-trip "

@@ -50,7 +50,7 @@ struct PlanMoveCommand: LivemigAction {
             throw outcome.error ?? LivemigError(.internal, "a plan has made a move")
         }
         context.show(
-            text: MoveText.result(outcome), json: MovePlanDocument(plan, outcome.forecast))
+            text: MoveText.result(outcome), json: PlanEvent(plan, outcome.forecast))
         return .success
     }
 

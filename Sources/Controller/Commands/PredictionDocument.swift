@@ -82,30 +82,3 @@ struct PredictionEvent: Encodable {
         prediction = PredictionDocument(forecast)
     }
 }
-
-/// The plan of one move, in JSON.
-struct MovePlanDocument: Encodable {
-    let vm: String
-    let uuid: String
-    let source: String
-    let destination: String
-    let memoryBytes: UInt64
-    let memoryAvailableBytes: UInt64
-    let epoch: UInt64
-    let warnings: [FindingDocument]
-    let steps: [String]
-    let prediction: PredictionDocument?
-
-    init(_ plan: MovePlan, _ forecast: Forecast?) {
-        vm = plan.machine.name
-        uuid = plan.machine.uuid.description
-        source = plan.source.text
-        destination = plan.destination.text
-        memoryBytes = plan.machine.memory.bytes
-        memoryAvailableBytes = plan.memoryAvailable.bytes
-        epoch = plan.epoch.number
-        warnings = plan.warnings.map(FindingDocument.init)
-        steps = MoveText.steps(plan, lanes: forecast?.lanes)
-        prediction = forecast.map(PredictionDocument.init)
-    }
-}

@@ -110,6 +110,6 @@ import Testing
         _ = try Self.harvest(&tracker, fixture)
         machine.destroy()
         let error = #expect(throws: LivemigError.self) { _ = try Self.harvest(&tracker, fixture) }
-        #expect(error?.code == .io)
+        #expect(error?.code == .guestDown)
     }
 }

@@ -26,6 +26,8 @@ struct SourceRole: Sendable {
     private static let handOverCost: Duration = .milliseconds(25)
     /// How long the destination's hypervisor may take to start.
     private static let machinePatience: Duration = .seconds(30)
+    /// How long a guardian may take to end after its hypervisor.
+    private static let endingPatience: Duration = .seconds(5)
     /// How long the destination may take to say that it has given up.
     private static let refusalPatience: Duration = .seconds(5)
 
@@ -111,10 +113,15 @@ struct SourceRole: Sendable {
     }
 
     /// Why a move has failed: what is being asked of the guardian when it lets its worker go breaks
-    /// before anybody notices why.
+    /// before anybody notices why, and a hypervisor's memory is gone before its guardian has ended.
     private func reason(for failure: LivemigError, _ connection: CInt) -> LivemigError {
-        guard failure.code == .disconnected else { return failure }
         do throws(LivemigError) {
+            switch failure.code {
+            case .disconnected: break
+            case .guestDown:
+                _ = try Poll.wait([.init(connection, 0)], timeout: Self.endingPatience)
+            default: return failure
+            }
             try checkGuardian(connection)
             return failure
         } catch {

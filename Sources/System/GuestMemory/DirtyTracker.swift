@@ -45,17 +45,17 @@ public struct DirtyTracker: ~Copyable, Sendable {
     }
 
     /// Adds the pages written since the last harvest and protects them again.
-    /// - Throws: `E-IO` when the hypervisor has gone.
+    /// - Throws: `E-GUESTDOWN` when the hypervisor has ended, `E-IO` when the kernel refuses the scan.
     public mutating func harvest(into pages: inout PageBitmap) throws(LivemigError) {
         precondition(pages.pageCount == pageCount, "bitmap of another guest")
         let end = address + UInt64(pageCount) * GuestMemoryFile.pageSize
         var position = address
         while position < end {
             let pagemap = pagemap.number
-            let found = try SystemCall.checkNegated("ioctl(PAGEMAP_SCAN)") {
-                unsafe clinux_tracking_harvest(
-                    pagemap, &position, end, &runs, UInt64(runs.count))
-            }
+            let found = unsafe clinux_tracking_harvest(
+                pagemap, &position, end, &runs, UInt64(runs.count))
+            if found == -ESRCH { throw Self.memoryIsGone }
+            _ = try SystemCall.checkNegated("ioctl(PAGEMAP_SCAN)") { found }
             for run in runs.prefix(Int(found)) {
                 let first = Int((run.start - address) / GuestMemoryFile.pageSize)
                 let last = Int((run.end - address) / GuestMemoryFile.pageSize)
@@ -78,9 +78,11 @@ public struct DirtyTracker: ~Copyable, Sendable {
         let count = try SystemCall.check("read", at: "pagemap") {
             unsafe pread(pagemap, &entry, 8, offset)
         }
-        guard count == 8 else {
-            throw LivemigError(.io, "the hypervisor has ended: its memory cannot be tracked")
-        }
+        guard count == 8 else { throw Self.memoryIsGone }
+    }
+
+    private static var memoryIsGone: LivemigError {
+        LivemigError(.guestDown, "the hypervisor has ended: its memory cannot be tracked")
     }
 }
 

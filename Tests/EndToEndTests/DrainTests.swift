@@ -70,7 +70,7 @@ import Testing
         }
         let left = try someone.run("plan", "drain", "alpha", "--leave", "web2")
         #expect(left.status == 3)
-        #expect(left.output.contains("stays, by its policy"))
+        #expect(left.output.contains("stays, as asked for"))
         let unasked = try someone.run("drain", "alpha")
         unasked.expect(.usage, "--yes")
         #expect(unasked.status == 2)

@@ -32,7 +32,7 @@ public struct Preflight: Sendable {
         let found = [
             sameHost, unfinished, busy, state, duplicate, tracking, epochs, memory, architecture,
             vendor,
-            features, emulatedFeatures, hypervisors, agents, clocks,
+            features, emulatedFeatures, hypervisors, agents, clocks, forbidden, apart,
         ]
         return found.compactMap(\.self)
     }

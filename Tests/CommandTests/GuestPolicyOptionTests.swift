@@ -33,7 +33,8 @@ struct GuestPolicyOptionTests {
                 == PlacementRules(preferred: [gamma, beta], forbidden: [try HostName("old")]))
         #expect(
             try Self.changed(.init(), "--affinity", "web", "--anti-affinity", "db=required")
-                .placement == PlacementRules(affinity: "web", antiAffinity: .init("db", isHard: true)))
+                .placement
+                == PlacementRules(affinity: "web", antiAffinity: .init("db", isHard: true)))
         #expect(
             try Self.changed(.init(), "--anti-affinity", "db").placement.antiAffinity
                 == .init("db"))
@@ -54,6 +55,8 @@ struct GuestPolicyOptionTests {
         expected.placement.preferred = []
         expected.placement.forbidden = []
         #expect(try Self.changed(full, "--any-host") == expected)
+        expected.placement.forbidden = [try HostName("beta")]
+        #expect(try Self.changed(full, "--any-host", "--forbid", "beta") == expected)
         let bare = try Self.changed(full, "--affinity", "none", "--anti-affinity", "none")
         #expect(bare.placement.affinity == nil && bare.placement.antiAffinity == nil)
         #expect(bare.placement.preferred == full.placement.preferred)
@@ -64,7 +67,6 @@ struct GuestPolicyOptionTests {
         (["--drain", "suspend"], ErrorCode.usage), (["--fallback", "live"], .usage),
         (["--priority", "urgent"], .range), (["--prefer", "a/b"], .hostName),
         (["--affinity", "a b"], .usage), (["--anti-affinity", "=required"], .usage),
-        (["--any-host", "--forbid", "beta"], .usage),
         (["--drain", "save", "--fallback", "stop"], .usage),
         (["--prefer", "beta", "--forbid", "beta"], .usage),
     ])

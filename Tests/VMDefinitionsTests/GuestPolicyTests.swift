@@ -6,7 +6,8 @@ import Testing
 /// A domain with this in its policy, which starts on line 2.
 func policy(_ content: String, attributes: String = "") -> String {
     domain(
-        "<metadata><policy xmlns='urn:livemig:policy:1'\(attributes)>\(content)</policy></metadata>")
+        "<metadata><policy xmlns='urn:livemig:policy:1'\(attributes)>"
+            + "\(content)</policy></metadata>")
 }
 
 @Suite("Guest policies in definitions")

@@ -37,7 +37,8 @@ extension MessageKind {
         placement: PlacementRules(affinity: "web", antiAffinity: .init("db", isHard: true)))
 
     private static var guestPolicyChange: MessageKind {
-        guard case .success(let name) = MachineField.name, case .success(let host) = MachineField.host
+        guard case .success(let name) = MachineField.name,
+            case .success(let host) = MachineField.host
         else { fatalError("plain names") }
         var policy = sampleGuestPolicy
         policy.placement.preferred = [host]

@@ -73,7 +73,9 @@ struct GuestPolicyOptions: ParsableArguments {
             valueName: "host"))
     var forbid: [String] = []
 
-    @Flag(name: .customLong("any-host"), help: "No host is preferred or forbidden any more.")
+    @Flag(
+        name: .customLong("any-host"),
+        help: "Only hosts named beside it are preferred or forbidden.")
     var anyHost = false
 
     @Option(
@@ -94,9 +96,6 @@ struct GuestPolicyOptions: ParsableArguments {
     /// The change, its words checked.
     /// - Throws: `E-USAGE`, `E-RANGE`, `E-HOSTNAME`.
     func change() throws(LivemigError) -> GuestPolicyChange {
-        guard !anyHost || prefer.isEmpty && forbid.isEmpty else {
-            throw LivemigError(.usage, "--any-host goes with neither --prefer nor --forbid")
-        }
         var change = GuestPolicyChange()
         change.priority = try priority.map { text throws(LivemigError) in
             try Priority(parsing: text)

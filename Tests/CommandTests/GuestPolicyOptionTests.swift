@@ -92,7 +92,8 @@ struct GuestPolicyOptionTests {
         #expect(
             DrainRequest(of: host, fallbacks: [name: .leave]).policy(of: guest)
                 == DrainPolicy(.live, fallback: .leave))
-        #expect(DrainRequest(of: host, stopping: [name]).policy(of: guest) == DrainPolicy(.stop))
+        #expect(
+            DrainRequest(of: host, actions: [name: .stop]).policy(of: guest) == DrainPolicy(.stop))
         guest.drain = DrainPolicy()
         #expect(
             DrainRequest(of: host, fallback: .leave).policy(of: guest)
@@ -100,6 +101,10 @@ struct GuestPolicyOptionTests {
         guest.drain = DrainPolicy(.save)
         #expect(DrainRequest(of: host, fallback: .leave).policy(of: guest) == DrainPolicy(.save))
         #expect(
-            DrainRequest(of: host, leaving: [name]).policy(of: guest) == DrainPolicy(.leave))
+            DrainRequest(of: host, actions: [name: .leave]).policy(of: guest)
+                == DrainPolicy(.leave))
+        #expect(
+            DrainRequest(of: host, actions: [name: .live], fallback: .stop).policy(of: guest)
+                == DrainPolicy(.live, fallback: .stop))
     }
 }

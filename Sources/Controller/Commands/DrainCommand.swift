@@ -153,6 +153,11 @@ struct DrainOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "A VM that moves live, whatever its policy says; may be repeated.", valueName: "vm"))
+    var live: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "A VM that stays, running: the host is not empty then. May be repeated.",
             valueName: "vm"))
     var leave: [String] = []
@@ -208,8 +213,7 @@ struct DrainOptions: ParsableArguments {
         return DrainRequest(
             of: try HostName(host),
             to: try to.map { name throws(LivemigError) in try HostName(name) },
-            leaving: try Self.names(leave), stopping: try Self.names(stop),
-            saving: try Self.names(save), fallback: ways[nil],
+            actions: try actions(), fallback: ways[nil],
             fallbacks: Dictionary(
                 uniqueKeysWithValues: ways.compactMap { name, way in name.map { ($0, way) } }),
             priorities: priorities,
@@ -231,7 +235,24 @@ struct DrainOptions: ParsableArguments {
         return (try VMName(String(text[..<sign])), String(text[text.index(after: sign)...]))
     }
 
-    private static func names(_ texts: [String]) throws(LivemigError) -> Set<VMName> {
-        Set(try texts.map { text throws(LivemigError) in try VMName(text) })
+    /// What becomes of the guests that are named.
+    /// - Throws: `E-USAGE` for one of which two things are said.
+    private func actions() throws(LivemigError) -> [VMName: DrainPolicy.Action] {
+        var actions: [VMName: DrainPolicy.Action] = [:]
+        let said: [(DrainPolicy.Action, [String])] = [
+            (.live, live), (.leave, leave), (.stop, stop), (.save, save),
+        ]
+        for (action, names) in said {
+            for text in names {
+                let name = try VMName(text)
+                if let other = actions.updateValue(action, forKey: name), other != action {
+                    throw LivemigError(
+                        .usage,
+                        "VM \(name) is named with both --\(other.rawValue) and "
+                            + "--\(action.rawValue)")
+                }
+            }
+        }
+        return actions
     }
 }

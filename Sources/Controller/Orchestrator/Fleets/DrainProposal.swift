@@ -7,12 +7,8 @@ public struct DrainRequest: Hashable, Sendable {
     public var host: HostName
     /// Where guests may go; empty for everywhere.
     public var destinations: [HostName]
-    /// Guests that stay, running.
-    public var staying: Set<VMName>
-    /// Guests that are powered off.
-    public var stopping: Set<VMName>
-    /// Guests that are saved.
-    public var saving: Set<VMName>
+    /// What becomes of guests, whatever their own policies say.
+    public var actions: [VMName: DrainPolicy.Action]
     /// What becomes of guests that cannot move live; `nil` allows nothing in place of it.
     public var fallback: DrainPolicy.Action?
     /// The same for single guests.
@@ -24,16 +20,14 @@ public struct DrainRequest: Hashable, Sendable {
 
     /// States a drain.
     public init(
-        of host: HostName, to destinations: [HostName] = [], leaving staying: Set<VMName> = [],
-        stopping: Set<VMName> = [], saving: Set<VMName> = [],
+        of host: HostName, to destinations: [HostName] = [],
+        actions: [VMName: DrainPolicy.Action] = [:],
         fallback: DrainPolicy.Action? = nil, fallbacks: [VMName: DrainPolicy.Action] = [:],
         priorities: [VMName: Priority] = [:], template: MoveTemplate = MoveTemplate()
     ) {
         self.host = host
         self.destinations = destinations
-        self.staying = staying
-        self.stopping = stopping
-        self.saving = saving
+        self.actions = actions
         self.fallback = fallback
         self.fallbacks = fallbacks
         self.priorities = priorities
@@ -42,10 +36,10 @@ public struct DrainRequest: Hashable, Sendable {
 
     /// What becomes of a guest: what is said of it here goes before its own policy.
     func policy(of guest: Fleet.Guest) -> DrainPolicy {
-        if staying.contains(guest.name) { return DrainPolicy(.leave) }
-        if saving.contains(guest.name) { return DrainPolicy(.save) }
-        if stopping.contains(guest.name) { return DrainPolicy(.stop) }
         var policy = guest.drain
+        if let action = actions[guest.name] {
+            policy = DrainPolicy(action, fallback: action == .live ? policy.fallback : nil)
+        }
         if let named = fallbacks[guest.name] {
             policy = DrainPolicy(.live, fallback: named)
         } else if policy.action == .live {
@@ -149,20 +143,11 @@ extension HostControl {
     private static func require(
         _ request: DrainRequest, in side: MoveSide
     ) throws(LivemigError) {
-        let named = request.staying.union(request.stopping).union(request.saving)
-            .union(request.fallbacks.keys).union(request.priorities.keys)
+        let named = Set(request.actions.keys).union(request.fallbacks.keys)
+            .union(request.priorities.keys)
         let known = Set(side.machines.map(\.name))
         for name in named.sorted(by: { $0.text < $1.text }) where !known.contains(name.text) {
             throw LivemigError(.noVM, "no VM \(name)", at: request.host.text)
-        }
-        for (first, second, what) in [
-            (request.staying, request.stopping, "stay and be stopped"),
-            (request.staying, request.saving, "stay and be saved"),
-            (request.stopping, request.saving, "be stopped and be saved"),
-        ] {
-            if let both = first.intersection(second).first {
-                throw LivemigError(.usage, "VM \(both) cannot both \(what)")
-            }
         }
     }
 }

@@ -179,6 +179,9 @@ import Testing
         #expect(try hosts.running(on: hosts.alpha) == ["web1", "web2"])
         #expect(unsafe access(hosts.alpha.root + "/host.xml", F_OK) != 0)
 
+        for host in [hosts.alpha, hosts.beta, hosts.gamma] {
+            try host.hook("post-move", "echo 'no ledger' >&2; exit 1")
+        }
         try hosts.alpha.listen(by: "pre-drain", someone)
         try hosts.alpha.listen(by: "post-drain", someone, then: "echo 'no pager' >&2; exit 1")
         let kept = try someone.run("drain", "alpha", "--yes", "--leave", "web2")
@@ -186,6 +189,10 @@ import Testing
         let run = try someone.succeed("drain", "alpha", "--yes")
         #expect(run.lines.last?.contains("safe to power off") == true)
         #expect(run.errors.contains("warning[W-HOOK]") && run.errors.contains("no pager"))
+        // Each move has a hook that fails on either host.
+        for (ended, moves) in [(kept, 1), (run, 1)] {
+            #expect(ended.messages.count { $0.contains("no ledger") } == 2 * moves, "\(ended)")
+        }
         let events = hosts.alpha.events(someone)
         #expect(events.map(\.event) == ["pre-drain", "post-drain", "pre-drain", "post-drain"])
         #expect(events.map(\.outcome) == [nil, "not-empty", nil, "empty"])

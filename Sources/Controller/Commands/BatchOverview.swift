@@ -68,6 +68,10 @@ struct BatchOverview {
             let verb = work == .saving ? "saving" : "restoring"
             picture.aside = done < total ? StoringText.line(name, verb, done, total) : nil
             return []
+        case .warning(let host, let finding):
+            let event = WarningEvent(host: host.text, warning: FindingDocument(finding))
+            return [.message(ReportText.warning(finding))]
+                + (form == .json ? [.json(JSONText.line(event))] : [])
         case .note(let text): return [.message("livemig: \(text)")]
         }
     }

@@ -79,7 +79,7 @@ struct BatchView {
             guard var recording = recordings.removeValue(forKey: index) else { return }
             recording.move.end(outcome)
             history.write(recording.move.record)
-        case .waiting, .notBegun, .storing, .note: break
+        case .waiting, .notBegun, .storing, .warning, .note: break
         }
     }
 

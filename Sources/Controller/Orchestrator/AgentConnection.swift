@@ -16,6 +16,7 @@ public final class AgentConnection: Sendable {
     private let outbox = Outbox()
     private let inbox = Inbox()
     private let endReason = Mutex<LivemigError?>(nil)
+    private let strayNotes = Mutex<[Finding]>([])
 
     /// The longest wait for the agent's greeting once its command runs.
     public static let helloLimit = Duration.seconds(10)
@@ -106,7 +107,8 @@ public final class AgentConnection: Sendable {
         }
     }
 
-    /// Sends a request and waits for its answer; notes of a move that is over are passed by.
+    /// Sends a request and waits for its answer; notes of a move that is over are kept for
+    /// `leave`.
     ///
     /// - Parameters:
     ///   - message: the request.
@@ -124,6 +126,7 @@ public final class AgentConnection: Sendable {
             while true {
                 let frame = try await self.receive()
                 if frame.type != .note { return frame }
+                self.keepNote(frame)
             }
         }
         do {
@@ -139,6 +142,27 @@ public final class AgentConnection: Sendable {
         outbox.close()
         inbox.abandon()
         _ = await PumpEnd.of(pump, grace: grace)
+    }
+
+    /// Ends the conversation once the host has said all that is left, such as what went wrong with
+    /// hooks after moves, for as long as these may take.
+    /// - Returns: the notes that nobody has taken.
+    func leave() async -> [Finding] {
+        hangUp()
+        do throws(LivemigError) {
+            while true { keepNote(try await receive(within: HostHook.limit + Self.closingLimit)) }
+        } catch {
+            // That nothing more comes is what was waited for.
+        }
+        await close()
+        return strayNotes.withLock { $0 }
+    }
+
+    private func keepNote(_ frame: Frame) {
+        guard frame.type == .note, var finding = try? frame.decode(NoteMessage.self).finding
+        else { return }
+        finding.place = host.name.among(finding.place)
+        strayNotes.withLock { $0.append(finding) }
     }
 
     private func ended() async -> Result<SSHExit, LivemigError> {

@@ -117,7 +117,7 @@ extension Migration {
     ///   - agent: who is heard.
     ///   - side: which side it is.
     ///   - isBrief: whether the last word is the end, for the conversation goes on about something
-    ///     else; what a hook has to say afterwards is in the host's log then.
+    ///     else; what a hook has to say afterwards comes when it ends.
     ///   - onConnecting: called when it begins to wait for lanes.
     /// - Returns: whether the last word was that all is done.
     private func listen(

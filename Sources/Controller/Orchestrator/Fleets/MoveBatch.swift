@@ -35,6 +35,8 @@ public final class MoveBatch: Sendable {
         case notBegun(Int, LivemigError)
         /// So many bytes of a guest are saved or restored, before or after the moves.
         case storing(VMName, GuestWork, done: UInt64, total: UInt64)
+        /// Something that a host has said after its moves, and that changes nothing of them.
+        case warning(HostName, Finding)
         /// Something that the operator did or should know, as a sentence.
         case note(String)
     }
@@ -118,7 +120,11 @@ public final class MoveBatch: Sendable {
     /// Makes the moves; called once.
     /// - Returns: how each item ended, in the items' order.
     public func run() async -> [Result] {
-        await control.keepingConversations { control in await run(by: control) }
+        await control.keepingConversations { host, finding in
+            show.yield(.warning(host, finding))
+        } _: { control in
+            await run(by: control)
+        }
     }
 
     private func run(by control: HostControl) async -> [Result] {

@@ -270,12 +270,12 @@ import Testing
         for host in hosts.all { try other.add(host) }
         try hosts.start(["web1", "web2"], "fill=24MiB")
         try someone.succeed("host", "settings", "alpha", "--live-moves", "1")
-        let move = try otherMove(other, at: "3MiB/s")
         let drain = try someone.begin([
-            "drain", "alpha", "--to", "beta", "--yes", "--bandwidth", "8MiB/s", "--compression",
+            "drain", "alpha", "--to", "beta", "--yes", "--bandwidth", "4MiB/s", "--compression",
             "none", "--output", "json",
         ])
         try drain.wait(for: #""phase":"pre-copy""#)
+        let move = try otherMove(other, at: "3MiB/s")
         // What the drain has seen of beta is no longer so.
         try someone.succeed("host", "settings", "beta", "--live-moves", "1")
         try drain.wait(for: "moves of others on beta (2 of 2 coming)")

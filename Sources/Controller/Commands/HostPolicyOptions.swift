@@ -160,7 +160,8 @@ struct HostPolicyOptions: ParsableArguments {
         if parts[1] == "unlimited" { return .init(subnet: subnet, limit: nil) }
         guard let count = Int(digits: String(parts[1]), atMost: 3) else {
             throw LivemigError(
-                .range, "\(String(parts[1]).escaped()) is not a number of moves", at: "--network-moves")
+                .range, "\(String(parts[1]).escaped()) is not a number of moves",
+                at: "--network-moves")
         }
         try MigrationNetwork.check(moves: count)
         return .init(subnet: subnet, limit: count)

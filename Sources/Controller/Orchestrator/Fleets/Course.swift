@@ -72,7 +72,7 @@ struct Course {
         return begin(queue.refused(items[index].move.uuid, for: slot))
     }
 
-    /// The hosts for whose moves of others something waits, by name.
+    /// The hosts that have slots which something waits for and moves of others have, by name.
     var hostsToAsk: [HostName] {
         guard !isHeld else { return [] }
         let hosts = queue.waiting.flatMap(\.slotsOfOthers).compactMap { slot in

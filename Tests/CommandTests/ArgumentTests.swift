@@ -83,6 +83,8 @@ private let badInputs: [BadInput] = [
     .init("host settings alpha --memory-reserve 4", 2, "error[E-SIZE]"),
     .init("host settings alpha --compression gzip", 2, "error[E-USAGE]"),
     .init("host settings alpha --network 10.0.0.1/24", 2, "an address inside a subnet"),
+    .init("host settings alpha --network-moves 10.0.0.0/24", 2, "does not say how many moves"),
+    .init("host settings alpha --network-moves 10.0.0.0/24=0", 2, "error[E-RANGE]"),
     .init("host settings alpha --network 10.0.0.0/24=x", 2, "error[E-RANGE]"),
     .init("host settings alpha --remove-network beta", 2, "is not a subnet"),
     .init("host settings alpha --allow-peer a%b", 2, "error[E-HOSTNAME]"),

@@ -85,6 +85,96 @@ struct BatchTests {
         #expect(course.takeNotBegun().isEmpty)
     }
 
+    private static func settings(coming: Int, of most: Int) -> HostSettings {
+        var policy = HostPolicy()
+        policy.liveMoves = most
+        return HostSettings(
+            policy: policy, memoryReserve: ByteCount(0), outgoing: 0, incoming: coming,
+            promised: ByteCount(0), addresses: [])
+    }
+
+    // Breaks when a move that was refused for slots ends, is tried again blindly or for ever, or when
+    // another refusal is tried again.
+    @Test("A move that is refused for slots waits for those of others")
+    func others() throws {
+        let moves = [try Self.move("a", 1), try Self.move("b", 2, to: "gamma")]
+        var course = Course(moves.map { MoveBatch.Item($0) }, .init(), patience: .seconds(60))
+        #expect(course.start() == [0, 1])
+        let busy = Self.outcome(of: moves[0], LivemigError(.busy, "another migration holds the VM"))
+        #expect(course.slot(refusing: busy, of: 0) == nil)
+        let full = Self.outcome(of: moves[0], LivemigError(.busy, "full", fullSlots: .incoming))
+        let slot = try #require(course.slot(refusing: full, of: 0))
+        #expect(slot == .into(moves[0].to))
+        #expect(course.refused(0, for: slot) == [])
+        #expect(course.ended(1, Self.outcome(of: moves[1])) == [])
+        #expect(course.hostsToAsk == [moves[0].to])
+        let now = MonotonicTime.now
+        #expect(course.observed([:], at: now) == [])
+        #expect(
+            course.observed([moves[0].to: Self.settings(coming: 2, of: 2)], at: now + .seconds(59))
+                == [])
+        #expect(!course.isOver)
+        #expect(
+            course.observed([moves[0].to: Self.settings(coming: 1, of: 2)], at: now + .seconds(59))
+                == [0])
+        #expect(course.hostsToAsk == [])
+        // That it was refused once more does not begin the time anew.
+        #expect(course.refused(0, for: slot) == [])
+        #expect(course.observed([:], at: now + .seconds(60)) == [])
+        #expect(course.isOver)
+        let (index, error) = try #require(course.takeNotBegun().first)
+        #expect(index == 0)
+        #expect(error.code == .busy)
+        #expect(error.what.contains("moves of others on beta (2 of 2 coming)"), "\(error)")
+        #expect(course.results[1].error == nil)
+    }
+
+    // Breaks when an interruption leaves a move waiting for others, or one is tried again after it.
+    @Test("An interruption ends the wait for moves of others")
+    func heldWhileWaitingForOthers() throws {
+        let moves = [try Self.move("a", 1), try Self.move("b", 2, to: "gamma")]
+        var course = Course(moves.map { MoveBatch.Item($0) }, MoveQueue.Limits())
+        _ = course.start()
+        let full = LivemigError(.busy, "full", fullSlots: .outgoing)
+        let slot = try #require(
+            course.slot(refusing: Self.outcome(of: moves[0], full), of: 0))
+        _ = course.refused(0, for: slot)
+        course.hold()
+        #expect(course.hostsToAsk == [])
+        #expect(course.takeNotBegun().map(\.1.code) == [.cancelled])
+        #expect(course.slot(refusing: Self.outcome(of: moves[1], full), of: 1) == nil)
+        #expect(course.ended(1, Self.outcome(of: moves[1], full)) == [])
+        #expect(course.isOver)
+    }
+
+    // Breaks when the wait for moves of others is not said, or a picture shows such a move as failed.
+    @Test("Who waits for moves of others says so")
+    func othersInWords() throws {
+        let moves = [try Self.move("a", 1)]
+        var course = Course([MoveBatch.Item(moves[0])], MoveQueue.Limits())
+        let now = MonotonicTime.now
+        for form in [BatchOverview.Form.lines, .picture] {
+            var overview = BatchOverview(moves, title: "drain alpha", form: form, at: now)
+            _ = course.start()
+            let request = MoveTemplate().request(for: moves[0])
+            _ = overview.take(.began(0, request), at: now)
+            #expect(overview.picture.rows[0].state.isMoving)
+            let full = Self.outcome(of: moves[0], LivemigError(.busy, "x", fullSlots: .incoming))
+            _ = course.refused(0, for: .into(moves[0].to))
+            #expect(messages(overview.take(.refused(0, full), at: now)) == [])
+            let lines = messages(overview.take(.waiting(course.waiting), at: now))
+            let words = "moves of others on beta (2 of 2 coming)"
+            #expect(lines == (form == .lines ? ["1 VM waits for \(words)"] : []))
+            guard case .waiting(let shown) = overview.picture.rows[0].state else {
+                Issue.record("\(overview.picture.rows[0].state)")
+                continue
+            }
+            #expect(shown == "for \(words)")
+            #expect(messages(overview.take(.waiting(course.waiting), at: now)) == [])
+            #expect(course.observed([moves[0].to: Self.settings(coming: 0, of: 2)], at: now) == [0])
+        }
+    }
+
     // Breaks when a batch of nothing waits for something.
     @Test("A batch of nothing is over")
     func nothing() {

@@ -26,7 +26,7 @@ struct HostSettingsTests {
         policy.hypervisorUser = "livemig-qemu"
         policy.memoryReserve = .mebibytes(4096)
         policy.allowsAnyNetwork = false
-        policy.add(try MigrationNetwork(parsing: "10.77.0.0/24=2"))
+        policy.add(MigrationNetwork(try Subnet("10.77.0.0/24"), priority: 2, moves: 1))
         policy.peers = [try HostName("beta")]
         return policy
     }
@@ -45,7 +45,8 @@ struct HostSettingsTests {
         let made = try applied(
             HostPolicy(), "--disable", "--live-moves", "4", "--storage-moves", "3",
             "--compression", "lz4", "--memory-reserve", "4GiB", "--hypervisor-user", "livemig-qemu",
-            "--only-networks", "--network", "10.77.0.0/24=2", "--allow-peer", "beta")
+            "--only-networks", "--network", "10.77.0.0/24=2", "--network-moves", "10.77.0.0/24=1",
+            "--allow-peer", "beta")
         #expect(made == (try Self.settled()))
         let back = try applied(
             made, "--enable", "--live-moves", "2", "--storage-moves", "2", "--compression", "auto",
@@ -73,6 +74,28 @@ struct HostSettingsTests {
             "10.77.0.0/24", "--network", "::/0")
         #expect(other.peers.map(\.text) == ["gamma"])
         #expect(other.networks.map(\.subnet.description) == ["::/0"])
+    }
+
+    // Breaks when a limit is lost with another priority, cannot be taken back, or lands on another
+    // network.
+    @Test("a network keeps its limit until it gets another")
+    func networkMoves() throws {
+        let policy = try applied(
+            Self.settled(), "--network", "10.77.0.0/24=5", "--network", "fd00::/8",
+            "--network-moves", "fd00::/8=255")
+        #expect(policy.networks.map(\.moves) == [255, 1])
+        let free = try applied(policy, "--network-moves", "10.77.0.0/24=unlimited")
+        #expect(free.networks.map(\.moves) == [255, nil])
+        for (text, code) in [
+            ("10.77.0.0/24=0", ErrorCode.range), ("10.77.0.0/24=256", .range),
+            ("10.77.0.0/24=-1", .range), ("10.77.0.0/24=", .range), ("10.77.0.0/24", .usage),
+            ("10.77.0.0=1", .usage), ("10.78.0.0/24=1", .usage),
+        ] {
+            let error = #expect(throws: LivemigError.self) {
+                try applied(Self.settled(), "--network-moves", text)
+            }
+            #expect(error?.code == code, "\(text)")
+        }
     }
 
     // Breaks when the last peer is removed and with it the limit to any.
@@ -130,7 +153,7 @@ struct HostSettingsTests {
                 "memory promised    64 MiB to guests on their way here",
                 "compression        lz4",
                 "QEMU runs as       livemig-qemu",
-                "migration network  10.77.0.0/24, priority 2",
+                "migration network  10.77.0.0/24, priority 2, at most 1 at a time",
                 "other networks     refused",
                 "addresses          10.77.0.1 fd00::1",
                 "peer               beta",
@@ -144,7 +167,7 @@ struct HostSettingsTests {
                 + #""incoming":1,"live_migration_enabled":false,"live_moves":4,"#
                 + #""memory_promised_bytes":67108864,"memory_reserve_bytes":4294967296,"#
                 + #""memory_reserve_is_default":false,"#
-                + #""migration_networks":[{"priority":2,"subnet":"10.77.0.0/24"}],"#
+                + #""migration_networks":[{"priority":2,"simultaneous":1,"subnet":"10.77.0.0/24"}],"#
                 + #""name":"alpha","outgoing":0,"peers":["beta"],"storage_moves":3}"#)
     }
 }

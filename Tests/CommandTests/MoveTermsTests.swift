@@ -59,6 +59,9 @@ struct MoveTermsTests {
             }
             #expect(atDestination?.code == code)
             #expect(atDestination?.place.contains("beta") == true)
+            // Only a refusal for slots may be tried again, and only where they are full.
+            #expect(atSource?.fullSlots == (code == .busy ? .outgoing : nil))
+            #expect(atDestination?.fullSlots == (code == .busy ? .incoming : nil))
         }
         // What comes to the source, and leaves the destination, does not count.
         _ = try terms(

@@ -213,6 +213,81 @@ import Testing
         #expect(order.prefix(8) == [true, false, true, false, true, false, true, false])
     }
 
+    /// Somebody else's slow move of a guest of gamma's to beta, once it copies.
+    private func otherMove(
+        _ other: Operator, at rate: String
+    ) throws -> CommandInProgress {
+        try other.succeed(
+            "vm", "define", other.definition("theirs", "fill=48MiB"), "--on", "gamma")
+        try other.succeed("vm", "start", "theirs")
+        let move = try other.begin([
+            "move", "theirs", "--to", "beta", "--bandwidth", rate, "--compression", "none",
+            "--output", "json",
+        ])
+        try move.wait(for: #""phase":"pre-copy""#)
+        return move
+    }
+
+    // Breaks when a drain gives up a guest because moves of others have the destination's slots, does
+    // not say for whom it waits, or cannot be interrupted meanwhile.
+    @Test(.timeLimit(.minutes(2))) func waitingForOthers() throws {
+        let hosts = try ThreeHosts()
+        let (someone, other) = (hosts.someone, try Operator())
+        for host in hosts.all { try other.add(host) }
+        try hosts.start(["web1"])
+        try someone.succeed("host", "settings", "beta", "--live-moves", "1")
+        let move = try otherMove(other, at: "3MiB/s")
+        let refused = try someone.run("move", "web1", "--to", "beta")
+        refused.expect(.busy, "1 of 1 live moves to beta")
+        let words = "moves of others on beta (1 of 1 coming)"
+        let first = try someone.begin(["drain", "alpha", "--to", "beta", "--yes"])
+        try expectSoon(within: .seconds(20)) {
+            first.errors.contains("1 VM waits for \(words)")
+        }
+        first.signal(SIGINT)
+        let interrupted = try first.finish()
+        #expect(interrupted.status == 8, "\(interrupted)")
+        #expect(interrupted.output.contains("not begun"), "\(interrupted)")
+        #expect(!move.hasEnded)
+        let drain = try someone.begin([
+            "drain", "alpha", "--to", "beta", "--yes", "--output", "json",
+        ])
+        try drain.wait(for: "\"waits_for\":[\"\(words)\"]")
+        #expect(!move.hasEnded)
+        let run = try drain.finish()
+        #expect(run.status == 0, "\(run)")
+        #expect(try run.drainResult().safeToPowerOff)
+        #expect(try move.finish().status == 0)
+        #expect(try hosts.running(on: hosts.beta) == ["theirs", "web1"])
+        try hosts.expectOnce(["theirs", "web1"])
+    }
+
+    // Breaks when a move that a host refuses in the middle of a drain, for slots that others have,
+    // counts as failed.
+    @Test(.timeLimit(.minutes(2))) func refusedMeanwhile() throws {
+        let hosts = try ThreeHosts()
+        let (someone, other) = (hosts.someone, try Operator())
+        for host in hosts.all { try other.add(host) }
+        try hosts.start(["web1", "web2"], "fill=24MiB")
+        try someone.succeed("host", "settings", "alpha", "--live-moves", "1")
+        let drain = try someone.begin([
+            "drain", "alpha", "--to", "beta", "--yes", "--bandwidth", "4MiB/s", "--compression",
+            "none", "--output", "json",
+        ])
+        try drain.wait(for: #""phase":"pre-copy""#)
+        let move = try otherMove(other, at: "3MiB/s")
+        // What the drain has seen of beta is no longer so.
+        try someone.succeed("host", "settings", "beta", "--live-moves", "1")
+        try drain.wait(for: "moves of others on beta (2 of 2 coming)")
+        #expect(!move.hasEnded)
+        let run = try drain.finish()
+        #expect(run.status == 0, "\(run)")
+        #expect(run.output.contains("moves of others on beta (1 of 1 coming)"), "\(run)")
+        #expect(try run.drainResult().vms.map(\.outcome) == ["moved", "moved"])
+        #expect(try move.finish().status == 0)
+        try hosts.expectOnce(["theirs", "web1", "web2"])
+    }
+
     // Breaks when a drain whose controller was killed cannot be completed, or forgets who left.
     @Test(.timeLimit(.minutes(2))) func killedController() throws {
         let hosts = try ThreeHosts()

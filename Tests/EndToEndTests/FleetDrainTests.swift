@@ -79,6 +79,39 @@ import WireProtocol
         #expect(hosts.gamma.leftovers == [])
     }
 
+    // Breaks when more moves use a network at a time than the strictest host allows, when those that
+    // reach it by the inventory's address are not counted, or when a guest does not say that it waits.
+    @Test(.timeLimit(.minutes(2))) func oneAtATimeOnANetwork() throws {
+        let hosts = try ThreeHosts(in: try HostNetwork(ThreeHosts.names))
+        let someone = hosts.someone
+        try hosts.start(["web1", "web2"], "fill=32MiB")
+        let subnet = "10.78.1.0/24"
+        for (host, count) in [("beta", "1"), ("gamma", "9")] {
+            let settings = try someone.succeed(
+                "host", "settings", host, "--network", subnet, "--network-moves",
+                "\(subnet)=\(count)")
+            #expect(settings.output.contains("\(subnet), priority 1, at most \(count) at a time"))
+        }
+        let drain = try someone.begin(["drain", "alpha", "--yes", "--output", "json"] + Self.slow)
+            .finish()
+        #expect(drain.status == 0, "\(drain)")
+        #expect(drain.output.contains("a free slot on \(subnet) (1 of 1 moving)"), "\(drain)")
+        let order = drain.lines.filter {
+            $0.contains(#""phase":"connecting""#) || $0.contains(#""outcome":"moved","#)
+        }.map { $0.contains(#""event":"phase""#) }
+        #expect(order.prefix(4) == [true, false, true, false], "\(drain)")
+        // Both ways were taken, and only one of the hosts has that limit.
+        #expect(try hosts.running(on: hosts.beta).count == 1)
+        try someone.succeed(
+            "host", "settings", "beta", "--network-moves", "\(subnet)=unlimited")
+        let back = try someone.begin(
+            ["resume", "alpha", "--failback", "now", "--yes", "--output", "json"] + Self.slow
+        ).finish()
+        #expect(back.status == 0, "\(back)")
+        #expect(!back.output.contains("slot on"), "\(back)")
+        try hosts.expectOnce(["web1", "web2"])
+    }
+
     /// How many guests are drained at once; `LIVEMIG_GUESTS` in the environment says otherwise.
     private static var many: Int { Repository.number("LIVEMIG_GUESTS") ?? 100 }
 

@@ -64,6 +64,7 @@ import WireProtocol
                 ChangePolicy(base: base, policy: other), for: HostPolicyMessage.self)
         }
         #expect(error?.code == .busy)
+        #expect(error?.fullSlots == nil)
         let now = try first.request(ShowPolicy(), for: HostPolicyMessage.self).settings.policy
         #expect(now == one)
         other.liveMoves = 0
@@ -158,6 +159,8 @@ import WireProtocol
         }
         #expect(error?.code == .busy, "\(error as Any)")
         #expect(error?.what.contains("1 live move ") == true)
+        // The host itself says that nothing but a slot was missing.
+        #expect(error?.fullSlots == (host == "alpha" ? .outgoing : .incoming))
         slow.signal(SIGINT)
         try slow.finish().expect(.cancelled)
 

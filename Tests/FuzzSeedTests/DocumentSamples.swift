@@ -84,7 +84,7 @@ enum DocumentSamples {
                   </maintenance>
                   <migrationNetworks any="no">
                     <migrationNetwork subnet="10.78.0.0/24" priority="2"/>
-                    <migrationNetwork subnet="fd00:77::/64"/>
+                    <migrationNetwork subnet="fd00:77::/64" simultaneous="3"/>
                   </migrationNetworks>
                   <!-- the other hosts of the rack -->
                   <peers><peer name="beta"/><peer name="gamma"/></peers>

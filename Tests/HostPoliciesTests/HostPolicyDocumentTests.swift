@@ -22,7 +22,7 @@ struct HostPolicyDocumentTests {
         policy.liveMoves = 255
         policy.storageMoves = 1
         policy.add(MigrationNetwork(try Subnet("10.77.0.0/24"), priority: 2))
-        policy.add(MigrationNetwork(try Subnet("fd00:77::/64"), priority: 1))
+        policy.add(MigrationNetwork(try Subnet("fd00:77::/64"), priority: 1, moves: 3))
         policy.allowsAnyNetwork = false
         policy.peers = [try HostName("beta"), try HostName("gamma-2.x")]
         policy.compression = .zstd
@@ -52,7 +52,7 @@ struct HostPolicyDocumentTests {
               <storageMigration simultaneous="1"/>
               <migrationNetworks any="no">
                 <migrationNetwork subnet="10.77.0.0/24" priority="2"/>
-                <migrationNetwork subnet="fd00:77::/64"/>
+                <migrationNetwork subnet="fd00:77::/64" simultaneous="3"/>
               </migrationNetworks>
             </hostPolicy>
             """
@@ -88,7 +88,8 @@ struct HostPolicyDocumentTests {
         let changes: [(ErrorCode, (inout HostPolicy) -> Void)] = [
             (.range, { $0.liveMoves = 0 }), (.range, { $0.storageMoves = 256 }),
             (.range, { $0.memoryReserve = ByteCount((16 << 40) + 1) }),
-            (.range, { $0.networks[0].priority = -1 }),
+            (.range, { $0.networks[0].priority = -1 }), (.range, { $0.networks[0].moves = 0 }),
+            (.range, { $0.networks[0].moves = 256 }),
             (.usage, { $0.hypervisorUser = "0" }),
             (.usage, { $0.networks.append($0.networks[0]) }),
             (.usage, { $0.peers.append($0.peers[0]) }), (.usage, { $0.networks = [] }),

@@ -13,8 +13,10 @@ struct LaneRouteCase: Sendable, CustomTestStringConvertible {
     /// Whether they allow any network.
     var isAny = (true, true)
     let address: String?
+    /// The network that it is in, where a case has more than one that holds it.
+    var network: String?
 
-    func choose() throws -> IPAddress? {
+    func choose() throws -> LaneRoute? {
         func side(
             _ name: String, _ addresses: [String], _ policy: [String], _ inventory: [String],
             _ isAny: Bool
@@ -29,7 +31,7 @@ struct LaneRouteCase: Sendable, CustomTestStringConvertible {
                 networks: try inventory.map { try MigrationNetwork(parsing: $0) },
                 settings: settings)
         }
-        return try LaneRoute.address(
+        return try LaneRoute.best(
             from: side("alpha", source, policies.0, inventory.0, isAny.0),
             to: side("beta", destination, policies.1, inventory.1, isAny.1))
     }
@@ -78,13 +80,18 @@ struct LaneRouteTests {
         .init(
             testDescription: "both are strict, one more than the other",
             policies: (["10.0.0.0/8"], ["10.1.0.0/16"]), isAny: (false, false),
-            address: "10.1.0.2"),
+            address: "10.1.0.2", network: "10.1.0.0/16"),
     ]
 
     // Broken by: page data on a network that is worse than another, or on one that a host is not in.
     @Test("the best common network", arguments: common)
     func found(route: LaneRouteCase) throws {
-        #expect(try route.choose()?.description == route.address)
+        let best = try route.choose()
+        #expect(best?.address.description == route.address)
+        if let best {
+            #expect(best.network.contains(best.address))
+            if let network = route.network { #expect(best.network.description == network) }
+        }
     }
 
     static let forbidden: [LaneRouteCase] = [

@@ -173,25 +173,3 @@ struct PlacementTests {
         }
     }
 }
-
-@Suite("Networks that hosts have in common")
-struct NetworkTests {
-    // Broken by: a network that only one host has, or the worse of two.
-    @Test func bestCommonNetwork() throws {
-        var (alpha, beta) = (try Fixture.host("alpha", 1), try Fixture.host("beta", 1))
-        let fleet = Fleet(hosts: [alpha, beta], guests: [])
-        #expect(fleet.network(from: alpha, to: beta) == nil)
-        alpha.networks = [
-            .init(try Subnet("10.1.0.0/24"), priority: 1),
-            .init(try Subnet("10.2.0.0/24"), priority: 5),
-            .init(try Subnet("10.3.0.0/24"), priority: 2),
-        ]
-        beta.networks = [
-            .init(try Subnet("10.3.0.0/24"), priority: 4),
-            .init(try Subnet("10.2.0.0/24"), priority: 1),
-        ]
-        #expect(fleet.network(from: alpha, to: beta) == "10.2.0.0/24")
-        beta.networks[0].priority = .max
-        #expect(fleet.network(from: beta, to: alpha) == "10.2.0.0/24")
-    }
-}

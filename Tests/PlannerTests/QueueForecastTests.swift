@@ -40,4 +40,16 @@ import Testing
         let total = MoveQueue.span(of: moves, limits: limits, durations: durations)
         #expect(total == .seconds(example.total))
     }
+
+    // Broken by: moves of others that hold their slots on paper for ever, or are left out.
+    @Test func besideOthers() throws {
+        let moves = try Self.moves(4)
+        let durations = Dictionary(
+            uniqueKeysWithValues: moves.map { ($0.uuid, Duration.seconds(1)) })
+        for (others, seconds) in [(0, 2), (1, 4), (2, 4)] {
+            let limits = MoveQueue.Limits(others: [.out(try HostName("alpha")): others])
+            let total = MoveQueue.span(of: moves, limits: limits, durations: durations)
+            #expect(total == .seconds(seconds))
+        }
+    }
 }

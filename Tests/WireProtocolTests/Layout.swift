@@ -39,7 +39,8 @@ indirect enum Layout: Sendable {
                     [
                         .text("vm", WireLimits.name), .text("state", WireLimits.name),
                         .text("host", WireLimits.name), .fixed("epoch", 8),
-                    ]))
+                    ])),
+            .optional(.fixed("full slots", 1, note: "outgoing 1, incoming 2")),
         ]
     /// Where lanes go, and how a move behaves.
     static let terms: [Layout] = [

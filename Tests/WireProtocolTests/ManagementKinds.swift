@@ -11,7 +11,8 @@ extension MessageKind {
     static let sampleError: LivemigError = {
         let guest = GuestLocation(vm: "web1", state: .running, host: "alpha", epoch: Epoch(7))
         return LivemigError(
-            .blackout, "no READY within 5.0 s", at: "beta", fix: "check the link", guest: guest)
+            .blackout, "no READY within 5.0 s", at: "beta", fix: "check the link", guest: guest,
+            fullSlots: .incoming)
     }()
 
     /// Requests about hosts and VMs, and their answers.

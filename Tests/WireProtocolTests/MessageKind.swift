@@ -70,7 +70,9 @@ extension Seeded {
         let code = ErrorCode.allCases[below(ErrorCode.allCases.count)]
         var error = LivemigError(
             code, text(WireLimits.sentence), at: text(WireLimits.sentence), fix: text(300))
+        // Both are left out where an error is not the whole message.
         error.guest = hasGuest && flag() ? guest() : nil
+        error.fullSlots = hasGuest && flag() ? MoveDirection.allCases[below(2)] : nil
         return error
     }
 

@@ -59,7 +59,10 @@ extension MessageKind {
         .fixed("any network", 1, note: "flag"),
         .list(
             "networks", HostPolicy.networkLimit,
-            [.text("base", 16), .fixed("prefix", 1), .fixed("priority", 2)]),
+            [
+                .text("base", 16), .fixed("prefix", 1), .fixed("priority", 2),
+                .optional(.fixed("moves at a time", 1)),
+            ]),
         .list("peers", HostPolicy.peerLimit, [.text("name", 64)]),
         .optional(.fixed("memory reserve", 8, note: "bytes")),
         .optional(.text("hypervisor user", HostPolicy.userNameLimit)),
@@ -79,7 +82,9 @@ extension MessageKind {
         policy.liveMoves = 3
         policy.compression = .lz4
         policy.allowsAnyNetwork = false
-        policy.add(network(0x0A4D_0000, 24))
+        var network = network(0x0A4D_0000, 24)
+        network.moves = 2
+        policy.add(network)
         policy.peers = [peer]
         policy.memoryReserve = .mebibytes(4096)
         policy.hypervisorUser = "livemig-qemu"
@@ -113,7 +118,8 @@ extension Seeded {
     mutating func network() -> MigrationNetwork {
         let base = MessageKind.address(UInt32(below(1 << 24)) << 8, flag() ? 4 : 16)
         guard let subnet = Subnet(base, prefix: 24 + below(9)) else { fatalError("zero bits") }
-        return MigrationNetwork(subnet, priority: below(1 << 16))
+        return MigrationNetwork(
+            subnet, priority: below(1 << 16), moves: flag() ? 1 + below(255) : nil)
     }
 
     mutating func hostPolicy() -> HostPolicy {

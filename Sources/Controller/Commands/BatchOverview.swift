@@ -32,6 +32,7 @@ struct BatchOverview {
     private let form: Form
     private var places: [MoveQueue.Move: Int] = [:]
     private var told: [VMUUID: String] = [:]
+    private var toldOfOthers: Set<VMUUID> = []
     private var lowWaterMarks: [Int: UInt64] = [:]
     private var done = 0
 
@@ -61,6 +62,12 @@ struct BatchOverview {
             return record("\(move.guest): \(move.from) → \(move.to) begins")
         case .move(let index, let event): return take(event, of: index, at: time)
         case .ended(let index, let outcome): return end(index, outcome, at: time)
+        case .refused(let index, _):
+            // What it waits for comes next, and is said anew.
+            told[moves[index].uuid] = nil
+            toldOfOthers.remove(moves[index].uuid)
+            picture.rows[index].state = .waiting("for moves of others")
+            return []
         case .notBegun(let index, let error):
             picture.rows[index].state = .notBegun(error.code)
             return []
@@ -91,7 +98,14 @@ struct BatchOverview {
                 picture.rows[place].state = .waiting(String(reason))
             }
             guard told[entry.move.uuid] != words else { continue }
-            if told[entry.move.uuid] == nil { fresh[words, default: 0] += 1 }
+            let isForOthers = !entry.slotsOfOthers.isEmpty
+            // For its own moves it waits in turn; for others nobody knows how long.
+            if told[entry.move.uuid] == nil
+                || isForOthers && !toldOfOthers.contains(entry.move.uuid)
+            {
+                fresh[words, default: 0] += 1
+            }
+            if isForOthers { toldOfOthers.insert(entry.move.uuid) }
             told[entry.move.uuid] = words
             lines.append(.json(JSONText.line(QueuedEvent(entry))))
         }

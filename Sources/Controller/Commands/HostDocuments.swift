@@ -22,10 +22,12 @@ struct HostDocument: Encodable {
     struct Network: Encodable {
         let subnet: String
         let priority: Int
+        let simultaneous: Int?
 
         init(_ network: MigrationNetwork) {
             subnet = network.subnet.description
             priority = network.priority
+            simultaneous = network.moves
         }
     }
 

@@ -47,6 +47,13 @@ struct HostPolicyOptions: ParsableArguments {
         help: ArgumentHelp("No longer prefer a network; may be repeated.", valueName: "subnet"))
     var removedNetworks: [String] = []
 
+    @Option(
+        name: .customLong("network-moves"),
+        help: ArgumentHelp(
+            "Moves at a time on a network that is listed, 1 to 255 or unlimited; may be repeated.",
+            valueName: "subnet=n"))
+    var networkMoves: [String] = []
+
     @Flag(
         name: .customLong("any-network"),
         help: "Where none of the networks fits, use the address of the inventory.")
@@ -95,6 +102,9 @@ struct HostPolicyOptions: ParsableArguments {
         change.removedNetworks = try removedNetworks.map { text throws(LivemigError) in
             try Subnet(text)
         }
+        change.networkMoves = try networkMoves.map { text throws(LivemigError) in
+            try Self.networkMoves(text)
+        }
         change.peers = try Self.names(allowedPeers)
         change.removedPeers = try Self.names(removedPeers)
         guard !allPeers || allowedPeers.isEmpty && removedPeers.isEmpty else {
@@ -136,6 +146,27 @@ struct HostPolicyOptions: ParsableArguments {
         return .named(text)
     }
 
+    /// Reads `10.77.0.0/24=2` or `10.77.0.0/24=unlimited`.
+    private static func networkMoves(
+        _ text: String
+    ) throws(LivemigError) -> HostPolicyChange.NetworkMoves {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let subnet = try Subnet(String(parts[0]))
+        guard parts.count == 2 else {
+            throw LivemigError(
+                .usage, "\(text.escaped()) does not say how many moves", at: "--network-moves",
+                fix: "write \(subnet)=2 or \(subnet)=unlimited")
+        }
+        if parts[1] == "unlimited" { return .init(subnet: subnet, limit: nil) }
+        guard let count = Int(digits: String(parts[1]), atMost: 3) else {
+            throw LivemigError(
+                .range, "\(String(parts[1]).escaped()) is not a number of moves",
+                at: "--network-moves")
+        }
+        try MigrationNetwork.check(moves: count)
+        return .init(subnet: subnet, limit: count)
+    }
+
     private static func names(_ texts: [String]) throws(LivemigError) -> [HostName] {
         try texts.map { text throws(LivemigError) in try HostName(text) }
     }
@@ -155,6 +186,13 @@ struct HostPolicyChange: Hashable, Sendable {
         case named(String)
     }
 
+    /// How many moves a network takes at a time.
+    struct NetworkMoves: Hashable, Sendable {
+        let subnet: Subnet
+        /// `nil` for as many as there are.
+        let limit: Int?
+    }
+
     var isEnabled: Bool?
     var liveMoves: Int?
     var storageMoves: Int?
@@ -163,13 +201,14 @@ struct HostPolicyChange: Hashable, Sendable {
     var hypervisorUser: HypervisorUser?
     var networks: [MigrationNetwork] = []
     var removedNetworks: [Subnet] = []
+    var networkMoves: [NetworkMoves] = []
     var allowsAnyNetwork: Bool?
     var peers: [HostName] = []
     var removedPeers: [HostName] = []
     var allowsAllPeers = false
 
     /// Makes the change.
-    /// - Throws: `E-USAGE` for what cannot be removed.
+    /// - Throws: `E-USAGE` for what is not listed or cannot be removed.
     func apply(to policy: inout HostPolicy) throws(LivemigError) {
         policy.isLiveMigrationEnabled = isEnabled ?? policy.isLiveMigrationEnabled
         policy.liveMoves = liveMoves ?? policy.liveMoves
@@ -185,13 +224,28 @@ struct HostPolicyChange: Hashable, Sendable {
         case .byDefault: policy.hypervisorUser = nil
         case .named(let name): policy.hypervisorUser = name
         }
+        try applyNetworks(to: &policy)
+        policy.allowsAnyNetwork = allowsAnyNetwork ?? policy.allowsAnyNetwork
+        try applyPeers(to: &policy)
+    }
+
+    /// A network that gets another priority keeps its limit.
+    private func applyNetworks(to policy: inout HostPolicy) throws(LivemigError) {
         for subnet in removedNetworks {
             try Self.require(subnet, in: policy.networks.map(\.subnet), "network")
             policy.networks.removeAll { $0.subnet == subnet }
         }
-        for network in networks { policy.add(network) }
-        policy.allowsAnyNetwork = allowsAnyNetwork ?? policy.allowsAnyNetwork
-        try applyPeers(to: &policy)
+        for var network in networks {
+            network.moves = policy.networks.first { $0.subnet == network.subnet }?.moves
+            policy.add(network)
+        }
+        for change in networkMoves {
+            try Self.require(change.subnet, in: policy.networks.map(\.subnet), "network")
+            for index in policy.networks.indices
+            where policy.networks[index].subnet == change.subnet {
+                policy.networks[index].moves = change.limit
+            }
+        }
     }
 
     /// An empty list would allow all peers, which nobody asks for by removing one.

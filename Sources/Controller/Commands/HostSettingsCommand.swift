@@ -15,6 +15,7 @@ struct HostSettingsCommand: LivemigAction {
               livemig host settings beta
               livemig host settings beta --live-moves 1 --memory-reserve 4GiB
               livemig host settings beta --network 10.77.0.0/24=1 --only-networks
+              livemig host settings beta --network-moves 10.77.0.0/24=1
               livemig host settings beta --disable
             """)
 

@@ -22,7 +22,11 @@ enum HostSettingsText {
         rows.append(["compression", policy.compression.word])
         rows.append(["QEMU runs as", policy.hypervisorUser ?? "the agent's user"])
         rows += policy.networks.map {
-            ["migration network", "\($0.subnet), priority \($0.priority)"]
+            [
+                "migration network",
+                "\($0.subnet), priority \($0.priority)"
+                    + ($0.moves.map { ", at most \($0) at a time" } ?? ""),
+            ]
         }
         rows += [
             ["other networks", policy.allowsAnyNetwork ? "allowed" : "refused"],

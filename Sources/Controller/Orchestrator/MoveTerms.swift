@@ -79,7 +79,7 @@ struct MoveTerms: Sendable {
         _ path: MigrationPolicy.Path, from source: LaneRoute.Side, to destination: LaneRoute.Side
     ) throws(LivemigError) -> IPAddress? {
         switch path {
-        case .direct: return try LaneRoute.address(from: source, to: destination)
+        case .direct: return try LaneRoute.best(from: source, to: destination)?.address
         case .relay:
             // The connections of this machine go where the inventory says.
             try source.settings.policy.admit(address: nil, at: source.name.text)
@@ -89,22 +89,24 @@ struct MoveTerms: Sendable {
     }
 
     private static func checkLimit(leaving side: LaneRoute.Side) throws(LivemigError) {
-        try checkLimit(side.settings.outgoing, side, "away from")
+        try checkLimit(side.settings.outgoing, side, .outgoing)
     }
 
     private static func checkLimit(comingTo side: LaneRoute.Side) throws(LivemigError) {
-        try checkLimit(side.settings.incoming, side, "to")
+        try checkLimit(side.settings.incoming, side, .incoming)
     }
 
     private static func checkLimit(
-        _ count: Int, _ side: LaneRoute.Side, _ way: String
+        _ count: Int, _ side: LaneRoute.Side, _ direction: MoveDirection
     ) throws(LivemigError) {
+        let way = direction == .outgoing ? "away from" : "to"
         let most = side.settings.policy.liveMoves
         guard count >= most else { return }
         throw LivemigError(
             .busy, "\(count) of \(most) live moves \(way) \(side.name) are under way",
             at: side.name.text,
-            fix: "wait for an end, or raise --live-moves of livemig host settings")
+            fix: "wait for an end, or raise --live-moves of livemig host settings",
+            fullSlots: direction)
     }
 }
 

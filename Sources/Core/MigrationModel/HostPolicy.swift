@@ -63,7 +63,10 @@ public struct HostPolicy: Hashable, Sendable {
             throw LivemigError(.range, "a reserve of \(memoryReserve) is above 16 TiB")
         }
         if let hypervisorUser { try Self.check(user: hypervisorUser) }
-        for network in networks { try MigrationNetwork.check(priority: network.priority) }
+        for network in networks {
+            try MigrationNetwork.check(priority: network.priority)
+            if let moves = network.moves { try MigrationNetwork.check(moves: moves) }
+        }
         try maintenance.check()
         try Self.checkList(networks.map(\.subnet), "network", limit: Self.networkLimit)
         try Self.checkList(peers, "peer", limit: Self.peerLimit)

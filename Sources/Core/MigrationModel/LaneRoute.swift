@@ -1,5 +1,10 @@
-/// Which address of a destination page data goes to.
-public enum LaneRoute {
+/// Which network page data takes, and which address of the destination it goes to.
+public struct LaneRoute: Hashable, Sendable {
+    /// The network.
+    public let network: Subnet
+    /// The destination's address in it.
+    public let address: IPAddress
+
     /// A host, as far as the choice depends on it.
     public struct Side: Hashable, Sendable {
         /// Its name, for messages.
@@ -25,12 +30,12 @@ public enum LaneRoute {
     /// Networks come by priority, which is the destination's where it lists the network, then in
     /// the order in which they are listed. A host that does not allow any network is bound to those
     /// of its own policy.
-    /// - Returns: the destination's address there; `nil` for the one that the inventory names, which
-    ///   serves where no network is common and both hosts allow any.
+    /// - Returns: `nil` for the address that the inventory names, which serves where no network is
+    ///   common and both hosts allow any.
     /// - Throws: `E-NET` when no network that is allowed is common.
-    public static func address(
+    public static func best(
         from source: Side, to destination: Side
-    ) throws(LivemigError) -> IPAddress? {
+    ) throws(LivemigError) -> LaneRoute? {
         for network in ordered(destination.preferred + source.preferred)
         where source.settings.addresses.contains(where: network.subnet.contains) {
             let found = destination.settings.addresses.first { address in
@@ -39,7 +44,7 @@ public enum LaneRoute {
                         $0.settings.policy.allows(address: address)
                     }
             }
-            if let found { return found }
+            if let found { return LaneRoute(network: network.subnet, address: found) }
         }
         let strict = [source, destination].filter { !$0.settings.policy.allowsAnyNetwork }
         guard !strict.isEmpty else { return nil }

@@ -13,6 +13,9 @@ public struct LivemigError: Error, Hashable, Sendable, CustomStringConvertible {
     public var fix: String
     /// What became of the guest, where a guest is concerned.
     public var guest: GuestLocation?
+    /// Set where nothing was begun because other moves have all slots of the host for guests that go
+    /// this way: the same move can be made once one of them has ended.
+    public var fullSlots: MoveDirection?
 
     /// States an error.
     /// - Parameters:
@@ -21,15 +24,17 @@ public struct LivemigError: Error, Hashable, Sendable, CustomStringConvertible {
     ///   - place: where it happened.
     ///   - fix: what the user can do.
     ///   - guest: what became of the guest.
+    ///   - fullSlots: of which slots there was none, where that is all.
     public init(
         _ code: ErrorCode, _ what: String, at place: String = "", fix: String = "",
-        guest: GuestLocation? = nil
+        guest: GuestLocation? = nil, fullSlots: MoveDirection? = nil
     ) {
         self.code = code
         self.what = what
         self.place = place
         self.fix = fix
         self.guest = guest
+        self.fullSlots = fullSlots
     }
 
     /// The same error, with the place filled in if it had none.

@@ -4,6 +4,8 @@ public struct MigrationNetwork: Hashable, Sendable {
     public var subnet: Subnet
     /// Lower numbers are preferred.
     public var priority: Int
+    /// How many moves may use it at a time; `nil` where it has no limit of its own.
+    public var moves: Int?
 
     /// The priorities there are.
     public static let priorities = 0...65535
@@ -11,9 +13,10 @@ public struct MigrationNetwork: Hashable, Sendable {
     public static let defaultPriority = 1
 
     /// States a network.
-    public init(_ subnet: Subnet, priority: Int = defaultPriority) {
+    public init(_ subnet: Subnet, priority: Int = defaultPriority, moves: Int? = nil) {
         self.subnet = subnet
         self.priority = priority
+        self.moves = moves
     }
 
     /// Reads `10.77.0.0/24`, or `10.77.0.0/24=2` with a priority.
@@ -39,6 +42,16 @@ public struct MigrationNetwork: Hashable, Sendable {
     public static func check(priority: Int) throws(LivemigError) {
         guard priorities.contains(priority) else {
             throw LivemigError(.range, "priority \(priority) is outside 0 to 65535")
+        }
+    }
+
+    /// A number of moves from 1 to 255.
+    /// - Throws: `E-RANGE`.
+    public static func check(moves: Int) throws(LivemigError) {
+        guard HostPolicy.moveLimits.contains(moves) else {
+            throw LivemigError(
+                .range, "\(moves) moves at a time on a network are outside 1 to 255",
+                fix: "remove the network to keep moves off it")
         }
     }
 }

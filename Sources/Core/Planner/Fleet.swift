@@ -36,7 +36,11 @@ public struct Fleet: Hashable, Sendable {
         public var allowsLiveMigration: Bool
         /// How many moves it takes part in at once.
         public var limits: MoveLimits
-        /// Its networks for migration traffic.
+        /// Moves away from it that are under way.
+        public var leaving: Int
+        /// Moves to it that are under way.
+        public var coming: Int
+        /// Its networks for migration traffic, and how many moves may use each at a time.
         public var networks: [MigrationNetwork]
 
         /// States a host.
@@ -44,7 +48,7 @@ public struct Fleet: Hashable, Sendable {
             name: HostName, memory: ByteCount, reserve: ByteCount = ByteCount(0),
             committed: ByteCount = ByteCount(0), processors: Int, isCordoned: Bool = false,
             allowsLiveMigration: Bool = true, limits: MoveLimits = MoveLimits(),
-            networks: [MigrationNetwork] = []
+            leaving: Int = 0, coming: Int = 0, networks: [MigrationNetwork] = []
         ) {
             self.name = name
             self.memory = memory
@@ -54,6 +58,8 @@ public struct Fleet: Hashable, Sendable {
             self.isCordoned = isCordoned
             self.allowsLiveMigration = allowsLiveMigration
             self.limits = limits
+            self.leaving = leaving
+            self.coming = coming
             self.networks = networks
         }
     }
@@ -90,22 +96,5 @@ public struct MoveLimits: Hashable, Sendable {
         self.outgoing = max(1, outgoing)
         self.incoming = max(1, incoming)
         self.storage = max(1, storage)
-    }
-}
-
-extension Fleet {
-    /// The best network that two hosts have in common: the one with the lowest priorities, then
-    /// the first by name; `nil` when they have none.
-    public func network(from source: Host, to destination: Host) -> String? {
-        var best: (priority: Int, subnet: String)?
-        for network in source.networks {
-            for other in destination.networks where other.subnet == network.subnet {
-                let sum = network.priority.addingReportingOverflow(other.priority)
-                let found = (sum.overflow ? Int.max : sum.partialValue, network.subnet.description)
-                if let known = best, known <= found { continue }
-                best = found
-            }
-        }
-        return best?.subnet
     }
 }

@@ -9,12 +9,24 @@ extension MoveQueue {
         public let position: Int
         /// All that it waits for.
         public let reasons: [Wait]
+
+        /// The slots that moves of others have.
+        public var slotsOfOthers: [Slot] {
+            reasons.compactMap { if case .others(let slot, _, _) = $0 { slot } else { nil } }
+        }
+
+        /// Whether it waits for moves of others alone.
+        public var isForOthersOnly: Bool {
+            !reasons.isEmpty && slotsOfOthers.count == reasons.count
+        }
     }
 
     /// What a move waits for.
     public enum Wait: Hashable, Sendable {
         /// All slots of a kind are taken.
         case slot(Slot, used: Int, limit: Int)
+        /// Moves that the queue did not start have so many slots of a host.
+        case others(Slot, moving: Int, limit: Int)
         /// The free slot is kept for an earlier move.
         case turn(of: VMName, Slot)
         /// No moves are started for now.
@@ -30,7 +42,7 @@ extension MoveQueue {
                 if let name = kept[slot], isFree(slot, false) {
                     reasons.append(.turn(of: name, slots[slot]))
                 } else {
-                    reasons.append(.slot(slots[slot], used: used[slot], limit: limit[slot]))
+                    reasons += waits(for: slot)
                 }
             }
             if entry.overtaken >= Self.patience {
@@ -38,6 +50,17 @@ extension MoveQueue {
             }
             return Waiting(move: entry.move, position: index + 1, reasons: reasons)
         }
+    }
+
+    /// What has to end for a slot to become free.
+    private func waits(for number: Int) -> [Wait] {
+        var waits: [Wait] = []
+        let (slot, limit) = (slots[number], limit[number])
+        if used[number] > 0 || others[number] == 0 {
+            waits.append(.slot(slot, used: used[number], limit: limit))
+        }
+        if others[number] > 0 { waits.append(.others(slot, moving: others[number], limit: limit)) }
+        return waits
     }
 }
 
@@ -53,6 +76,12 @@ extension MoveQueue.Wait: CustomStringConvertible {
     public var description: String {
         switch self {
         case .slot(let slot, let used, let limit): "a free \(slot) (\(used) of \(limit) moving)"
+        case .others(.out(let host), let count, let limit):
+            "moves of others on \(host) (\(count) of \(limit) leaving)"
+        case .others(.into(let host), let count, let limit):
+            "moves of others on \(host) (\(count) of \(limit) coming)"
+        case .others(let slot, let count, let limit):
+            "moves of others with a \(slot) (\(count) of \(limit) moving)"
         case .turn(let guest, let slot): "\(guest) to get the next \(slot)"
         case .held: "the queue to go on"
         }

@@ -7,7 +7,8 @@ public import MigrationModel
 /// its destination, and one of its network; a move that takes its disks along takes a storage slot
 /// of both hosts instead. A move that has no slot lets later ones pass that have theirs, but not
 /// for ever: once some of them have used slots that it needs, the next that become free are kept
-/// for it. One that fails frees its slots as one that succeeds.
+/// for it. One that fails frees its slots as one that succeeds. Hosts move guests for others as
+/// well; what is known of that counts as slots that are taken.
 public struct MoveQueue: Sendable {
     /// A move of a guest.
     public struct Move: Hashable, Sendable {
@@ -19,7 +20,7 @@ public struct MoveQueue: Sendable {
         public var from: HostName
         /// The destination.
         public var to: HostName
-        /// The migration network that it takes, where one was chosen.
+        /// The subnet of the migration network that its page data takes; `nil` for none.
         public var network: String?
         /// Whether it takes its disks along.
         public var withStorage: Bool
@@ -51,43 +52,6 @@ public struct MoveQueue: Sendable {
         case storage(HostName)
         /// Moves over a network, by its subnet.
         case network(String)
-    }
-
-    /// How many moves there may be at once.
-    public struct Limits: Hashable, Sendable {
-        /// The limits of hosts.
-        public var hosts: [HostName: MoveLimits]
-        /// The limits of hosts that are not named.
-        public var otherHosts: MoveLimits
-        /// The limits of networks by subnet; those that are not named have none.
-        public var networks: [String: Int]
-
-        /// States limits.
-        public init(
-            hosts: [HostName: MoveLimits] = [:], otherHosts: MoveLimits = MoveLimits(),
-            networks: [String: Int] = [:]
-        ) {
-            self.hosts = hosts
-            self.otherHosts = otherHosts
-            self.networks = networks
-        }
-
-        /// The limits that a fleet's hosts state.
-        public init(of fleet: Fleet, networks: [String: Int] = [:]) {
-            self.init(
-                hosts: Dictionary(
-                    fleet.hosts.map { ($0.name, $0.limits) }, uniquingKeysWith: { old, _ in old }),
-                networks: networks)
-        }
-
-        func limit(of slot: Slot) -> Int {
-            switch slot {
-            case .out(let host): (hosts[host] ?? otherHosts).outgoing
-            case .into(let host): (hosts[host] ?? otherHosts).incoming
-            case .storage(let host): (hosts[host] ?? otherHosts).storage
-            case .network(let subnet): networks[subnet].map { max(1, $0) } ?? .max
-            }
-        }
     }
 
     /// What the caller has to do.
@@ -122,9 +86,12 @@ public struct MoveQueue: Sendable {
     private(set) var entries: [Entry] = []
     private(set) var slots: [Slot] = []
     private(set) var used: [Int] = []
-    private(set) var limit: [Int] = []
-    private var numbers: [Slot: Int] = [:]
+    /// Slots that moves of others have, as far as is known.
+    var others: [Int] = []
+    var limit: [Int] = []
+    private(set) var numbers: [Slot: Int] = [:]
     private var guests: Set<VMUUID> = []
+    private var submitted = 0
 
     /// A move that has its slots.
     public struct Active: Hashable, Sendable {
@@ -134,6 +101,7 @@ public struct MoveQueue: Sendable {
         public internal(set) var isStarted = false
         /// Whether it is being cancelled.
         public internal(set) var isCancelled = false
+        let order: Int
         let slots: [Int]
     }
 
@@ -148,6 +116,7 @@ public struct MoveQueue: Sendable {
     /// A move that waits, in the order of the queue.
     struct Entry {
         let move: Move
+        let order: Int
         let slots: [Int]
         var overtaken = 0
     }
@@ -175,8 +144,8 @@ extension MoveQueue {
                 .busy, "\(move.guest) is in the queue already", fix: "wait until its move has ended"
             )
         }
-        let index = entries.firstIndex { $0.move.priority < move.priority } ?? entries.endIndex
-        entries.insert(Entry(move: move, slots: slotNumbers(of: move)), at: index)
+        submitted += 1
+        insert(Entry(move: move, order: submitted, slots: slotNumbers(of: move)))
         return dispatch()
     }
 
@@ -190,11 +159,30 @@ extension MoveQueue {
     ///
     /// - Returns: what can be started now.
     public mutating func finished(_ guest: VMUUID, _ outcome: Outcome) -> [Action] {
-        guard let index = active.firstIndex(where: { $0.move.uuid == guest }) else { return [] }
-        let gone = active.remove(at: index)
+        guard let gone = release(guest) else { return [] }
         guests.remove(guest)
-        for slot in gone.slots { used[slot] -= 1 }
         ended.append(Ended(move: gone.move, outcome: outcome))
+        return dispatch()
+    }
+
+    /// Takes a move back that a host has refused, since moves of others have its slots: it waits in
+    /// its old place until one may be free.
+    ///
+    /// - Parameters:
+    ///   - guest: the guest; of one that was not started nothing is changed.
+    ///   - slot: what it was refused for.
+    /// - Returns: what can be started now.
+    public mutating func refused(_ guest: VMUUID, for slot: Slot) -> [Action] {
+        guard let gone = release(guest) else { return [] }
+        let number = number(of: slot)
+        others[number] = max(1, limit[number] - used[number])
+        if gone.isCancelled {
+            guests.remove(guest)
+            ended.append(Ended(move: gone.move, outcome: .cancelled))
+        } else {
+            let slots = gone.slots.contains(number) ? gone.slots : gone.slots + [number]
+            insert(Entry(move: gone.move, order: gone.order, slots: slots))
+        }
         return dispatch()
     }
 
@@ -233,7 +221,22 @@ extension MoveQueue {
     /// Whether a guest's move waits or runs.
     public func contains(_ guest: VMUUID) -> Bool { guests.contains(guest) }
 
-    private mutating func dispatch() -> [Action] {
+    private mutating func insert(_ entry: Entry) {
+        let index = entries.firstIndex { later in
+            later.move.priority < entry.move.priority
+                || later.move.priority == entry.move.priority && later.order > entry.order
+        }
+        entries.insert(entry, at: index ?? entries.endIndex)
+    }
+
+    private mutating func release(_ guest: VMUUID) -> Active? {
+        guard let index = active.firstIndex(where: { $0.move.uuid == guest }) else { return nil }
+        let gone = active.remove(at: index)
+        for slot in gone.slots { used[slot] -= 1 }
+        return gone
+    }
+
+    mutating func dispatch() -> [Action] {
         guard !isHeld else { return [] }
         var actions: [Action] = []
         var kept = Array(repeating: false, count: slots.count)
@@ -257,27 +260,30 @@ extension MoveQueue {
         for earlier in 0..<index where entries[earlier].shares(entry.slots) {
             entries[earlier].overtaken += 1
         }
-        active.append(Active(move: entry.move, slots: entry.slots))
+        active.append(Active(move: entry.move, order: entry.order, slots: entry.slots))
         return entry.move
     }
 
     /// Whether a slot is free for a move, of which one may be kept for an earlier one.
     func isFree(_ slot: Int, _ isKept: Bool) -> Bool {
-        used[slot] + (isKept ? 1 : 0) < limit[slot]
+        used[slot] + others[slot] + (isKept ? 1 : 0) < limit[slot]
     }
 
     private mutating func slotNumbers(of move: Move) -> [Int] {
         let ofHosts: [Slot] =
             move.withStorage
             ? [.storage(move.from), .storage(move.to)] : [.out(move.from), .into(move.to)]
-        return (ofHosts + (move.network.map { [.network($0)] } ?? [])).map { slot in
-            if let number = numbers[slot] { return number }
-            numbers[slot] = slots.count
-            slots.append(slot)
-            used.append(0)
-            limit.append(limits.limit(of: slot))
-            return slots.count - 1
-        }
+        return (ofHosts + (move.network.map { [.network($0)] } ?? [])).map { number(of: $0) }
+    }
+
+    private mutating func number(of slot: Slot) -> Int {
+        if let number = numbers[slot] { return number }
+        numbers[slot] = slots.count
+        slots.append(slot)
+        used.append(0)
+        others.append(limits.others[slot] ?? 0)
+        limit.append(limits.limit(of: slot))
+        return slots.count - 1
     }
 }
 

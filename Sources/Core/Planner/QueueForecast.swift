@@ -6,12 +6,13 @@ extension MoveQueue {
     ///
     /// - Parameters:
     ///   - moves: in the order in which they are submitted; of each guest one.
-    ///   - limits: how many there may be at once.
+    ///   - limits: how many there may be at once; slots that others have stay theirs, but for the
+    ///     last of a kind.
     ///   - durations: how long each takes; one that is missing takes no time.
     public static func span(
         of moves: [Move], limits: Limits, durations: [VMUUID: Duration]
     ) -> Duration {
-        var queue = MoveQueue(limits: limits)
+        var queue = MoveQueue(limits: limits.besideOthers)
         var now = Duration.zero
         var ends: [(time: Duration, guest: VMUUID)] = []
         func begin(_ actions: [Action]) {

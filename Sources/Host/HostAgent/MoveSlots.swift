@@ -9,11 +9,6 @@ import SystemPackage
 /// that comes about (flock(2)). Files stay for the next move, so that nobody waits for a lock on
 /// one that is no longer there.
 struct MoveSlots: Sendable {
-    /// Whether a guest leaves or comes.
-    enum Direction: String, Sendable {
-        case outgoing, incoming
-    }
-
     /// A guest on its way, and the memory that it will need here.
     struct Guest: Hashable, Sendable {
         let name: VMName
@@ -48,7 +43,7 @@ struct MoveSlots: Sendable {
     /// - Returns: the move's slot, and the guests that were under way before it.
     /// - Throws: `E-BUSY` when the limit is reached.
     func take(
-        _ direction: Direction, limit: Int, for guest: Guest
+        _ direction: MoveDirection, limit: Int, for guest: Guest
     ) throws(LivemigError) -> (slot: MoveSlot, others: [Guest]) {
         let turn = try takeTurn()
         defer { turn.end() }
@@ -70,7 +65,7 @@ struct MoveSlots: Sendable {
     }
 
     /// The guests that leave or come now.
-    func guests(_ direction: Direction) throws(LivemigError) -> [Guest] {
+    func guests(_ direction: MoveDirection) throws(LivemigError) -> [Guest] {
         let turn = try takeTurn()
         defer { turn.end() }
         var guests: [Guest] = []
@@ -87,19 +82,19 @@ struct MoveSlots: Sendable {
         return turn
     }
 
-    private func files(_ direction: Direction) throws(LivemigError) -> [String] {
+    private func files(_ direction: MoveDirection) throws(LivemigError) -> [String] {
         try FolderListing.names(in: root.moves).sorted()
-            .filter { $0.hasPrefix(direction.rawValue + ".") }.map { "\(root.moves)/\($0)" }
+            .filter { $0.hasPrefix(direction.word + ".") }.map { "\(root.moves)/\($0)" }
     }
 
     private func newSlot(
-        _ direction: Direction, beside files: [String]
+        _ direction: MoveDirection, beside files: [String]
     ) throws(LivemigError) -> MoveSlot {
         var number = 1
-        var path = "\(root.moves)/\(direction.rawValue).1"
+        var path = "\(root.moves)/\(direction.word).1"
         while files.contains(path) {
             number += 1
-            path = "\(root.moves)/\(direction.rawValue).\(number)"
+            path = "\(root.moves)/\(direction.word).\(number)"
         }
         let slot = try open(path, O_CREAT)
         try slot.lock()
@@ -120,13 +115,14 @@ struct MoveSlots: Sendable {
     }
 
     private static func full(
-        _ direction: Direction, _ count: Int, at place: String
+        _ direction: MoveDirection, _ count: Int, at place: String
     ) -> LivemigError {
         let (verb, plural) = count == 1 ? ("is", "") : ("are", "s")
         let way = direction == .outgoing ? "away from" : "to"
         return LivemigError(
             .busy, "\(count) live move\(plural) \(way) this host \(verb) under way already",
-            at: place, fix: "wait for an end, or raise --live-moves of livemig host settings")
+            at: place, fix: "wait for an end, or raise --live-moves of livemig host settings",
+            fullSlots: direction)
     }
 }
 

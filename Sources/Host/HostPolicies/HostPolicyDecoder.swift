@@ -100,12 +100,16 @@ enum HostPolicyDecoder {
     }
 
     private static func network(_ element: XMLElement) throws(LivemigError) -> MigrationNetwork {
-        try element.allow(attributes: ["subnet", "priority"])
+        try element.allow(attributes: ["subnet", "priority", "simultaneous"])
         let subnet = try element.needed("subnet") { text throws(LivemigError) in
             try Subnet(text)
         }
         let priority = try element.parsed("priority", MigrationNetwork.priority)
-        return MigrationNetwork(subnet, priority: priority ?? MigrationNetwork.defaultPriority)
+        return MigrationNetwork(
+            subnet, priority: priority ?? MigrationNetwork.defaultPriority,
+            moves: try moves(element) { count throws(LivemigError) in
+                try MigrationNetwork.check(moves: count)
+            })
     }
 
     private static func read(peers element: XMLElement) throws(LivemigError) -> [HostName] {
@@ -156,11 +160,19 @@ enum HostPolicyDecoder {
     private static func moves(
         _ element: XMLElement, _ kind: String
     ) throws(LivemigError) -> Int? {
+        try moves(element) { count throws(LivemigError) in
+            try HostPolicy.check(moves: count, kind)
+        }
+    }
+
+    private static func moves(
+        _ element: XMLElement, _ check: (Int) throws(LivemigError) -> Void
+    ) throws(LivemigError) -> Int? {
         try element.parsed("simultaneous") { text throws(LivemigError) in
             guard let count = Int(digits: text, atMost: 3) else {
                 throw LivemigError(.range, "\(text.escaped()) is not a number of moves")
             }
-            try HostPolicy.check(moves: count, kind)
+            try check(count)
             return count
         }
     }

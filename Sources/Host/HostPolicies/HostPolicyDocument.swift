@@ -42,6 +42,7 @@ enum HostPolicyEncoder {
                 [
                     "subnet": network.subnet.description,
                     "priority": String(network.priority),
+                    "simultaneous": network.moves.map { String($0) },
                 ])
         }
         var children = [

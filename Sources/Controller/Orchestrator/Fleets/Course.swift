@@ -1,3 +1,4 @@
+import LinuxSystem
 import MigrationModel
 import Planner
 
@@ -10,11 +11,18 @@ struct Course {
     private var ended: [Int: MoveBatch.Result] = [:]
     private var begun: Set<Int> = []
     private var told: Set<Int> = []
+    private let patience: Duration
+    private var waitsForOthersSince: [VMUUID: MonotonicTime] = [:]
     /// Whether no further move begins.
     private(set) var isHeld = false
 
-    init(_ items: [MoveBatch.Item], _ limits: MoveQueue.Limits) {
+    /// - Parameter patience: how long a move waits for moves of others.
+    init(
+        _ items: [MoveBatch.Item], _ limits: MoveQueue.Limits,
+        patience: Duration = MoveBatch.leastPatience
+    ) {
         self.items = items
+        self.patience = patience
         queue = MoveQueue(limits: limits)
         waitingForOthers = Set(items.indices)
     }
@@ -43,6 +51,76 @@ struct Course {
         let move = items[index].move
         let state: MoveQueue.Outcome = outcome.error.map { .failed($0) } ?? .succeeded
         return begin(queue.finished(move.uuid, state)) + submitReady()
+    }
+
+    /// Which slots a move needs that moves of others have, where it was refused for nothing else and
+    /// can be made later.
+    func slot(refusing outcome: MoveOutcome, of index: Int) -> MoveQueue.Slot? {
+        guard !isHeld, case .failed(let error) = outcome.ending else { return nil }
+        let move = items[index].move
+        switch error.fullSlots {
+        case .outgoing: return .out(move.from)
+        case .incoming: return .into(move.to)
+        case nil: return nil
+        }
+    }
+
+    /// Takes a move back that was refused for slots.
+    /// - Returns: the items to begin.
+    mutating func refused(_ index: Int, for slot: MoveQueue.Slot) -> [Int] {
+        begun.remove(index)
+        return begin(queue.refused(items[index].move.uuid, for: slot))
+    }
+
+    /// The hosts that have slots which something waits for and moves of others have, by name.
+    var hostsToAsk: [HostName] {
+        guard !isHeld else { return [] }
+        let hosts = queue.waiting.flatMap(\.slotsOfOthers).compactMap { slot in
+            switch slot {
+            case .out(let host), .into(let host): host
+            case .storage, .network: nil as HostName?
+            }
+        }
+        return Set(hosts).sorted { $0.text < $1.text }
+    }
+
+    /// Takes in how many moves hosts have under way, and gives up what has waited for others for
+    /// too long.
+    ///
+    /// - Parameters:
+    ///   - settings: what the hosts say; those that do not answer are left out.
+    ///   - time: when.
+    /// - Returns: the items to begin.
+    mutating func observed(
+        _ settings: [HostName: HostSettings], at time: MonotonicTime
+    ) -> [Int] {
+        var actions: [MoveQueue.Action] = []
+        for (host, settings) in settings {
+            let most = settings.policy.liveMoves
+            actions += queue.observed(.out(host), moving: settings.outgoing, of: most)
+            actions += queue.observed(.into(host), moving: settings.incoming, of: most)
+        }
+        let begun = begin(actions)
+        for entry in queue.waiting {
+            guard entry.isForOthersOnly else {
+                waitsForOthersSince[entry.move.uuid] = nil
+                continue
+            }
+            let since = waitsForOthersSince[entry.move.uuid] ?? time
+            waitsForOthersSince[entry.move.uuid] = since
+            if time - since >= patience { giveUp(entry) }
+        }
+        return begun + submitReady()
+    }
+
+    private mutating func giveUp(_ entry: MoveQueue.Waiting) {
+        guard let index = places[entry.move.uuid] else { return }
+        _ = queue.cancel(entry.move.uuid)
+        ended[index] = .notBegun(
+            LivemigError(
+                .busy, "not begun within \(patience.brief): it \(entry)",
+                at: "VM \(entry.move.guest)",
+                fix: "wait for an end, or raise --live-moves of livemig host settings"))
     }
 
     /// Begins nothing more: what has not begun ends so.

@@ -55,13 +55,12 @@ public struct DrainProposal: Sendable {
     public let request: DrainRequest
     /// What becomes of each guest.
     public let plan: DrainPlan
+    /// The live moves, in order.
+    public let moves: [MoveQueue.Move]
     /// Hosts that did not answer, and why; no guest goes there.
     public let silent: [HostName: LivemigError]
-    /// How many moves each host takes part in.
+    /// How many moves each host takes part in, and each network takes.
     public let limits: MoveQueue.Limits
-
-    /// The live moves, in order.
-    public var moves: [MoveQueue.Move] { plan.moves }
 
     /// The guests that are powered off.
     public var stops: [VMName] {
@@ -136,7 +135,9 @@ extension HostControl {
             $0.moves
         }
         return DrainProposal(
-            request: request, plan: plan, silent: survey.silent, limits: MoveQueue.Limits(fleet))
+            request: request, plan: plan,
+            moves: survey.routed(plan.moves, by: request.template.policy.path),
+            silent: survey.silent, limits: MoveQueue.Limits(of: fleet))
     }
 
     /// What is said of a guest that is not there is a mistake that nobody should find out later.
@@ -153,7 +154,7 @@ extension HostControl {
 }
 
 extension DrainPlan {
-    /// The live moves, in order.
+    /// The live moves, in order; which networks they take is left open.
     var moves: [MoveQueue.Move] {
         steps.compactMap { step in
             guard case .move(let host, _) = step.ending else { return nil }
@@ -161,14 +162,5 @@ extension DrainPlan {
                 guest: step.guest.name, uuid: step.guest.uuid, from: step.guest.host, to: host,
                 priority: step.guest.priority)
         }
-    }
-}
-
-extension MoveQueue.Limits {
-    /// The limits of the hosts of a fleet.
-    init(_ fleet: Fleet) {
-        self.init(
-            hosts: Dictionary(
-                fleet.hosts.map { ($0.name, $0.limits) }, uniquingKeysWith: { first, _ in first }))
     }
 }

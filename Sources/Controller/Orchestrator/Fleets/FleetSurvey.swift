@@ -79,6 +79,33 @@ public struct FleetSurvey: Sendable {
             reservations: reservations)
     }
 
+    /// Moves, each with the network that its page data will take, by the rule of the moves
+    /// themselves.
+    ///
+    /// Where the inventory's addresses serve, it is the narrowest network that any host lists and
+    /// that the destination's address is in; a name is not looked up for that.
+    /// - Parameter path: how page data goes.
+    func routed(_ moves: [MoveQueue.Move], by path: MigrationPolicy.Path) -> [MoveQueue.Move] {
+        let known = Dictionary(
+            members.map { ($0.side.host.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let listed = members.flatMap(\.settings.policy.networks).map(\.subnet)
+        return moves.map { move in
+            var move = move
+            guard let source = known[move.from], let destination = known[move.to] else {
+                return move
+            }
+            var network: Subnet?
+            if path == .direct {
+                network = (try? LaneRoute.best(from: source.route, to: destination.route))?.network
+            }
+            if network == nil, let address = IPAddress(destination.side.host.address) {
+                network = listed.filter { $0.contains(address) }.max { $0.prefix < $1.prefix }
+            }
+            move.network = network?.description
+            return move
+        }
+    }
+
     /// Says whether a host can run a guest, by the rules that ask no host.
     func compatibility(
         keepsPaused: Bool
@@ -97,6 +124,12 @@ public struct FleetSurvey: Sendable {
 }
 
 extension FleetSurvey.Member {
+    /// The host as the choice of a route sees it.
+    fileprivate var route: LaneRoute.Side {
+        LaneRoute.Side(
+            name: side.host.name, networks: side.host.migrationNetworks, settings: settings)
+    }
+
     /// The host as the planner sees it.
     fileprivate var planned: Fleet.Host {
         let facts = side.facts
@@ -113,9 +146,9 @@ extension FleetSurvey.Member {
             isCordoned: policy.maintenance.isCordoned,
             allowsLiveMigration: policy.isLiveMigrationEnabled,
             limits: MoveLimits(
-                outgoing: policy.liveMoves - settings.outgoing,
-                incoming: policy.liveMoves - settings.incoming, storage: policy.storageMoves),
-            networks: policy.networks)
+                outgoing: policy.liveMoves, incoming: policy.liveMoves,
+                storage: policy.storageMoves),
+            leaving: settings.outgoing, coming: settings.incoming, networks: policy.networks)
     }
 
     /// Why one of the policies does not let guests go to a host.

@@ -1,3 +1,4 @@
+import LinuxSystem
 public import MigrationModel
 public import Planner
 import Synchronization
@@ -5,7 +6,9 @@ import Synchronization
 /// Several moves, as many at a time as the limits of hosts and networks allow.
 ///
 /// The queue decides what begins; each move is a `Migration` of its own. One that fails leaves the
-/// others alone. Used by one task, but for `interrupt`.
+/// others alone. One that a host refuses because moves of others have its slots waits for them: the
+/// host is asked every two seconds, since nobody tells when they end. Used by one task, but for
+/// `interrupt`.
 public final class MoveBatch: Sendable {
     /// A move of the batch.
     public struct Item: Sendable {
@@ -31,6 +34,9 @@ public final class MoveBatch: Sendable {
         case move(Int, MigrationEvent)
         /// A move has ended.
         case ended(Int, MoveOutcome)
+        /// A move that was to begin was refused, since moves of others have a host's slots, and waits
+        /// again.
+        case refused(Int, MoveOutcome)
         /// A move will not begin.
         case notBegun(Int, LivemigError)
         /// So many bytes of a guest are saved or restored, before or after the moves.
@@ -69,8 +75,14 @@ public final class MoveBatch: Sendable {
 
     private enum Input: Sendable {
         case ended(Int, MoveOutcome)
+        case observed([HostName: HostSettings])
         case interrupt
     }
+
+    /// How often a host is asked whether moves of others have ended.
+    static let interval = Duration.seconds(2)
+    /// The least that a move waits for moves of others, however short its own limit is.
+    static let leastPatience = Duration.seconds(5 * 60)
 
     /// What happens, in order; ends with `close`.
     public let events: AsyncStream<Event>
@@ -129,23 +141,63 @@ public final class MoveBatch: Sendable {
 
     private func run(by control: HostControl) async -> [Result] {
         await withTaskGroup(of: Void.self) { group in
-            var course = Course(items, limits)
+            var course = Course(
+                items, limits, patience: max(template.policy.timeout, Self.leastPatience))
             var running: [Int: Migration] = [:]
+            var isAsking = false
             begin(course.start(), by: control, &running, &group)
+            ask(for: course, by: control, &isAsking, &group)
             tell(&course)
             if course.isOver { return course.results }
             for await input in inputs {
                 switch input {
                 case .ended(let index, let outcome):
                     running[index] = nil
-                    show.yield(.ended(index, outcome))
-                    begin(course.ended(index, outcome), by: control, &running, &group)
+                    begin(end(index, outcome, &course), by: control, &running, &group)
+                case .observed(let settings):
+                    isAsking = false
+                    begin(course.observed(settings, at: .now), by: control, &running, &group)
                 case .interrupt: interrupt(&course, running)
                 }
+                ask(for: course, by: control, &isAsking, &group)
                 tell(&course)
                 if course.isOver { break }
             }
+            // All that is left is a question whose answer nobody needs.
+            group.cancelAll()
             return course.results
+        }
+    }
+
+    /// - Returns: the items to begin.
+    private func end(_ index: Int, _ outcome: MoveOutcome, _ course: inout Course) -> [Int] {
+        guard let slot = course.slot(refusing: outcome, of: index) else {
+            show.yield(.ended(index, outcome))
+            return course.ended(index, outcome)
+        }
+        show.yield(.refused(index, outcome))
+        return course.refused(index, for: slot)
+    }
+
+    /// Asks hosts for the moves of others that something waits for, one question at a time.
+    private func ask(
+        for course: Course, by control: HostControl, _ isAsking: inout Bool,
+        _ group: inout TaskGroup<Void>
+    ) {
+        let names = course.hostsToAsk
+        guard !isAsking, !names.isEmpty else { return }
+        isAsking = true
+        group.addTask { [supply] in
+            // Cancelled once the batch is over.
+            guard (try? await Task.sleep(for: Self.interval)) != nil else { return }
+            let hosts = names.compactMap { try? control.directory.host($0) }
+            let answers = await askAll(hosts) { host async throws(LivemigError) in
+                try await control.talk(to: host) { agent async throws(LivemigError) in
+                    try await agent.settings()
+                }
+            }
+            let known = answers.compactMap { answer in answer.value.map { (answer.host.name, $0) } }
+            supply.yield(.observed(Dictionary(known, uniquingKeysWith: { first, _ in first })))
         }
     }
 

@@ -13,6 +13,8 @@ public final class Resumption: Sendable {
         public let remembered: [Maintenance.Guest]
         /// The moves that bring them back.
         public let plan: FailbackPlan
+        /// The same moves, in the plan's order, as they are queued.
+        public let moves: [MoveQueue.Move]
         /// The guests that are on the host, saved or stopped when it was drained, and are started.
         public let starts: [Maintenance.Guest]
         /// Hosts that did not answer, and why; guests there are not brought back.
@@ -79,16 +81,13 @@ extension Resumption.Proposal {
     /// How many guests the host restores at a time.
     var storageLimit: Int { max(1, limits.hosts[host]?.storage ?? 1) }
 
-    /// The moves, in order.
-    public var moves: [MoveQueue.Move] { plan.moves }
-
     var items: [MoveBatch.Item] {
-        zip(plan.moves, plan.steps).map { move, step in MoveBatch.Item(move, after: step.after) }
+        zip(moves, plan.steps).map { move, step in MoveBatch.Item(move, after: step.after) }
     }
 }
 
 extension FailbackPlan {
-    /// The moves, in order.
+    /// The moves, in order; which networks they take is left open.
     fileprivate var moves: [MoveQueue.Move] {
         steps.map { step in
             MoveQueue.Move(
@@ -144,7 +143,8 @@ extension HostControl {
         }
         return Resumption.Proposal(
             host: name, isCordoned: maintenance.isCordoned, remembered: maintenance.guests,
-            plan: plan, starts: starts, silent: survey.silent, limits: MoveQueue.Limits(fleet))
+            plan: plan, moves: survey.routed(plan.moves, by: template.policy.path),
+            starts: starts, silent: survey.silent, limits: MoveQueue.Limits(of: fleet))
     }
 
     /// Opens a host to guests, and forgets who has left.

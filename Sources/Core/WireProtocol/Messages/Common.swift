@@ -7,6 +7,7 @@ public import MigrationModel
 /// | code | text, 64 |
 /// | what, place, fix | text, 2048 each |
 /// | guest | optional guest location |
+/// | full slots | optional u8: outgoing 1, incoming 2; nothing was begun for want of one |
 public struct FailureMessage: WireMessage, Hashable {
     public static let type = FrameType.failure
     /// The error.
@@ -18,11 +19,15 @@ public struct FailureMessage: WireMessage, Hashable {
     public func encode(into writer: inout WireWriter) {
         writer.error(error)
         writer.optional(error.guest) { $0.guest($1) }
+        writer.optional(error.fullSlots) { $0.integer($1.rawValue) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         var error = try reader.error()
         error.guest = try reader.optional { (reader) throws(WireError) in try reader.guest() }
+        error.fullSlots = try reader.optional { (reader) throws(WireError) in
+            try reader.choice()
+        }
         self.error = error
     }
 }
@@ -79,7 +84,7 @@ extension DigestMessage {
 }
 
 extension WireWriter {
-    /// Appends an error, but for its guest.
+    /// Appends an error, but for its guest and the slots that are full.
     mutating func error(_ error: LivemigError) {
         text(error.code.rawValue, limit: 64)
         text(error.what, limit: WireLimits.sentence)
@@ -113,7 +118,7 @@ extension WireWriter {
 }
 
 extension WireReader {
-    /// Takes an error without a guest.
+    /// Takes an error without a guest and slots that are full.
     mutating func error() throws(WireError) -> LivemigError {
         let code = try text(limit: 64)
         return LivemigError(

@@ -87,6 +87,7 @@ extension WireWriter {
             writer.data(network.subnet.base.bytes)
             writer.integer(UInt8(clamping: network.subnet.prefix))
             writer.integer(UInt16(clamping: network.priority))
+            writer.optional(network.moves) { $0.integer(UInt8(clamping: $1)) }
         }
         list(policy.peers) { $0.text($1.text) }
         optional(policy.memoryReserve) { $0.integer($1.bytes) }
@@ -112,7 +113,11 @@ extension WireReader {
             let base = try reader.address()
             let prefix = Int(try reader.integer(UInt8.self))
             guard let subnet = Subnet(base, prefix: prefix) else { throw .field("subnet") }
-            return MigrationNetwork(subnet, priority: Int(try reader.integer(UInt16.self)))
+            return MigrationNetwork(
+                subnet, priority: Int(try reader.integer(UInt16.self)),
+                moves: try reader.optional { (reader) throws(WireError) in
+                    Int(try reader.integer(UInt8.self))
+                })
         }
         policy.peers = try list(limit: HostPolicy.peerLimit) { (reader) throws(WireError) in
             let text = try reader.text(limit: 64)

@@ -70,7 +70,7 @@ import Testing
         }
         let left = try someone.run("plan", "drain", "alpha", "--leave", "web2")
         #expect(left.status == 3)
-        #expect(left.output.contains("stays, by its policy"))
+        #expect(left.output.contains("stays, as asked for"))
         let unasked = try someone.run("drain", "alpha")
         unasked.expect(.usage, "--yes")
         #expect(unasked.status == 2)
@@ -138,7 +138,7 @@ import Testing
             "stay=leave", "--stop", "halt")
         #expect(plan.status == 0, "\(plan)")
         #expect(plan.output.contains("is saved, since it cannot move: E-NOTARGET"), "\(plan)")
-        #expect(plan.output.contains("2 are saved, 1 is shut down"), "\(plan)")
+        #expect(plan.output.contains("2 are saved, 1 is powered off"), "\(plan)")
         try someone.run("drain", "alpha", "--yes", "--save", "lab", "--stop", "lab")
             .expect(.usage, "lab")
         try someone.run("drain", "alpha", "--yes", "--fallback", "run").expect(.usage, "run")

@@ -103,15 +103,25 @@ void start_power_button(void)
     }
 }
 
-_Noreturn void power_off(void)
+static _Noreturn void shut_down(const char *word, int how)
 {
     static atomic_flag begun = ATOMIC_FLAG_INIT;
     while (atomic_flag_test_and_set(&begun))
         pause();
     stop_disk_log();
-    say("powering off");
+    say("%s", word);
     sync();
-    reboot(RB_POWER_OFF);
+    reboot(how);
     for (;;)
         pause();
+}
+
+_Noreturn void power_off(void)
+{
+    shut_down("powering off", RB_POWER_OFF);
+}
+
+_Noreturn void boot_again(void)
+{
+    shut_down("booting again", RB_AUTOBOOT);
 }

@@ -100,6 +100,8 @@ static void *read_for_ever(void *unused)
         say("heard: %s", line);
         if (strcmp(line, "poweroff") == 0)
             power_off();
+        if (strcmp(line, "reboot") == 0)
+            boot_again();
     }
     say("ERROR the console cannot be read");
     return NULL;

@@ -19,7 +19,7 @@
 //   beat=N checked=PAGES writes=MB corrupt=0 [log=N [log-error=TEXT]]    N grows by exactly 1
 //   CORRUPT page=P expected=… found=… kind=… gpa=0x…    and again after every beat, for as long as the guest lives
 //   ERROR …                                             a part that does not work; settings and memory errors power off
-//   heard: TEXT                                         for every line typed on ttyS0; "poweroff" powers off
+//   heard: TEXT                                         for every line typed on ttyS0; "poweroff" powers off, "reboot" boots again
 // kind is lost (all zero), stale (an older generation), newer, torn (right header, wrong content), foreign (not a page of this
 // number), ledger (the two entries of the generation ledger differ) or count (a ledger entry does not add up).
 //

@@ -52,6 +52,7 @@ bool wait_for_path(const char *path, int milliseconds);
 void start_thread(const char *name, void *(*body)(void *), void *argument);
 void start_power_button(void);
 _Noreturn void power_off(void);
+_Noreturn void boot_again(void);
 
 // console.c
 void open_console(void);

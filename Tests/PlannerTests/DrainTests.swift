@@ -20,7 +20,7 @@ struct DrainTests {
         guests[6].state = .unknown
         guests[7].obstacles = [LivemigError(.device, "host PCI device 3b:00.0 stays")]
         guests[8].drain = DrainPolicy(.leave)
-        guests[10].drain = DrainPolicy(.live, fallback: .shutDown)
+        guests[10].drain = DrainPolicy(.live, fallback: .stop)
         guests[10].obstacles = [LivemigError(.cache, "cache=none cannot move")]
         let hosts = [try Fixture.host("alpha", 90), try Fixture.host("beta", 30)]
         let fleet = Fleet(
@@ -35,16 +35,16 @@ struct DrainTests {
                 "huge cannot move: E-NOTARGET no host can take huge: beta has 22 GiB free after "
                     + "its reserve, 40 GiB are needed; free 18 GiB on beta",
                 "large moves live to beta, 3.0 stars",
-                "down is shut down, since it cannot move: E-CACHE cache=none cannot move",
-                "away is on its way to beta", "stays stays, by its policy",
+                "down is powered off, since it cannot move: E-CACHE cache=none cannot move",
+                "away is on its way to beta", "stays stays, as asked for",
                 "device cannot move: E-DEVICE host PCI device 3b:00.0 stays; shut device down, or "
                     + "leave it on alpha",
                 "lost cannot move: E-VMSTATE nobody could be asked about lost; livemig status lost",
-                "off does not run", "saved is saved, by its policy",
+                "off does not run", "saved is saved, as asked for",
                 "small moves live to beta, 3.0 stars",
             ])
         #expect(
-            plan.summary == "11 VMs, 3 move live, 1 is on its way, 1 is saved, 1 is shut down, "
+            plan.summary == "11 VMs, 3 move live, 1 is on its way, 1 is saved, 1 is powered off, "
                 + "1 stays, 1 is stopped, 3 cannot move")
         #expect(!plan.empties)
     }

@@ -80,7 +80,7 @@ struct RandomFleet {
         if chance(25) {
             guest.drain = DrainPolicy(
                 DrainPolicy.Action.allCases[random.below(4)],
-                fallback: [nil, .save, .shutDown, .leave][random.below(4)])
+                fallback: [nil, .save, .stop, .leave][random.below(4)])
         }
         if chance(8) { guest.obstacles = [LivemigError(.device, "a device stays where it is")] }
         if chance(30) { guest.rules = makeRules(hosts) }

@@ -17,6 +17,15 @@ struct PreflightTests {
         var offsets: (Duration?, Duration?) = (.zero, .zero)
         var keepsPaused = false
 
+        /// Another VM that runs on the destination.
+        static func neighbour(apartFrom rule: PlacementRules.AntiAffinity) -> MachineSummary {
+            MachineSummary(
+                name: "web9", uuid: VMUUID(Bits128(high: 9, low: 9)), kind: .kvm, state: .running,
+                memory: .mebibytes(64), vcpus: 1,
+                policy: GuestPolicy(placement: PlacementRules(antiAffinity: rule)),
+                right: .owner(Epoch(1), nil))
+        }
+
         static func facts(_ identity: String) -> HostFacts {
             HostFacts(
                 identity: identity, kernel: "6.18.0", agentVersion: "1.0", architecture: "x86_64",
@@ -58,6 +67,23 @@ struct PreflightTests {
     static let cases: [Case] = [
         Case("nothing") { _ in },
         Case("one host twice", "E-SAMEHOST") { $0.destination.identity = "a" },
+        Case("a host that its policy forbids", "W-POLICY") {
+            $0.machine.policy.placement.forbidden = [try? HostName("beta")].reduce(into: []) {
+                if let host = $1 { $0.insert(host) }
+            }
+        },
+        Case("guests that must be apart, by the other's word", "W-POLICY") {
+            $0.machine.policy.placement.antiAffinity = .init("db")
+            $0.others = [Pair.neighbour(apartFrom: .init("db", isHard: true))]
+        },
+        Case("guests that should be apart") {
+            $0.machine.policy.placement.antiAffinity = .init("db")
+            $0.others = [Pair.neighbour(apartFrom: .init("db"))]
+        },
+        Case("guests that must be apart from others") {
+            $0.machine.policy.placement.antiAffinity = .init("db", isHard: true)
+            $0.others = [Pair.neighbour(apartFrom: .init("web", isHard: true))]
+        },
         Case("under way", "E-BUSY") {
             $0.machine.right = .intent(Attempt(migration: .init(.zero), epoch: Epoch(4)))
         },

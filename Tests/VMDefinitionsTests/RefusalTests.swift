@@ -17,7 +17,7 @@ struct RefusalTests {
     @Test(
         "every element outside the subset is named with line and column",
         arguments: [
-            "title", "description", "metadata", "on_poweroff", "on_reboot", "on_crash", "features",
+            "title", "description", "on_poweroff", "on_reboot", "on_crash", "features",
             "clock", "pm", "memoryBacking", "cputune", "numatune", "iothreads", "seclabel",
             "resource", "sysinfo", "maxMemory", "genid", "launchSecurity", "memtune", "perf",
         ])
@@ -214,6 +214,21 @@ struct SchemaAgreementTests {
             ),
             (devices("<rng model='virtio'/>"), false), (devices("<emulator>/q</emulator>"), true),
             (devices("<emulator/>"), false), ("<domain/>", false), ("<network/>", false),
+            (domain("<metadata/>"), true), (domain("<metadata>text</metadata>"), false),
+            (policy(""), true), (policy("", attributes: " priority='high'"), true),
+            (policy("", attributes: " priority='9999'"), true),
+            (policy("", attributes: " priority='10000'"), false),
+            (policy("<drain action='save'/><prefer host='b'/><prefer host='c'/>"), true),
+            (policy("<prefer host='b'/><drain fallback='stop'/><forbid host='d'/>"), true),
+            (policy("<drain action='save'/><drain/>"), false),
+            (policy("<drain action='suspend'/>"), false), (policy("<prefer host=''/>"), false),
+            (policy("<affinity group='web'/><antiAffinity group='db' required='no'/>"), true),
+            (policy("<affinity group='a b'/>"), false), (policy("<affinity/>"), false),
+            (policy("<antiAffinity group='db' required='maybe'/>"), false),
+            (policy("<spread/>"), false),
+            (domain("<metadata><policy/></metadata>"), false),
+            (domain("<metadata><policy xmlns='urn:other'/></metadata>"), false),
+            (domain("<metadata><o:os xmlns:o='urn:other'/></metadata>"), false),
         ])
     func agreement(text: String, isAccepted: Bool) throws {
         let document = try XMLDocument(bytes: Array(text.utf8), name: "vm.xml")

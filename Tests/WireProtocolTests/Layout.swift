@@ -62,8 +62,22 @@ indirect enum Layout: Sendable {
     static let machine: [Layout] = [
         vmName, .fixed("uuid", 16), .text("kind", WireLimits.name),
         .text("state", WireLimits.name), .fixed("memory", 8, note: "bytes"), .fixed("vcpus", 4),
-        .optional(.text("cpu model", WireLimits.name)), right,
+        .optional(.text("cpu model", WireLimits.name)), guestPolicy, right,
     ]
+    static let guestPolicy = Layout.group(
+        "guest policy",
+        [
+            .fixed("priority", 2, note: "0 to 9999"),
+            .fixed("drain", 1, note: "live 1, save 2, stop 3, leave 4"),
+            .fixed("fallback", 1, note: "none 0, else as drain"),
+            .list("preferred", PlacementRules.hostLimit, [.text("host", WireLimits.word)]),
+            .list("forbidden", PlacementRules.hostLimit, [.text("host", WireLimits.word)]),
+            .optional(.text("affinity", WireLimits.word)),
+            .optional(
+                .group(
+                    "anti-affinity",
+                    [.text("group", WireLimits.word), .fixed("required", 1, note: "flag")])),
+        ])
     static let right = Layout.group(
         "right",
         [

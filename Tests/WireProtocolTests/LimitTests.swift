@@ -132,6 +132,11 @@ struct LimitTests {
         machine.kind = .synthetic
         machine.state = .inTransfer
         machine.right = .gone(Attempt(migration: .random(), epoch: Epoch(.max)))
+        let hosts = try (10..<42).map { try HostName(String(repeating: "h", count: 62) + "\($0)") }
+        machine.cpuModel = String(repeating: "c", count: 64)
+        machine.policy.placement = PlacementRules(
+            preferred: Array(hosts.prefix(16)), forbidden: Set(hosts.suffix(16)),
+            affinity: machine.name, antiAffinity: .init(machine.name, isHard: true))
         let words = String(repeating: "w", count: WireLimits.sentence)
         let damaged = DamagedMachine(
             name: try VMName(machine.name), uuid: machine.uuid,

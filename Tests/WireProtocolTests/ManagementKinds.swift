@@ -7,7 +7,7 @@ extension MessageKind {
         Bits128(high: 0x1122_3344_5566_4788, low: 0x99AA_BBCC_DDEE_FF00))
     static let sampleMachine = MachineSummary(
         name: "web1", uuid: sampleUUID, kind: .qemu, state: .running, memory: ByteCount(1 << 30),
-        vcpus: 2, right: .owner(Epoch(7), nil))
+        vcpus: 2, policy: sampleGuestPolicy, right: .owner(Epoch(7), nil))
     static let sampleError: LivemigError = {
         let guest = GuestLocation(vm: "web1", state: .running, host: "alpha", epoch: Epoch(7))
         return LivemigError(

@@ -124,7 +124,22 @@ extension Seeded {
             name: plain(64), uuid: VMUUID(bits()), kind: VMDefinition.Kind.allCases[below(3)],
             state: GuestLocation.State.allCases[below(5)], memory: ByteCount(next()),
             vcpus: Int(UInt32(truncatingIfNeeded: next())), cpuModel: flag() ? text(80) : nil,
-            right: right())
+            policy: flag() ? guestPolicy() : GuestPolicy(), right: right())
+    }
+
+    mutating func guestPolicy() -> GuestPolicy {
+        let actions = DrainPolicy.Action.allCases
+        let action = actions[below(4)]
+        let fallback = action == .live && flag() ? actions[1 + below(3)] : nil
+        let preferred = Set((0..<below(16)).compactMap { _ in try? HostName("p" + plain(60)) })
+        let forbidden = (0..<below(16)).compactMap { _ in try? HostName("f" + plain(60)) }
+        return GuestPolicy(
+            priority: (try? Priority(below(10_000))) ?? .low,
+            drain: DrainPolicy(action, fallback: fallback),
+            placement: PlacementRules(
+                preferred: Array(preferred), forbidden: Set(forbidden),
+                affinity: flag() ? plain(60) : nil,
+                antiAffinity: flag() ? .init(plain(60), isHard: flag()) : nil))
     }
 
     mutating func damaged() -> DamagedMachine {

@@ -3,7 +3,7 @@ import TestSupport
 import WireProtocol
 
 extension MessageKind {
-    /// What a host allows, and its answer.
+    /// What a host allows and its answer, and what is wanted of a guest.
     static let policies: [MessageKind] = [
         MessageKind(empty: ShowPolicy.self),
         MessageKind(
@@ -29,7 +29,28 @@ extension MessageKind {
                     promised: ByteCount(random.next()),
                     addresses: (0..<random.below(9)).map { _ in random.network().subnet.base }))
         },
+        guestPolicyChange,
     ]
+
+    static let sampleGuestPolicy = GuestPolicy(
+        priority: .high, drain: DrainPolicy(.live, fallback: .save),
+        placement: PlacementRules(affinity: "web", antiAffinity: .init("db", isHard: true)))
+
+    private static var guestPolicyChange: MessageKind {
+        guard case .success(let name) = MachineField.name,
+            case .success(let host) = MachineField.host
+        else { fatalError("plain names") }
+        var policy = sampleGuestPolicy
+        policy.placement.preferred = [host]
+        return MessageKind(
+            ChangeGuestPolicy(name: name, base: sampleGuestPolicy, policy: policy),
+            [Layout.vmName, Layout.guestPolicy, Layout.guestPolicy]
+        ) { random in
+            ChangeGuestPolicy(
+                name: (try? VMName(random.plain(64))) ?? name, base: random.guestPolicy(),
+                policy: random.guestPolicy())
+        }
+    }
 
     private static let policyLayout: [Layout] = [
         .fixed("enabled", 1, note: "flag"), .fixed("live moves", 1),

@@ -220,7 +220,7 @@ struct DrainOptions: ParsableArguments {
 
     /// What can become of guests that cannot move live.
     private static let ways: [String: DrainPolicy.Action] = [
-        "save": .save, "stop": .shutDown, "leave": .leave,
+        "save": .save, "stop": .stop, "leave": .leave,
     ]
 
     /// The parts of `VM=VALUE`; without a name the whole is the value.

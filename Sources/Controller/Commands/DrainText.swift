@@ -172,7 +172,7 @@ struct DrainPlanDocument: Encodable {
         case .move(let host, let rating): ("live", host, rating.stars, nil)
         case .moving(let host): ("moving", host, nil, nil)
         case .save(let error): ("save", nil, nil, error)
-        case .shutDown(let error): ("stop", nil, nil, error)
+        case .stop(let error): ("stop", nil, nil, error)
         case .leave(let error): ("leave", nil, nil, error)
         case .stopped: ("none", nil, nil, nil)
         case .blocked(let error): ("blocked", nil, nil, error)

@@ -56,6 +56,7 @@ struct VMCommand: AsyncParsableCommand {
             """,
         subcommands: [
             VMDefineCommand.self, VMStartCommand.self, VMStopCommand.self, VMSaveCommand.self,
-            VMShowCommand.self, VMConsoleCommand.self, VMRemoveCommand.self, VMListCommand.self,
+            VMShowCommand.self, VMPolicyCommand.self, VMConsoleCommand.self,
+            VMRemoveCommand.self, VMListCommand.self,
         ])
 }

@@ -50,6 +50,7 @@ struct MachineDocument: Encodable {
     let vcpus: Int
     let epoch: UInt64
     let record: String
+    let policy: GuestPolicyDocument
     var definition: String?
 
     init(_ machine: MachineSummary, on host: HostName, definition: String? = nil) {
@@ -62,6 +63,7 @@ struct MachineDocument: Encodable {
         vcpus = machine.vcpus
         epoch = machine.epoch.number
         record = machine.right.word
+        policy = GuestPolicyDocument(machine.policy)
         self.definition = definition
     }
 

@@ -24,7 +24,7 @@ enum MachineText {
             ["state", summary.state.rawValue], ["memory", summary.memory.description],
             ["vcpus", String(summary.vcpus)], ["epoch", summary.epoch.description],
             ["record", summary.right.word],
-        ])
+        ]) + (summary.policy.isDefault ? [] : ["policy"] + GuestPolicyText.lines(summary.policy))
     }
 
     /// The line that says what became of a VM.

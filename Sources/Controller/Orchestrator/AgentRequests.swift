@@ -52,6 +52,14 @@ extension AgentConnection {
         try await machine(DiscardSaved(name: name))
     }
 
+    /// Puts a VM's policy in the place of the one that it was made from.
+    /// - Throws: `E-BUSY` when somebody else has changed it meanwhile, or moves the VM.
+    public func change(
+        _ name: VMName, _ base: GuestPolicy, to policy: GuestPolicy
+    ) async throws(LivemigError) -> Machine {
+        try await machine(ChangeGuestPolicy(name: name, base: base, policy: policy))
+    }
+
     /// Powers a VM off.
     public func stop(_ name: VMName) async throws(LivemigError) -> Machine {
         try await machine(StopMachine(name: name))

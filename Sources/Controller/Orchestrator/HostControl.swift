@@ -112,6 +112,22 @@ public struct HostControl: Sendable {
         }
     }
 
+    /// Asks for a VM, and changes its policy first where that is wanted.
+    /// - Throws: as `locate`, what `change` throws, `E-BUSY` when somebody else changes it at the
+    ///   same time or moves the VM, and as `GuestPolicy.check`; nothing is changed then.
+    public func machine(
+        _ vm: VMReference, changing change: (inout GuestPolicy) throws(LivemigError) -> Void
+    ) async throws(LivemigError) -> Machine {
+        try await talk(to: try await locate(vm)) { agent async throws(LivemigError) in
+            let machine = try await agent.show(vm.name)
+            var policy = machine.summary.policy
+            try change(&policy)
+            try policy.check()
+            guard policy != machine.summary.policy else { return machine }
+            return try await agent.change(vm.name, machine.summary.policy, to: policy)
+        }
+    }
+
     /// Lets the agents of two hosts open data lanes to each other: each gets a key of its own,
     /// which the other accepts for lanes only.
     /// - Throws: `E-SAMEHOST` for one host twice, and as the requests.

@@ -13,7 +13,9 @@ public enum VMSearch {
     /// - Returns: the index of the answer and the VM.
     /// - Throws: `E-NOVM` with at most ten names that are known, the VM's own error when its host
     ///   cannot read it, the host's own error when only it was asked and did not answer or when it
-    ///   cannot read its records, `E-AMBIGUOUS` with the hosts.
+    ///   cannot read its records, `E-AMBIGUOUS` with the hosts where they have different VMs of the
+    ///   name; `E-INTRANSFER` for one VM that is between them, and `E-INTERNAL` for one that two of
+    ///   them claim.
     public static func find(
         _ name: VMName, in answers: [HostAnswer<MachineList>]
     ) throws(LivemigError) -> (index: Int, machine: MachineSummary) {
@@ -29,9 +31,12 @@ public enum VMSearch {
         if alive.count == 1, let only = alive.first { return only }
         guard found.isEmpty else {
             let hosts = found.map { answers[$0.0].host.name.text }
-            throw LivemigError(
-                .ambiguousVM, "VM \(name) is on \(hosts.joined(separator: " and "))",
-                fix: "name the host: \(hosts.first ?? "HOST")/\(name)")
+            let isOne = Set(found.map(\.1.uuid)).count == 1
+            throw isOne
+                ? unsettled(name, hosts, isClaimed: !owners.isEmpty)
+                : LivemigError(
+                    .ambiguousVM, "VM \(name) is on \(hosts.joined(separator: " and "))",
+                    fix: "name the host: \(hosts.first ?? "HOST")/\(name)")
         }
         throw missing(name, answers)
     }
@@ -40,6 +45,19 @@ public enum VMSearch {
         of name: VMName, in answers: [HostAnswer<MachineList>]
     ) -> LivemigError? {
         answers.lazy.compactMap { $0.value?.damaged.error(of: name) }.first
+    }
+
+    /// One VM on several hosts: naming one of them could start it twice.
+    private static func unsettled(
+        _ name: VMName, _ hosts: [String], isClaimed: Bool
+    ) -> LivemigError {
+        let list = hosts.joined(separator: " and ")
+        return isClaimed
+            ? LivemigError(
+                .internal, "VM \(name) is claimed by \(list) at once",
+                fix: "livemig status \(name) says what to do")
+            : LivemigError(
+                .inTransfer, "VM \(name) is between \(list)", fix: "run livemig recover \(name)")
     }
 
     private static func missing(

@@ -22,6 +22,8 @@ public struct Finding: Hashable, Sendable {
         case hugePages = "W-HUGEPAGES"
         /// The destination would have little memory left.
         case memory = "W-MEMORY"
+        /// The guest's own policy speaks against the host.
+        case policy = "W-POLICY"
         /// A host has as many moves under way as it allows.
         case slots = "W-SLOTS"
         /// The guest could not be moved back.

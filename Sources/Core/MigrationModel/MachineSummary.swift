@@ -14,13 +14,16 @@ public struct MachineSummary: Hashable, Sendable {
     public var vcpus: Int
     /// The CPU model that the definition names; `nil` for the hypervisor's choice.
     public var cpuModel: String?
+    /// What operators want of it.
+    public var policy: GuestPolicy
     /// This host's right to run the VM, as the record states it.
     public var right: Right
 
     /// States a summary.
     public init(
         name: String, uuid: VMUUID, kind: VMDefinition.Kind, state: GuestLocation.State,
-        memory: ByteCount, vcpus: Int, cpuModel: String? = nil, right: Right
+        memory: ByteCount, vcpus: Int, cpuModel: String? = nil,
+        policy: GuestPolicy = GuestPolicy(), right: Right
     ) {
         self.name = name
         self.uuid = uuid
@@ -29,6 +32,7 @@ public struct MachineSummary: Hashable, Sendable {
         self.memory = memory
         self.vcpus = vcpus
         self.cpuModel = cpuModel
+        self.policy = policy
         self.right = right
     }
 }

@@ -34,13 +34,15 @@ public struct VMDefinition: Hashable, Sendable {
     public var randomSource: String?
     /// The hypervisor binary, where the definition names one.
     public var emulator: String?
+    /// What operators want of the guest; means nothing to the hypervisor.
+    public var policy: GuestPolicy
 
     /// States a definition.
     public init(
         name: VMName, uuid: VMUUID, kind: Kind, memory: ByteCount, vcpus: Int = 1,
         cpuModel: String? = nil, boot: Boot = Boot(), disks: [Disk] = [],
         interfaces: [Interface] = [], serialPorts: Int = 1, randomSource: String? = nil,
-        emulator: String? = nil
+        emulator: String? = nil, policy: GuestPolicy = GuestPolicy()
     ) {
         self.name = name
         self.uuid = uuid
@@ -54,6 +56,7 @@ public struct VMDefinition: Hashable, Sendable {
         self.serialPorts = serialPorts
         self.randomSource = randomSource
         self.emulator = emulator
+        self.policy = policy
     }
 
     /// The `os` element: machine type and what is loaded at power-on.

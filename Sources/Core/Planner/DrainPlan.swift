@@ -12,11 +12,11 @@ public struct DrainPlan: Hashable, Sendable {
         case move(to: HostName, Rating)
         /// It is on its way to a host already.
         case moving(to: HostName)
-        /// It is saved: by its policy, or instead of a live move that is not possible.
+        /// It is saved: as asked for, or instead of a live move that is not possible.
         case save(insteadOf: LivemigError?)
-        /// It is shut down: by its policy, or instead of a live move that is not possible.
-        case shutDown(insteadOf: LivemigError?)
-        /// It stays: by its policy, or instead of a live move that is not possible.
+        /// It is powered off: as asked for, or instead of a live move that is not possible.
+        case stop(insteadOf: LivemigError?)
+        /// It stays: as asked for, or instead of a live move that is not possible.
         case leave(insteadOf: LivemigError?)
         /// It does not run.
         case stopped
@@ -99,14 +99,14 @@ public struct DrainPlan: Hashable, Sendable {
 extension DrainPlan.Ending: CustomStringConvertible {
     /// The endings in the order of the summary, with what is said of one guest and of several.
     fileprivate enum Kind: CaseIterable {
-        case move, moving, save, shutDown, leave, stopped, blocked
+        case move, moving, save, stop, leave, stopped, blocked
 
         var one: String {
             switch self {
             case .move: "moves live"
             case .moving: "is on its way"
             case .save: "is saved"
-            case .shutDown: "is shut down"
+            case .stop: "is powered off"
             case .leave: "stays"
             case .stopped: "is stopped"
             case .blocked: "cannot move"
@@ -118,7 +118,7 @@ extension DrainPlan.Ending: CustomStringConvertible {
             case .move: "move live"
             case .moving: "are on their way"
             case .save: "are saved"
-            case .shutDown: "are shut down"
+            case .stop: "are powered off"
             case .leave: "stay"
             case .stopped: "are stopped"
             case .blocked: "cannot move"
@@ -131,7 +131,7 @@ extension DrainPlan.Ending: CustomStringConvertible {
         case .move: .move
         case .moving: .moving
         case .save: .save
-        case .shutDown: .shutDown
+        case .stop: .stop
         case .leave: .leave
         case .stopped: .stopped
         case .blocked: .blocked
@@ -144,7 +144,7 @@ extension DrainPlan.Ending: CustomStringConvertible {
         case .move(let host, let rating): "moves live to \(host), \(rating.stars) stars"
         case .moving(let host): "is on its way to \(host)"
         case .save(let error): "is saved" + Self.because(error)
-        case .shutDown(let error): "is shut down" + Self.because(error)
+        case .stop(let error): "is powered off" + Self.because(error)
         case .leave(let error): "stays" + Self.because(error)
         case .stopped: "does not run"
         case .blocked(let error): "cannot move: \(error.code.rawValue) \(error.explanation)"
@@ -153,7 +153,7 @@ extension DrainPlan.Ending: CustomStringConvertible {
 
     private static func because(_ error: LivemigError?) -> String {
         error.map { ", since it cannot move: \($0.code.rawValue) \($0.what.onOneLine())" }
-            ?? ", by its policy"
+            ?? ", as asked for"
     }
 }
 
@@ -166,7 +166,7 @@ extension Ledger {
         if let error = guest.unsettled { return .blocked(error) }
         switch guest.drain.action {
         case .save: return .save(insteadOf: nil)
-        case .shutDown: return .shutDown(insteadOf: nil)
+        case .stop: return .stop(insteadOf: nil)
         case .leave: return .leave(insteadOf: nil)
         case .live: break
         }
@@ -175,7 +175,7 @@ extension Ledger {
         } catch {
             return switch guest.drain.fallback {
             case .save: .save(insteadOf: error)
-            case .shutDown: .shutDown(insteadOf: error)
+            case .stop: .stop(insteadOf: error)
             case .leave: .leave(insteadOf: error)
             case .live, nil: .blocked(error)
             }

@@ -55,7 +55,7 @@ extension Rating.Finding: CustomStringConvertible {
         switch self {
         case .memory(let left, let usable): "\(left) of \(usable) stay free"
         case .processors(let vcpus, let processors):
-            "\(vcpus) vCPUs on \(Words.count(processors, "processor"))"
+            "\(Words.count(vcpus, "vCPU")) on \(Words.count(processors, "processor"))"
         case .preferred(nil): "not a preferred host"
         case .preferred(1?): "the preferred host"
         case .preferred(let rank?): "preferred host number \(rank)"

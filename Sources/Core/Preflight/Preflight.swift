@@ -32,7 +32,7 @@ public struct Preflight: Sendable {
         let found = [
             sameHost, leaving.unfinished, busy, leaving.state, duplicate, leaving.tracking,
             leaving.epochs, memory, architecture, vendor, features, emulatedFeatures,
-            hypervisors, agents, leaving.hugePages, clocks,
+            hypervisors, agents, leaving.hugePages, clocks, forbidden, apart,
         ]
         return found.compactMap(\.self)
     }

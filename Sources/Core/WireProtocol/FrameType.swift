@@ -29,6 +29,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case measureGuest = 37
     case runDrainHook = 40
     case examineHost = 41
+    case changeGuestPolicy = 42
     case saveMachine = 46
     case discardSaved = 47
 

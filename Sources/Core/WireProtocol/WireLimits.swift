@@ -2,9 +2,8 @@ import MigrationModel
 
 /// Every bound on what a peer may send, each checked before anything is allocated for it.
 public enum WireLimits {
-    /// The longest payload of a frame: a VM definition of 1 MiB, the largest message, and its
-    /// fields.
-    public static let payload = (1 << 20) + 4096
+    /// The longest payload of a frame: the list of all VMs of a host is the largest message.
+    public static let payload = 8 << 20
     /// The longest VM definition, as for the file it came from.
     public static let definition = 1 << 20
     /// The longest name of a VM, host or file that is sent.
@@ -20,7 +19,7 @@ public enum WireLimits {
     /// The longest sentence in an error.
     public static let sentence = 2048
     /// The most VMs in a list: far more than a host can hold, and few enough for one frame.
-    public static let machines = 5_000
+    public static let machines = 2_000
     /// The most damaged VMs in a list; more of them are the host's trouble, and an error of it.
     public static let damaged = 128
     /// The longest sentence in the error of a damaged VM.

@@ -92,6 +92,10 @@ public final class AgentServer {
             let name = try frame.decode(DiscardSaved.self).name
             try store.discardSaved(name)
             try show(name)
+        case .changeGuestPolicy:
+            let request: ChangeGuestPolicy = try frame.decode()
+            try store.change(request)
+            try show(request.name)
         case .showMachine: try show(try frame.decode(ShowMachine.self).name)
         case .attachConsole:
             let name = try frame.decode(AttachConsole.self).name
@@ -158,7 +162,7 @@ public final class AgentServer {
 
     private func start(_ name: VMName) throws(LivemigError) {
         let store = MachineStore(root: environment.root)
-        let definition = try store.definition(of: name)
+        _ = try store.definition(of: name)
         guard store.guardianState(of: name) == nil else {
             throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
         }
@@ -167,8 +171,9 @@ public final class AgentServer {
         // A copy that was to be removed has taken the definition with it.
         _ = try store.definition(of: name)
         guard try store.summary(of: name).state != .saved else { return try restore(name) }
-        try store.write(
-            try environment.pinned(definition), to: environment.root.machine(name))
+        try store.rewrite(name) { definition throws(LivemigError) in
+            definition = try environment.pinned(definition)
+        }
         let guardian = try GuardianStarter(environment: environment).start(name)
         _ = try guardian.receive().decode(GuardianState.self)
         // Tracking is proved now, so that a move does not find out later that it cannot work.

@@ -66,6 +66,9 @@ public struct HostRoot: Hashable, Sendable {
     /// The folder that has a folder for each VM.
     public var machines: String { path + "/vms" }
 
+    /// What writers of definitions take turns by: a lock file, this and `.lock`.
+    var definitions: String { path + "/definitions" }
+
     /// The key by which this host's agent logs in to its peers.
     public var key: String { path + "/keys/id_ed25519" }
 

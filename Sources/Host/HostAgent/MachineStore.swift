@@ -78,7 +78,7 @@ struct MachineStore: Sendable {
         var summary = MachineSummary(
             name: name.text, uuid: definition.uuid, kind: definition.kind, state: .stopped,
             memory: definition.memory, vcpus: definition.vcpus, cpuModel: definition.cpuModel,
-            right: record?.right ?? .none)
+            policy: definition.policy, right: record?.right ?? .none)
         if let state = guardianState(of: name) {
             summary.state = state.guest
             summary.right = state.record.right

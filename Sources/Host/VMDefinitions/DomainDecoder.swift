@@ -14,7 +14,8 @@ struct DomainDecoder {
         try domain.allow(
             attributes: ["type", "id"],
             children: [
-                "name", "uuid", "memory", "currentMemory", "vcpu", "cpu", "os", "devices",
+                "name", "uuid", "metadata", "memory", "currentMemory", "vcpu", "cpu", "os",
+                "devices",
             ])
         _ = try domain.required("type")
         guard let kind = try domain.choice("type", as: VMDefinition.Kind.self) else {
@@ -30,6 +31,9 @@ struct DomainDecoder {
             vcpus: try vcpus(domain),
             cpuModel: try cpuModel(domain), boot: try BootDecoder.boot(domain.only("os"), of: kind),
             serialPorts: 0)
+        if let metadata = try domain.only("metadata") {
+            definition.policy = try GuestPolicyCoding.policy(metadata)
+        }
         if let devices = try domain.only("devices") {
             try DeviceDecoder.read(devices, into: &definition)
         }

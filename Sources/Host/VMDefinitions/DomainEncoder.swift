@@ -7,6 +7,11 @@ enum DomainEncoder {
         var children = [
             XMLContent("name", text: definition.name.text),
             XMLContent("uuid", text: definition.uuid.description),
+        ]
+        if let metadata = GuestPolicyCoding.metadata(definition.policy) {
+            children.append(metadata)
+        }
+        children += [
             XMLContent("memory", ["unit": "KiB"], text: String(definition.memory.bytes >> 10)),
             XMLContent("vcpu", text: String(definition.vcpus)),
         ]

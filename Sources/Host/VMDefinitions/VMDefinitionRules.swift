@@ -42,6 +42,7 @@ public enum VMDefinitionRules {
         try checkSerialPorts(definition.serialPorts)
         if let source = definition.randomSource { try checkPath(source, "random source") }
         if let emulator = definition.emulator { try checkPath(emulator, "emulator") }
+        try definition.policy.check()
     }
 
     static func check(

@@ -28,6 +28,7 @@ enum FrameMessages {
         case .cancelMachine: try again(CancelMachine.self, frame)
         case .showPolicy: try again(ShowPolicy.self, frame)
         case .changePolicy: try again(ChangePolicy.self, frame)
+        case .changeGuestPolicy: try again(ChangeGuestPolicy.self, frame)
         case .hostPolicy: try again(HostPolicyMessage.self, frame)
         case .record: try again(RecordMessage.self, frame)
         case .imageHashed: try again(ImageHashed.self, frame)

@@ -122,7 +122,7 @@ public final class Drain: Sendable {
                     .move(to: host, moved.popFirst() ?? .notBegun(Self.left))
                 case .moving(let host): .moving(to: host)
                 case .save: .save(errors[step.guest.name])
-                case .shutDown: .stop(errors[step.guest.name])
+                case .stop: .stop(errors[step.guest.name])
                 case .leave: .left
                 case .stopped: .stopped
                 case .blocked(let error): .blocked(error)

@@ -39,6 +39,20 @@ public struct DrainRequest: Hashable, Sendable {
         self.priorities = priorities
         self.template = template
     }
+
+    /// What becomes of a guest: what is said of it here goes before its own policy.
+    func policy(of guest: Fleet.Guest) -> DrainPolicy {
+        if staying.contains(guest.name) { return DrainPolicy(.leave) }
+        if saving.contains(guest.name) { return DrainPolicy(.save) }
+        if stopping.contains(guest.name) { return DrainPolicy(.stop) }
+        var policy = guest.drain
+        if let named = fallbacks[guest.name] {
+            policy = DrainPolicy(.live, fallback: named)
+        } else if policy.action == .live {
+            policy.fallback = policy.fallback ?? fallback
+        }
+        return policy
+    }
 }
 
 /// What a drain would do, as everything is now.
@@ -58,7 +72,7 @@ public struct DrainProposal: Sendable {
     /// The guests that are powered off.
     public var stops: [VMName] {
         plan.steps.compactMap { step in
-            guard case .shutDown = step.ending else { return nil }
+            guard case .stop = step.ending else { return nil }
             return step.guest.name
         }
     }
@@ -78,7 +92,7 @@ public struct DrainProposal: Sendable {
             switch step.ending {
             case .move: fate = .moved
             case .save: fate = .saved
-            case .shutDown: fate = .stopped
+            case .stop: fate = .stopped
             default: return nil
             }
             return Maintenance.Guest(name: step.guest.name, uuid: step.guest.uuid, fate: fate)
@@ -115,11 +129,8 @@ extension HostControl {
         let fleet = survey.fleet { guest in
             guard guest.host == request.host else { return }
             guest.priority = request.priorities[guest.name] ?? guest.priority
-            guest.rules.forbidden = forbidden
-            guest.drain.fallback = request.fallbacks[guest.name] ?? request.fallback
-            if request.staying.contains(guest.name) { guest.drain = DrainPolicy(.leave) }
-            if request.saving.contains(guest.name) { guest.drain = DrainPolicy(.save) }
-            if request.stopping.contains(guest.name) { guest.drain = DrainPolicy(.shutDown) }
+            guest.rules.forbidden.formUnion(forbidden)
+            guest.drain = request.policy(of: guest)
         }
         let rules = survey.compatibility(keepsPaused: request.template.policy.keepPaused)
         let plan = try await PairInspections.settle(survey, self, request.template, note) {

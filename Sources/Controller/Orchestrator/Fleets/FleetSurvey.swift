@@ -138,7 +138,8 @@ extension FleetSurvey.Member {
         guard !machine.right.isDeparted, let name = try? VMName(machine.name) else { return nil }
         return Fleet.Guest(
             name: name, uuid: machine.uuid, host: side.host.name, memory: machine.memory,
-            vcpus: machine.vcpus, state: machine.state)
+            vcpus: machine.vcpus, state: machine.state, priority: machine.policy.priority,
+            drain: machine.policy.drain, rules: machine.policy.placement)
     }
 }
 

@@ -42,7 +42,7 @@ public struct HostFactsMessage: WireMessage, Hashable {
     }
 }
 
-/// All VMs of a host: at most 5,000 summaries, and at most 128 VMs that it cannot read.
+/// All VMs of a host: at most 2,000 summaries, and at most 128 VMs that it cannot read.
 public struct MachineListMessage: WireMessage, Hashable {
     public static let type = FrameType.machineList
     /// The VMs, ordered by name.
@@ -71,7 +71,7 @@ public struct MachineListMessage: WireMessage, Hashable {
 ///
 /// | field | type |
 /// | --- | --- |
-/// | summary | name, kind, state, CPU model? text; uuid 16 bytes; memory u64; vcpus u32; right |
+/// | summary | name, kind, state, CPU model? text; uuid 16 bytes; memory u64; vcpus u32; guest policy; right |
 /// | definition | text, 1 MiB |
 public struct MachineMessage: WireMessage, Hashable {
     public static let type = FrameType.machine
@@ -106,6 +106,7 @@ extension WireWriter {
         integer(machine.memory.bytes)
         integer(UInt32(clamping: machine.vcpus))
         optional(machine.cpuModel) { $0.text($1) }
+        guestPolicy(machine.policy)
         right(machine.right)
     }
 
@@ -143,7 +144,7 @@ extension WireReader {
             name: name.text, uuid: uuid, kind: kind, state: state,
             memory: ByteCount(try integer()), vcpus: Int(try integer(UInt32.self)),
             cpuModel: try optional { (reader) throws(WireError) in try reader.text() },
-            right: try right())
+            policy: try guestPolicy(), right: try right())
     }
 
     mutating func damaged() throws(WireError) -> DamagedMachine {

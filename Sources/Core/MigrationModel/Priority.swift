@@ -1,5 +1,3 @@
-public import MigrationModel
-
 /// What goes first in a drain, a way back and a queue; `medium` unless somebody says otherwise.
 public struct Priority: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The number: higher ones go first.

@@ -1,5 +1,4 @@
 import MigrationModel
-import Planner
 import Testing
 
 @Suite("Priorities")

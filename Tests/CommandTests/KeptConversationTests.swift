@@ -78,10 +78,10 @@ struct KeptConversationTests {
                 try await Self.ask(control, host)
                 // Whether it is noticed before the next question is left to chance.
                 for session in server.sessions { kill(session, SIGKILL) }
-                let (agent, machines) = try await control.open(host) {
+                let (agent, list) = try await control.open(host) {
                     agent async throws(LivemigError) in try await agent.machines()
                 }
-                #expect(machines == [])
+                #expect(list == MachineList())
                 await control.release(agent)
             }
         }

@@ -39,6 +39,13 @@ struct MovePlanTests {
         #expect(try Self.refusal(source, side("beta", [machine(uuid: 2)])) == .duplicateVM)
         #expect(try Self.refusal(source, side("beta", [machine(name: "x", uuid: 2)])) == nil)
         #expect(try Self.refusal(side("alpha", [machine()], canTrack: false), free) == .kernel)
+        #expect(try Self.refusal(side("alpha", damaged: [damage()]), free) == .journalCorrupt)
+        #expect(
+            try Self.refusal(source, side("beta", damaged: [damage()])) == .journalCorrupt)
+        #expect(
+            try Self.refusal(source, side("beta", damaged: [damage("x", uuid: 1)]))
+                == .journalCorrupt)
+        #expect(try Self.refusal(source, side("beta", damaged: [damage("x", uuid: 2)])) == nil)
         #expect(try Self.refusal(source, side("beta", free: .mebibytes(4095))) == .memory)
         #expect(try Self.refusal(source, side("beta", free: .mebibytes(4096))) == nil)
         #expect(try Self.refusal(side("alpha", [machine(right: "INT")]), free) == .busy)
@@ -63,12 +70,37 @@ struct MovePlanTests {
     }
 }
 
+@Suite("Empty hosts")
+struct EmptyHostTests {
+    // Breaks when a host is called empty although nobody knows whether a VM of it runs.
+    @Test("a VM that cannot be read keeps a host from being empty")
+    func damaged() throws {
+        let alpha = try HostName("alpha")
+        let off = [machine(.stopped)]
+        try HostControl.requireNoGuests(off, [], on: alpha)
+        let error = try #require(throws: LivemigError.self) {
+            try HostControl.requireNoGuests(off, [damage("web2")], on: alpha)
+        }
+        #expect(error.code == .notEmpty)
+        #expect(error.what == "alpha is not empty: web2 cannot be read (E-JOURNAL-CORRUPT)")
+        let both = try #require(throws: LivemigError.self) {
+            try HostControl.requireNoGuests([machine()], [damage("web2")], on: alpha)
+        }
+        #expect(both.what.hasPrefix("alpha is not empty: web1 is running, web2 cannot be read"))
+    }
+}
+
 @Suite("Finding a VM")
 struct VMSearchTests {
     private static func find(
-        _ answers: [(String, Result<[MachineSummary], LivemigError>)]
+        _ answers: [(String, Result<[MachineSummary], LivemigError>)],
+        damaged: [String: DamagedMachine] = [:]
     ) throws -> String {
-        let answers = try answers.map { HostAnswer(try hostRecord($0), $1) }
+        let answers = try answers.map { host, result in
+            HostAnswer(
+                try hostRecord(host),
+                result.map { MachineList($0, damaged: damaged[host].map { [$0] } ?? []) })
+        }
         return answers[try VMSearch.find(VMName("web1"), in: answers).index].host.name.text
     }
 
@@ -92,6 +124,31 @@ struct VMSearchTests {
         #expect(try Self.find([("a", .success([copy])), ("b", .success([machine()]))]) == "b")
         let moving = machine(right: "INT")
         #expect(try Self.find([("a", .success([moving])), ("b", .success([copy]))]) == "a")
+    }
+
+    // Breaks when a VM that its host cannot read hides one of the same name that may run, is taken
+    // for missing, or stands in the way of another.
+    @Test("a VM that cannot be read says so itself")
+    func damaged() throws {
+        let leftover = machine(.stopped, right: "GONE")
+        #expect(
+            try Self.find(
+                [("a", .success([])), ("b", .success([machine()]))], damaged: ["a": damage()])
+                == "b")
+        #expect(
+            try Self.find(
+                [("a", .success([machine()]))], damaged: ["a": damage("other", uuid: 1)]) == "a")
+        for machines in [[], [leftover]] {
+            let error = try #require(throws: LivemigError.self) {
+                _ = try Self.find(
+                    [
+                        ("a", .success(machines)), ("b", .failure(Self.refused)),
+                        ("c", .success([])),
+                    ],
+                    damaged: ["c": damage()])
+            }
+            #expect(error == (try damage().error))
+        }
     }
 
     // Breaks when a VM that is missing or there twice is taken for found, or silence for absence.

@@ -305,11 +305,20 @@ struct RenderingTests {
     func tables() throws {
         let answers = [
             HostAnswer(
-                try hostRecord("alpha"), .success([machine(), machine(.stopped, name: "a")])),
+                try hostRecord("alpha"),
+                .success(
+                    MachineList(
+                        [machine(), machine(.stopped, name: "a")], damaged: [try damage("d")]))
+            ),
             HostAnswer(
                 try hostRecord("beta"),
-                Swift.Result<[MachineSummary], LivemigError>.failure(LivemigError(.connect, "x"))),
+                Swift.Result<MachineList, LivemigError>.failure(LivemigError(.connect, "x"))),
         ]
+        let json = JSONText.line(MachinesDocument(answers))
+        let parts = [
+            #""damaged":[{"#, #""code":"E-JOURNAL-CORRUPT""#, #""name":"d""#, #""host":"alpha""#,
+        ]
+        for part in parts { #expect(json.contains(part), "\(json)") }
         #expect(
             MachineText.list(answers) == [
                 "NAME  HOST   STATE    MEMORY   VCPUS  EPOCH",

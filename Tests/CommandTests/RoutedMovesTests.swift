@@ -22,7 +22,7 @@ struct RoutedMovesTests {
         known = MoveSide(
             host: HostRecord(
                 name: try HostName(name), address: address ?? addresses[0], hostKeys: [],
-                migrationNetworks: inventory), facts: known.facts, machines: [])
+                migrationNetworks: inventory), facts: known.facts, MachineList())
         return FleetSurvey.Member(side: known, settings: settings)
     }
 

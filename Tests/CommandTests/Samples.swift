@@ -34,7 +34,7 @@ func record(_ word: String, epoch: UInt64) -> Right {
 
 func side(
     _ name: String, _ machines: [MachineSummary] = [], free: ByteCount = .mebibytes(65536),
-    identity: String? = nil, canTrack: Bool = true
+    identity: String? = nil, canTrack: Bool = true, damaged: [DamagedMachine] = []
 ) throws -> MoveSide {
     MoveSide(
         host: try hostRecord(name),
@@ -44,7 +44,14 @@ func side(
             memoryAvailable: free, tracking: canTrack ? "WP_ASYNC" : "kernel 5.10 is too old",
             canTrack: canTrack, hypervisor: "QEMU 10.0.2", hasKVM: false,
             cpu: .init(), clock: 0),
-        machines: machines)
+        MachineList(machines, damaged: damaged))
+}
+
+/// A VM whose record is damaged.
+func damage(_ name: String = "web1", uuid: UInt64? = nil) throws -> DamagedMachine {
+    DamagedMachine(
+        name: try VMName(name), uuid: uuid.map { VMUUID(Bits128(high: 0, low: $0)) },
+        error: LivemigError(.journalCorrupt, "no slot is valid", at: "b: /r", fix: "look"))
 }
 
 func report(clean: Bool = true) -> MigrationReport {

@@ -28,7 +28,7 @@ import Testing
 
     private static let ids = [
         "agent", "kernel", "tracking", "preload", "qemu", "kvm", "tap", "libssh", "sshd", "root",
-        "journal", "space", "memory", "policy", "hooks", "guardians",
+        "journal", "space", "memory", "hugepages", "policy", "hooks", "guardians",
     ]
 
     private func examine(_ someone: Operator, _ names: String...) throws -> (Document, Int32) {

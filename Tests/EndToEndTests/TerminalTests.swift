@@ -181,7 +181,7 @@ import Testing
     @Test("a way back, looked at", .timeLimit(.minutes(2)))
     func resume() throws {
         let hosts = try Self.hosts()
-        try hosts.someone.succeed("drain", "alpha", "--yes")
+        try hosts.someone.succeed("drain", "alpha", "--yes", "--to", "beta")
         let screen = try TerminalScreen(
             hosts.someone, ["resume", "alpha", "--failback", "now"] + Self.slowly, columns: 80,
             rows: 24)

@@ -58,8 +58,8 @@ final class ThreeHosts {
 
     /// The names of the VMs that run on a host, sorted.
     func running(on host: TestHost) throws -> [String] {
-        let list = try host.agent().request(ListMachines(), for: MachineListMessage.self)
-        return list.machines.filter { $0.state == .running }.map(\.name).sorted()
+        let answer = try host.agent().request(ListMachines(), for: MachineListMessage.self)
+        return answer.list.machines.filter { $0.state == .running }.map(\.name).sorted()
     }
 
     /// Insists that every guest runs once, and nothing is left of it elsewhere.
@@ -71,7 +71,9 @@ final class ThreeHosts {
     deinit {
         for host in all {
             guard let agent = try? host.agent(),
-                let list = try? agent.request(ListMachines(), for: MachineListMessage.self)
+                let list = try? agent.request(
+                    ListMachines(), for: MachineListMessage.self
+                ).list
             else { continue }
             for name in list.machines.compactMap({ try? VMName($0.name) }) {
                 _ = try? agent.request(StopMachine(name: name), for: MachineMessage.self)

@@ -42,7 +42,9 @@ final class TranscriptStage {
         background = nil
         for host in hosts {
             guard let agent = try? host.agent(),
-                let list = try? agent.request(ListMachines(), for: MachineListMessage.self)
+                let list = try? agent.request(
+                    ListMachines(), for: MachineListMessage.self
+                ).list
             else { continue }
             for name in list.machines.compactMap({ try? VMName($0.name) }) {
                 _ = try? agent.request(StopMachine(name: name), for: MachineMessage.self)
@@ -179,7 +181,7 @@ extension TranscriptStage {
     }
 
     private func machines(on host: TestHost) throws -> [MachineSummary] {
-        try host.agent().request(ListMachines(), for: MachineListMessage.self).machines
+        try host.agent().request(ListMachines(), for: MachineListMessage.self).list.machines
     }
 
     /// Insists that it was said where each guest is, and that no host has a process or a file of

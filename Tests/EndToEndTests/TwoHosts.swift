@@ -94,7 +94,9 @@ final class TwoHosts {
     deinit {
         for host in [alpha, beta] {
             guard let agent = try? host.agent(),
-                let list = try? agent.request(ListMachines(), for: MachineListMessage.self)
+                let list = try? agent.request(
+                    ListMachines(), for: MachineListMessage.self
+                ).list
             else { continue }
             for name in list.machines.compactMap({ try? VMName($0.name) }) {
                 _ = try? agent.request(StopMachine(name: name), for: MachineMessage.self)

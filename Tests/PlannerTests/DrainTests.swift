@@ -49,6 +49,21 @@ struct DrainTests {
         #expect(!plan.empties)
     }
 
+    // Broken by: a host that is said to become empty, although nobody knows whether a VM of it runs.
+    @Test func damagedMachinesKeepAHostFromBeingEmpty() throws {
+        let hosts = [try Fixture.host("alpha", 90), try Fixture.host("beta", 30)]
+        let damaged = DamagedMachine(
+            name: try VMName("web2"), uuid: nil, error: LivemigError(.journalCorrupt, "no slot"))
+        let guest = try Fixture.guest("web1", on: "alpha", 1)
+        let fleet = Fleet(
+            hosts: hosts, guests: [guest], damaged: [hosts[0].name: [damaged]])
+        let plan = try DrainPlan(draining: [hosts[0].name], in: fleet)
+        #expect(plan.damaged == [damaged])
+        #expect(plan.summary == "2 VMs, 1 moves live, 1 cannot move")
+        #expect(!plan.empties)
+        #expect(try DrainPlan(draining: [hosts[1].name], in: fleet).empties)
+    }
+
     // Broken by: a plan for a host that nobody knows.
     @Test func unknownHost() throws {
         let error = #expect(throws: LivemigError.self) {

@@ -70,6 +70,47 @@ struct HostRulesTests {
         #expect(HostRules.space(.mebibytes(mebibytes), at: "/r").state == state)
     }
 
+    // Broken by: a setting of the kernel that is not understood, or one that another goes before.
+    @Test(
+        "settings of huge pages",
+        arguments: [
+            ("always within_size advise [never] deny force\n", "", .never),
+            ("[always] within_size advise never deny force\n", "", .always),
+            ("always [within_size] never", "always [inherit] never", .withinSize),
+            ("always advise [never] deny force", "[always] inherit within_size never", .always),
+            ("always advise never [deny] force", "[always] inherit within_size never", .deny),
+            ("always advise never deny [force]", "always inherit [never]", .force),
+            ("", "", .unknown), ("[sometimes]", "", .unknown),
+        ] as [(String, String, HugePages.Sharing)])
+    func settings(all: String, size: String, sharing: HugePages.Sharing) {
+        #expect(HugePages.Sharing(settings: all, ofSize: size) == sharing)
+    }
+
+    // Broken by: memory that is set aside, or a setting that makes moves longer, that nobody is told
+    // of; or a warning where there is neither.
+    @Test(
+        "huge pages",
+        arguments: [
+            (0, .never, .ok, "no memory"), (0, .unknown, .ok, "no memory"),
+            (
+                8192, .never, .warning,
+                "8.0 GiB of 64 GiB is set aside for them, 4.0 GiB of it unused"
+            ),
+            (0, .always, .warning, "memory of guests may be in them (shmem_enabled always)"),
+            (0, .advise, .warning, "memory of guests in QEMU may be in them"),
+            (8192, .force, .warning, "guests do not use it; memory of guests may"),
+        ] as [(UInt64, HugePages.Sharing, Diagnosis.State, String)])
+    func hugePages(
+        pool: UInt64, sharing: HugePages.Sharing, state: Diagnosis.State, words: String
+    ) {
+        let item = HostRules.hugePages(
+            HugePages(pool: .mebibytes(pool), free: .mebibytes(pool / 2), sharing: sharing),
+            total: .mebibytes(65536))
+        #expect(item.state == state)
+        #expect(item.what.contains(words), "\(item.what)")
+        #expect(item.fix.isEmpty == (state == .ok))
+    }
+
     // Broken by: a difference that is taken for its opposite, or not seen.
     @Test(
         "clocks",

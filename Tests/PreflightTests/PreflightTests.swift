@@ -13,6 +13,7 @@ struct PreflightTests {
         var source = Pair.facts("a")
         var destination = Pair.facts("b")
         var others: [MachineSummary] = []
+        var damaged: [DamagedMachine] = []
         var offsets: (Duration?, Duration?) = (.zero, .zero)
         var keepsPaused = false
 
@@ -39,11 +40,11 @@ struct PreflightTests {
                 Preflight(
                     moving: machine,
                     from: PreflightSide(
-                        name: try HostName("alpha"), facts: source, machines: [machine],
+                        name: try HostName("alpha"), facts: source, MachineList([machine]),
                         clockOffset: offsets.0),
                     to: PreflightSide(
-                        name: try HostName("beta"), facts: destination, machines: others,
-                        clockOffset: offsets.1),
+                        name: try HostName("beta"), facts: destination,
+                        MachineList(others, damaged: damaged), clockOffset: offsets.1),
                     keepsPaused: keepsPaused
                 ).findings
             }
@@ -95,6 +96,18 @@ struct PreflightTests {
         Case("in transfer", "E-INTRANSFER") { $0.machine.state = .inTransfer },
         Case("unknown", "E-VMSTATE") { $0.machine.state = .unknown },
         Case("a twin there", "E-DUPVM") { $0.others = [$0.machine] },
+        Case("a damaged twin there", "E-XML") { $0.damaged = damage("web1", $0.machine.uuid) },
+        Case("a damaged VM of that name there", "E-XML") { $0.damaged = damage("web1", nil) },
+        Case("a damaged VM of that UUID there", "E-XML") {
+            $0.damaged = damage("web2", $0.machine.uuid)
+        },
+        Case("another damaged VM there") { $0.damaged = damage("web2", nil) },
+        Case("memory in huge pages", "W-HUGEPAGES") { $0.source.hugePages.sharing = .advise },
+        Case("memory in huge pages there") { $0.destination.hugePages.sharing = .always },
+        Case("a guest that does not ask for huge pages") {
+            $0.machine.kind = .synthetic
+            $0.source.hugePages.sharing = .advise
+        },
         Case("an old kernel", "E-KERNEL") { $0.source.canTrack = false },
         Case("an old kernel on the destination") { $0.destination.canTrack = false },
         Case("the last epoch", "E-INTERNAL") { $0.machine.right = .owner(Epoch(.max), nil) },
@@ -140,6 +153,43 @@ struct PreflightTests {
             $0.destination.memoryAvailable = .mebibytes(1)
         },
     ]
+
+    private static func damage(_ name: String, _ uuid: VMUUID?) -> [DamagedMachine] {
+        guard let name = try? VMName(name) else { return [] }
+        return [DamagedMachine(name: name, uuid: uuid, error: LivemigError(.xml, "not XML"))]
+    }
+
+    // Breaks when a lack of memory is not explained by what is set aside, or is where nothing is.
+    @Test("what is set aside for huge pages explains a lack of memory")
+    func hugePages() throws {
+        var pair = Pair()
+        pair.destination.memoryAvailable = .mebibytes(1024)
+        #expect(try pair.findings.map(\.message) == ["needs 4.0 GiB, free 1.0 GiB"])
+        pair.destination.hugePages.pool = .mebibytes(32768)
+        let finding = try #require(try pair.findings.first)
+        #expect(
+            finding.message
+                == "needs 4.0 GiB, free 1.0 GiB, 32 GiB of 64 GiB is set aside for huge "
+                + "pages, which guests do not use")
+        #expect(finding.fix.hasSuffix(", or lower vm.nr_hugepages there"))
+        pair.destination.memoryAvailable = .mebibytes(4196)
+        #expect(try pair.findings.first?.message.contains("set aside") == true)
+    }
+
+    // Breaks when what the source alone answers for is left out where nobody else can be asked.
+    @Test("the source's rules stand alone")
+    func sourceAlone() throws {
+        var pair = Pair()
+        pair.machine.state = .paused
+        pair.source.canTrack = false
+        pair.source.hugePages.sharing = .always
+        let rules = SourceRules(
+            machine: pair.machine,
+            source: PreflightSide(
+                name: try HostName("alpha"), facts: pair.source, MachineList([pair.machine])),
+            keepsPaused: false)
+        #expect(rules.findings.map(\.id) == ["E-PAUSED", "E-KERNEL", "W-HUGEPAGES"])
+    }
 
     // Breaks when a move is let begin that cannot end well, when one is refused that can, or when
     // one finding hides another.
@@ -196,6 +246,24 @@ struct CompatibilityReportTests {
         let fine = CompatibilityReport(
             vm: "web1", source: alpha, destination: beta, findings: [warning])
         #expect(fine.isCompatible)
+    }
+
+    // Breaks when a destination that cannot be asked is not told first, or does not decide how the
+    // command ends.
+    @Test("a destination that cannot be asked is a finding and the exit code")
+    func unreached() throws {
+        let (alpha, beta) = (try HostName("alpha"), try HostName("beta"))
+        let paused = Finding(.error(.paused), "paused")
+        let report = CompatibilityReport(
+            vm: "web1", source: alpha, destination: beta, findings: [paused],
+            unreached: LivemigError(.connect, "refused", at: "beta", fix: "start sshd"))
+        #expect(report.findings.map(\.id) == ["E-CONNECT", "E-PAUSED"])
+        #expect(report.findings.first?.place == "beta")
+        #expect(report.exitCode == .failedOnSource)
+        #expect(!report.isCompatible)
+        let others = CompatibilityReport(
+            vm: "web1", source: alpha, destination: beta, findings: [paused])
+        #expect(others.exitCode == .refused)
     }
 
     // Breaks when an identifier is printed that is not read back.

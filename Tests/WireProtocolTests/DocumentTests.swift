@@ -26,7 +26,8 @@ struct DocumentTests {
         arguments: [
             ("payload", WireLimits.payload), ("definition", WireLimits.definition),
             ("name", WireLimits.name), ("sentence", WireLimits.sentence),
-            ("machines", WireLimits.machines), ("items", WireLimits.items),
+            ("machines", WireLimits.machines), ("damaged", WireLimits.damaged),
+            ("reason", WireLimits.reason), ("items", WireLimits.items),
             ("stateChunk", WireLimits.stateChunk), ("deviceState", Int(WireLimits.deviceState)),
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
             ("windows", WireLimits.windows), ("banner", WireLimits.banner),
@@ -51,7 +52,7 @@ struct DocumentTests {
             }
             return words[3].prefix { $0 != ":" }
         }
-        #expect(names.count == 16)
+        #expect(names.count == 18)
         for name in names { #expect(text.contains("| `\(name)` | "), "\(name)") }
     }
 

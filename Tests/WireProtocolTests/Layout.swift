@@ -31,6 +31,9 @@ indirect enum Layout: Sendable {
         .text("code", 64), .text("what", WireLimits.sentence), .text("place", WireLimits.sentence),
         .text("fix", WireLimits.sentence),
     ]
+    static let damaged: [Layout] =
+        [vmName, .optional(.fixed("uuid", 16)), .text("code", 64)]
+        + ["what", "place", "fix"].map { .text($0, WireLimits.reason) }
     static let failure: [Layout] =
         error + [
             .optional(

@@ -137,10 +137,18 @@ struct LimitTests {
         machine.policy.placement = PlacementRules(
             preferred: Array(hosts.prefix(16)), forbidden: Set(hosts.suffix(16)),
             affinity: machine.name, antiAffinity: .init(machine.name, isHard: true))
-        let list = MachineListMessage(Array(repeating: machine, count: WireLimits.machines))
+        let words = String(repeating: "w", count: WireLimits.sentence)
+        let damaged = DamagedMachine(
+            name: try VMName(machine.name), uuid: machine.uuid,
+            error: LivemigError(.journalCorrupt, words, at: words, fix: words))
+        let list = MachineListMessage(
+            MachineList(
+                Array(repeating: machine, count: WireLimits.machines),
+                damaged: Array(repeating: damaged, count: WireLimits.damaged)))
         #expect(list.payload.count <= WireLimits.payload)
         let decoded = try unsafe MachineListMessage(payload: list.payload.span.bytes)
-        #expect(decoded.machines.count == WireLimits.machines)
+        #expect(decoded.list.machines.count == WireLimits.machines)
+        #expect(decoded.list.damaged.count == WireLimits.damaged)
     }
 
     // Broken by: the largest definition not fitting the messages that carry one.

@@ -15,6 +15,14 @@ extension MessageKind {
             fullSlots: .incoming)
     }()
 
+    static let sampleDamage: DamagedMachine = {
+        guard case .success(let name) = MachineField.name else { fatalError("a plain name") }
+        return DamagedMachine(
+            name: name, uuid: sampleUUID,
+            error: LivemigError(
+                .journalCorrupt, "neither slot is valid", at: "/r/vms/web1/ownership", fix: "look"))
+    }()
+
     /// Requests about hosts and VMs, and their answers.
     static let management: [MessageKind] = [
         MessageKind(FailureMessage(sampleError), Layout.failure) { FailureMessage($0.error()) },
@@ -55,7 +63,10 @@ extension MessageKind {
                 HostFacts(
                     identity: "id", kernel: "6.18.0", agentVersion: "0.1.0", architecture: "x86_64",
                     processors: 8, memoryTotal: ByteCount(8 << 30),
-                    memoryAvailable: ByteCount(4 << 30), tracking: "async", canTrack: true,
+                    memoryAvailable: ByteCount(4 << 30),
+                    hugePages: HugePages(
+                        pool: ByteCount(1 << 30), free: ByteCount(1 << 29), sharing: .never),
+                    tracking: "async", canTrack: true,
                     hypervisor: "10.0.2", hasKVM: false,
                     cpu: .init(vendor: "GenuineIntel", model: "Xeon", features: ["avx2", "sse2"]),
                     clock: 1_800_000_000_000)), facts
@@ -65,8 +76,12 @@ extension MessageKind {
                     identity: random.text(99), kernel: random.text(9), agentVersion: "",
                     architecture: random.text(9), processors: random.below(1 << 32),
                     memoryTotal: ByteCount(random.next()),
-                    memoryAvailable: ByteCount(random.next()), tracking: random.text(999),
-                    canTrack: random.flag(), hypervisor: random.text(99), hasKVM: random.flag(),
+                    memoryAvailable: ByteCount(random.next()),
+                    hugePages: HugePages(
+                        pool: ByteCount(random.next()), free: ByteCount(random.next()),
+                        sharing: HugePages.Sharing.allCases[random.below(7)]),
+                    tracking: random.text(999), canTrack: random.flag(),
+                    hypervisor: random.text(99), hasKVM: random.flag(),
                     cpu: .init(
                         vendor: random.text(99), model: random.text(99),
                         features: Set((0..<random.below(40)).map { _ in random.plain(60) })),
@@ -93,9 +108,17 @@ extension MessageKind {
                 })
         },
         MessageKind(
-            MachineListMessage([sampleMachine]),
-            [.list("machines", WireLimits.machines, Layout.machine)]
-        ) { random in MachineListMessage((0..<random.below(40)).map { _ in random.machine() }) },
+            MachineListMessage(MachineList([sampleMachine], damaged: [sampleDamage])),
+            [
+                .list("machines", WireLimits.machines, Layout.machine),
+                .list("damaged", WireLimits.damaged, Layout.damaged),
+            ]
+        ) { random in
+            MachineListMessage(
+                MachineList(
+                    (0..<random.below(40)).map { _ in random.machine() },
+                    damaged: (0..<random.below(9)).map { _ in random.damaged() }))
+        },
         MessageKind(
             MachineMessage(sampleMachine, definition: "<domain/>"),
             Layout.machine + [.text("definition", WireLimits.definition)]
@@ -106,7 +129,10 @@ extension MessageKind {
         .text("identity", WireLimits.name), .text("kernel", WireLimits.name),
         .text("agent version", WireLimits.name), .text("architecture", WireLimits.name),
         .fixed("processors", 4), .fixed("memory total", 8, note: "bytes"),
-        .fixed("memory available", 8, note: "bytes"), .text("tracking", WireLimits.name),
+        .fixed("memory available", 8, note: "bytes"),
+        .fixed("huge page pool", 8, note: "bytes"),
+        .fixed("huge page pool free", 8, note: "bytes"),
+        .text("shared huge pages", WireLimits.word), .text("tracking", WireLimits.name),
         .fixed("can track", 1, note: "flag"), .text("hypervisor", WireLimits.name),
         .fixed("has KVM", 1, note: "flag"), .text("vendor", WireLimits.name),
         .text("model", WireLimits.name),

@@ -144,6 +144,15 @@ extension Seeded {
                 antiAffinity: flag() ? .init(plain(60), isHard: flag()) : nil))
     }
 
+    mutating func damaged() -> DamagedMachine {
+        var damaged = MessageKind.sampleDamage
+        damaged.name = (try? VMName(plain(64))) ?? damaged.name
+        damaged.uuid = flag() ? VMUUID(bits()) : nil
+        damaged.error = LivemigError(
+            error().code, text(WireLimits.reason), at: text(WireLimits.reason), fix: text(300))
+        return damaged
+    }
+
     mutating func networks() -> NetworkMap {
         let entries = (0..<below(9)).compactMap { number in
             try? NetworkMap.Entry("br\(number)", plain(15))

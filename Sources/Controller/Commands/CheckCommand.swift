@@ -14,7 +14,8 @@ struct CheckCommand: LivemigAction {
         discussion: """
             Compares both hosts and asks each what it finds; nothing is changed. Errors
             (E-…) keep the VM from being moved and end with exit code 3; warnings (W-…)
-            do not.
+            do not. A destination that cannot be asked is an error like the others, beside
+            what the source finds alone; the exit code is that error's.
 
             With --cpu-baseline the processors of hosts are compared: what a guest may use
             that is to run on all of them. Exit code 3 says that some guests cannot.
@@ -60,7 +61,7 @@ struct CheckCommand: LivemigAction {
                 vm: vm, to: destination, from: source, policy: policy, networks: networks)
             let report = try await control.check(request)
             context.show(text: ReportText.lines(report), json: CheckDocument(report))
-            return report.isCompatible ? .success : .refused
+            return report.exitCode
         }
     }
 

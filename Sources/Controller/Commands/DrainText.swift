@@ -13,6 +13,12 @@ enum DrainText {
                 step.ending.description + words(forecast?.moves[step.guest.uuid]),
             ]
         }
+        let damaged = plan.damaged.enumerated().map { index, machine in
+            [
+                "  \(rows.count + index + 1).", machine.name.text, "-",
+                DrainPlan.Ending.blocked(machine.error).description,
+            ]
+        }
         let total = forecast?.total.map { ["predicted \($0.brief) for all moves together"] } ?? []
         let silent = proposal.silent.sorted { $0.key.text < $1.key.text }.map { host, error in
             "  \(host) does not answer (\(error.code.rawValue)): no guest goes there"
@@ -21,7 +27,7 @@ enum DrainText {
             plan.empties
             ? "\(proposal.request.host) would be empty."
             : "\(proposal.request.host) would not be empty."
-        return ["\(proposal.request.host): \(plan.summary)"] + TextTable.lines(rows)
+        return ["\(proposal.request.host): \(plan.summary)"] + TextTable.lines(rows + damaged)
             + silent.map { $0.onOneLine() } + total + [answer]
     }
 
@@ -40,9 +46,10 @@ enum DrainText {
 
     /// How a drain would end as far as the plan knows.
     static func exitCode(of proposal: DrainProposal) -> ExitCode {
-        let errors = proposal.plan.steps.compactMap { step -> LivemigError? in
-            if case .blocked(let error) = step.ending { error } else { nil }
-        }
+        let errors =
+            proposal.plan.steps.compactMap { step -> LivemigError? in
+                if case .blocked(let error) = step.ending { error } else { nil }
+            } + proposal.plan.damaged.map(\.error)
         let worst = ExitCode.worst(of: errors.map(\.code.exitCode))
         return worst == .success && !proposal.plan.empties ? .refused : worst
     }
@@ -118,8 +125,9 @@ struct DrainPlanDocument: Encodable {
 
     struct Step: Encodable {
         let vm: String
-        let uuid: String
-        let memoryBytes: UInt64
+        let uuid: String?
+        /// Unknown of a VM that cannot be read.
+        let memoryBytes: UInt64?
         let priority: Int
         let action: String
         let destination: String?
@@ -133,19 +141,28 @@ struct DrainPlanDocument: Encodable {
         host = proposal.request.host.text
         empties = proposal.plan.empties
         unreachable = proposal.silent.keys.map(\.text).sorted()
-        steps = proposal.plan.steps.map { step in
-            let (action, destination, stars, error) = Self.facts(step.ending)
-            return Step(
-                vm: step.guest.name.text, uuid: step.guest.uuid.description,
-                memoryBytes: step.guest.memory.bytes, priority: step.guest.priority.number,
-                action: action, destination: destination?.text, stars: stars,
-                code: error?.code.rawValue, reason: step.ending.description,
-                prediction: (try? forecast?.moves[step.guest.uuid]?.get())
-                    .map(PredictionDocument.init))
-        }
+        steps =
+            proposal.plan.steps.map { step in
+                let (action, destination, stars, error) = Self.facts(step.ending)
+                return Step(
+                    vm: step.guest.name.text, uuid: step.guest.uuid.description,
+                    memoryBytes: step.guest.memory.bytes, priority: step.guest.priority.number,
+                    action: action, destination: destination?.text, stars: stars,
+                    code: error?.code.rawValue, reason: step.ending.description,
+                    prediction: (try? forecast?.moves[step.guest.uuid]?.get())
+                        .map(PredictionDocument.init))
+            } + proposal.plan.damaged.map(Self.step)
         totalMs = forecast?.total.map {
             SpanDocument($0.lowerBound.jsonMilliseconds, $0.upperBound.jsonMilliseconds)
         }
+    }
+
+    private static func step(_ machine: DamagedMachine) -> Step {
+        Step(
+            vm: machine.name.text, uuid: machine.uuid?.description, memoryBytes: nil,
+            priority: Priority.medium.number, action: "blocked", destination: nil, stars: nil,
+            code: machine.error.code.rawValue,
+            reason: DrainPlan.Ending.blocked(machine.error).description, prediction: nil)
     }
 
     private static func facts(

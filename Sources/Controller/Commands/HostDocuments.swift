@@ -62,6 +62,9 @@ struct HostCheckDocument: Encodable {
     var processors: Int?
     var memoryTotalBytes: UInt64?
     var memoryAvailableBytes: UInt64?
+    var hugePagePoolBytes: UInt64?
+    var hugePagePoolFreeBytes: UInt64?
+    var sharedHugePages: String?
     var tracking: String?
     var canMoveLive: Bool?
     var hypervisor: String?
@@ -82,6 +85,10 @@ struct HostCheckDocument: Encodable {
             processors = facts.processors
             memoryTotalBytes = facts.memoryTotal.bytes
             memoryAvailableBytes = facts.memoryAvailable.bytes
+            hugePagePoolBytes = facts.hugePages.pool.bytes
+            hugePagePoolFreeBytes = facts.hugePages.free.bytes
+            sharedHugePages =
+                facts.hugePages.sharing == .unknown ? nil : facts.hugePages.sharing.rawValue
             tracking = facts.tracking
             canMoveLive = facts.canTrack
             hypervisor = facts.hypervisor

@@ -37,7 +37,11 @@ enum HostText {
                 name, "kernel",
                 "\(facts.kernel) \(facts.architecture), \(facts.processors) processors",
             ],
-            [name, "memory", "\(facts.memoryAvailable) free of \(facts.memoryTotal)"],
+            [
+                name, "memory",
+                "\(facts.memoryAvailable) free of \(facts.memoryTotal)"
+                    + facts.hugePages.clause(of: facts.memoryTotal),
+            ],
             [name, "hypervisor", "\(facts.hypervisor), \(virtualization)"],
             [
                 name, "moves away",

@@ -1,16 +1,41 @@
 import MigrationModel
 import Orchestrator
 
-/// VMs of hosts, and the hosts that could not be asked.
+/// VMs of hosts, those that cannot be read, and the hosts that could not be asked.
 struct MachinesDocument: Encodable {
     let vms: [MachineDocument]
+    let damaged: [DamagedDocument]
     let errors: [ErrorEvent]
 
-    init(_ answers: [HostAnswer<[MachineSummary]>]) {
+    init(_ answers: [HostAnswer<MachineList>]) {
         vms = answers.flatMap { answer in
-            (answer.value ?? []).map { MachineDocument($0, on: answer.host.name) }
+            (answer.value?.machines ?? []).map { MachineDocument($0, on: answer.host.name) }
+        }
+        damaged = answers.flatMap { answer in
+            (answer.value?.damaged ?? []).map { DamagedDocument($0, on: answer.host.name) }
         }
         errors = answers.compactMap(\.error).map { ErrorEvent($0) }
+    }
+}
+
+/// A VM that its host cannot read.
+struct DamagedDocument: Encodable {
+    let name: String
+    let uuid: String?
+    let host: String
+    let code: String
+    let message: String
+    let place: String
+    let fix: String
+
+    init(_ machine: DamagedMachine, on host: HostName) {
+        name = machine.name.text
+        uuid = machine.uuid?.description
+        self.host = host.text
+        code = machine.error.code.rawValue
+        message = machine.error.what
+        place = machine.error.place
+        fix = machine.error.fix
     }
 }
 

@@ -3,9 +3,9 @@ import Orchestrator
 
 /// VMs as text.
 enum MachineText {
-    static func list(_ answers: [HostAnswer<[MachineSummary]>]) -> [String] {
+    static func list(_ answers: [HostAnswer<MachineList>]) -> [String] {
         let rows = answers.flatMap { answer in
-            (answer.value ?? []).map { machine in
+            (answer.value?.machines ?? []).map { machine in
                 [
                     machine.name, answer.host.name.text, machine.state.rawValue,
                     machine.memory.description, String(machine.vcpus), machine.epoch.description,

@@ -8,6 +8,9 @@ struct VMListCommand: LivemigAction {
         commandName: "list", abstract: "List the VMs of a host, or of all hosts.",
         usage: "livemig vm list [<host>] [<options>]",
         discussion: """
+            A VM whose definition or record cannot be read is not in the list: an error says
+            what is wrong with it, and the exit code is the worst error's.
+
             Example:
               livemig vm list alpha --output json
             """)
@@ -26,6 +29,10 @@ struct VMListCommand: LivemigAction {
         if let host { hosts = [try control.directory.host(HostName(host))] }
         let answers = await control.machines(on: hosts)
         context.show(text: MachineText.list(answers), json: MachinesDocument(answers))
-        return context.complain(about: answers.compactMap(\.error))
+        let errors =
+            answers.compactMap(\.error)
+            + answers.flatMap { $0.value?.damaged ?? [] }.map(\.complaint)
+        _ = context.complain(about: errors)
+        return .worst(of: errors.map(\.code.exitCode))
     }
 }

@@ -9,8 +9,12 @@ extension AgentConnection {
     }
 
     /// Asks for all VMs of the host.
-    public func machines() async throws(LivemigError) -> [MachineSummary] {
-        try await request(ListMachines(), for: MachineListMessage.self).machines
+    public func machines() async throws(LivemigError) -> MachineList {
+        var list = try await request(ListMachines(), for: MachineListMessage.self).list
+        for index in list.damaged.indices {
+            list.damaged[index].error = list.damaged[index].error.named(host.name)
+        }
+        return list
     }
 
     /// Asks for one VM with its definition.

@@ -64,7 +64,7 @@ public struct HostControl: Sendable {
     }
 
     /// Asks hosts for all their VMs.
-    public func machines(on hosts: [HostRecord]) async -> [HostAnswer<[MachineSummary]>] {
+    public func machines(on hosts: [HostRecord]) async -> [HostAnswer<MachineList>] {
         await askAll(hosts) { host async throws(LivemigError) in
             try await talk(to: host) { agent async throws(LivemigError) in
                 try await agent.machines()

@@ -34,14 +34,27 @@ struct MoveInspection: Sendable {
         let shown = await source.definition(of: request.vm.name)
         let theirSettings = await theirs
         async let incoming = destination.incoming(shown, from: survey, request)
+        let ours = await Self.source(request, source, to: destination.side.host.name)
+        return MoveInspection(
+            source: ours, destination: destination.answers(theirSettings, await incoming),
+            definition: shown)
+    }
+
+    /// What the source says, one thing after the other.
+    ///
+    /// - Parameters:
+    ///   - request: the move.
+    ///   - source: where the VM is.
+    ///   - destination: where it goes.
+    static func source(
+        _ request: MoveRequest, _ source: MoveSurvey.Reached, to destination: HostName
+    ) async -> Side {
         let settings = await source.settings()
         let outgoing = await source.findings(
             InspectOutgoing(
-                name: request.vm.name, peer: destination.side.host.name,
-                path: request.policy.path, keys: source.side.host.authorizedKeys))
-        return MoveInspection(
-            source: source.answers(settings, outgoing),
-            destination: destination.answers(theirSettings, await incoming), definition: shown)
+                name: request.vm.name, peer: destination, path: request.policy.path,
+                keys: source.side.host.authorizedKeys))
+        return source.answers(settings, outgoing)
     }
 
     /// What both policies make of the move.
@@ -82,14 +95,20 @@ struct MoveInspection: Sendable {
         return outgoing.map { named($0, source.name) } + others.map { named($0, destination.name) }
     }
 
-    /// What only somebody who knows both hosts' names can say.
     private func named(_ finding: Finding, _ host: HostName) -> Finding {
         var finding = finding
-        finding.place = host.among(finding.place)
-        if finding.kind == .error(.authentication) || finding.kind == .warning(.trust) {
-            finding.fix = "run livemig host trust \(source.name) \(destination.name)"
-        }
+        finding.name(host, from: source.name, to: destination.name)
         return finding
+    }
+}
+
+extension Finding {
+    /// Adds what only somebody who knows both hosts' names can say.
+    mutating func name(_ host: HostName, from source: HostName, to destination: HostName) {
+        place = host.among(place)
+        if kind == .error(.authentication) || kind == .warning(.trust) {
+            fix = "run livemig host trust \(source) \(destination)"
+        }
     }
 }
 

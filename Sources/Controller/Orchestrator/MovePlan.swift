@@ -29,29 +29,36 @@ public struct MoveSide: Sendable {
     public let facts: HostFacts
     /// Its VMs.
     public let machines: [MachineSummary]
+    /// VMs that it cannot read.
+    public let damaged: [DamagedMachine]
     /// How far its wall clock is ahead of this machine's; `nil` where nobody has looked.
     public let clockOffset: Duration?
 
     /// States a side.
     public init(
-        host: HostRecord, facts: HostFacts, machines: [MachineSummary],
-        clockOffset: Duration? = nil
+        host: HostRecord, facts: HostFacts, _ list: MachineList, clockOffset: Duration? = nil
     ) {
         self.host = host
         self.facts = facts
-        self.machines = machines
+        machines = list.machines
+        damaged = list.damaged
         self.clockOffset = clockOffset
     }
 
     /// What the rules compare.
     var preflight: PreflightSide {
         PreflightSide(
-            name: host.name, facts: facts, machines: machines, clockOffset: clockOffset)
+            name: host.name, facts: facts, list, clockOffset: clockOffset)
     }
 
+    /// All VMs, whether they can be read or not.
+    var list: MachineList { MachineList(machines, damaged: damaged) }
+
     /// A VM of this side.
-    /// - Throws: `E-NOVM` when it has none of that name.
+    /// - Throws: the VM's own error when it cannot be read, `E-NOVM` when there is none of that
+    ///   name.
     func machine(_ name: VMName) throws(LivemigError) -> MachineSummary {
+        if let error = damaged.error(of: name) { throw error }
         guard let machine = machines.first(where: { $0.name == name.text }) else {
             throw LivemigError(.noVM, "no VM \(name)", at: host.name.text)
         }

@@ -11,6 +11,14 @@ struct MoveSurvey: Sendable {
     let source: Reached
     let destination: Reached
 
+    /// What was found of a move.
+    enum Found: Sendable {
+        /// Both hosts.
+        case both(MoveSurvey)
+        /// The host that the VM is on, and why the destination cannot be asked.
+        case sourceAlone(Reached, LivemigError)
+    }
+
     /// Finds the VM and asks both hosts.
     ///
     /// - Parameters:
@@ -21,14 +29,31 @@ struct MoveSurvey: Sendable {
     static func make(
         _ request: MoveRequest, _ control: HostControl
     ) async throws(LivemigError) -> MoveSurvey {
+        switch try await find(request, control) {
+        case .both(let survey): return survey
+        case .sourceAlone(let source, let error):
+            await control.release(source.agent)
+            throw error
+        }
+    }
+
+    /// Finds the VM and asks both hosts; the destination need not answer.
+    ///
+    /// - Parameters:
+    ///   - request: the move.
+    ///   - control: the hosts.
+    /// - Throws: as `make`, but where the VM is found and the destination does not answer.
+    static func find(
+        _ request: MoveRequest, _ control: HostControl
+    ) async throws(LivemigError) -> Found {
         let hosts = try hosts(request, control.directory)
         let answers = await askAll(hosts) { host async throws(LivemigError) in
             try await reach(host, control)
         }
         do {
-            let survey = try choose(request, answers)
-            await release(answers, except: [survey.source, survey.destination], to: control)
-            return survey
+            let found = try choose(request, answers)
+            await release(answers, except: found.reached, to: control)
+            return found
         } catch {
             await release(answers, except: [], to: control)
             throw error
@@ -62,14 +87,14 @@ struct MoveSurvey: Sendable {
             let facts = try await agent.facts()
             let offset = WallClock.offset(of: facts.clock, asked: asked, answered: WallClock.now)
             let machines = try await agent.machines()
-            return MoveSide(host: host, facts: facts, machines: machines, clockOffset: offset)
+            return MoveSide(host: host, facts: facts, machines, clockOffset: offset)
         }
         return Reached(agent: agent, side: side)
     }
 
     private static func choose(
         _ request: MoveRequest, _ answers: [HostAnswer<Reached>]
-    ) throws(LivemigError) -> MoveSurvey {
+    ) throws(LivemigError) -> Found {
         let isDestination = { (answer: HostAnswer<Reached>) in
             answer.host.name == request.destination
         }
@@ -82,7 +107,8 @@ struct MoveSurvey: Sendable {
         do {
             destination = try goal.result.get()
         } catch {
-            throw located(error, found)
+            guard case .success(let (source, machine)) = found else { throw error }
+            return .sourceAlone(source, located(error, machine, on: source))
         }
         let elsewhere = elsewhere(request, destination.side)
         switch found {
@@ -90,16 +116,16 @@ struct MoveSurvey: Sendable {
         case .success(let (source, machine)):
             // A copy without the right to run is not the VM.
             if !machine.isOwned, let elsewhere { throw elsewhere }
-            return MoveSurvey(source: source, destination: destination)
+            return .both(MoveSurvey(source: source, destination: destination))
         }
     }
 
-    private typealias Found = Result<(source: Reached, machine: MachineSummary), LivemigError>
-
-    private static func find(_ name: VMName, in answers: [HostAnswer<Reached>]) -> Found {
+    private static func find(
+        _ name: VMName, in answers: [HostAnswer<Reached>]
+    ) -> Result<(source: Reached, machine: MachineSummary), LivemigError> {
         Result { () throws(LivemigError) in
             let lists = answers.map { answer in
-                HostAnswer(answer.host, answer.result.map(\.side.machines))
+                HostAnswer(answer.host, answer.result.map(\.side.list))
             }
             let (index, machine) = try VMSearch.find(name, in: lists)
             return (try answers[index].result.get(), machine)
@@ -107,19 +133,21 @@ struct MoveSurvey: Sendable {
     }
 
     /// An error about the destination, saying where the guest is and stays.
-    private static func located(_ error: LivemigError, _ found: Found) -> LivemigError {
-        guard case .success(let (source, machine)) = found else { return error }
-        return error.with(
+    private static func located(
+        _ error: LivemigError, _ machine: MachineSummary, on source: Reached
+    ) -> LivemigError {
+        error.with(
             guest: GuestLocation(
                 vm: machine.name, state: machine.state, host: source.side.host.name.text,
                 epoch: machine.epoch))
     }
 
-    /// The error about a VM that only the destination has.
+    /// The error about a VM that only the destination has, or may have.
     private static func elsewhere(
         _ request: MoveRequest, _ destination: MoveSide
     ) -> LivemigError? {
         let name = request.vm.name
+        if let error = destination.damaged.error(of: name) { return error }
         guard
             let machine = destination.machines.first(where: { $0.name == name.text }),
             machine.isOwned
@@ -139,6 +167,16 @@ struct MoveSurvey: Sendable {
             where !kept.contains(where: { $0.agent === reached.agent }) {
                 group.addTask { await control.release(reached.agent) }
             }
+        }
+    }
+}
+
+extension MoveSurvey.Found {
+    /// The hosts that answered.
+    fileprivate var reached: [MoveSurvey.Reached] {
+        switch self {
+        case .both(let survey): [survey.source, survey.destination]
+        case .sourceAlone(let source, _): [source]
         }
     }
 }

@@ -38,7 +38,6 @@ struct MoveTerms: Sendable {
 
     /// Everything that the policies say against a move, where `init` stops at the first.
     ///
-    /// That a host has as many moves under way as it allows is a warning: it passes.
     /// - Parameters:
     ///   - path: how page data goes.
     ///   - source: where the VM is.
@@ -53,15 +52,28 @@ struct MoveTerms: Sendable {
         findings.note { () throws(LivemigError) in
             _ = try address(path, from: source, to: destination)
         }
-        var limits: [Finding] = []
-        limits.note { () throws(LivemigError) in try checkLimit(leaving: source) }
-        limits.note { () throws(LivemigError) in try checkLimit(comingTo: destination) }
         return findings
-            + limits.map { finding in
-                var finding = finding
-                finding.kind = .warning(.slots)
-                return finding
-            }
+            + slots { () throws(LivemigError) in try checkLimit(leaving: source) }
+            + slots { () throws(LivemigError) in try checkLimit(comingTo: destination) }
+    }
+
+    /// What the source's policy alone says against a move.
+    ///
+    /// - Parameters:
+    ///   - destination: where the VM goes.
+    ///   - source: where it is.
+    static func findings(to destination: HostName, from source: LaneRoute.Side) -> [Finding] {
+        var findings: [Finding] = []
+        findings.note { () throws(LivemigError) in try admit(destination, at: source) }
+        return findings + slots { () throws(LivemigError) in try checkLimit(leaving: source) }
+    }
+
+    /// That a host has as many moves under way as it allows is a warning: it passes.
+    private static func slots(_ check: () throws(LivemigError) -> Void) -> [Finding] {
+        var found: [Finding] = []
+        found.note(check)
+        for index in found.indices { found[index].kind = .warning(.slots) }
+        return found
     }
 
     private static func admit(

@@ -127,11 +127,12 @@ public struct Cancellation: Sendable {
     private func find(_ name: String) async throws(LivemigError) -> VMName {
         guard let bits = Bits128(hexadecimal: name) else { return try VMName(name) }
         let answers = await control.machines(on: control.directory.hosts)
-        let machine = answers.flatMap { $0.value ?? [] }.first {
+        let machine = answers.flatMap { $0.value?.machines ?? [] }.first {
             $0.right.attempt?.migration == MigrationID(bits)
         }
         guard let machine else {
-            throw answers.compactMap(\.error).first
+            let damaged = answers.flatMap { $0.value?.damaged ?? [] }
+            throw answers.compactMap(\.error).first ?? damaged.first?.complaint
                 ?? LivemigError(.notRunning, "no migration \(name) is under way")
         }
         return try VMName(machine.name)

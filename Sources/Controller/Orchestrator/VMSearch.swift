@@ -5,25 +5,28 @@ public enum VMSearch {
     /// Decides which host a name means.
     ///
     /// Where several hosts have a VM of the name, the one that has the right to run it is meant,
-    /// then the one on which it runs; a host that does not answer matters only when no other has
-    /// the VM.
+    /// then the one on which it runs; a host that does not answer, or cannot read the VM, matters
+    /// only when no other may have it.
     /// - Parameters:
     ///   - name: the VM.
     ///   - answers: what the hosts answered.
     /// - Returns: the index of the answer and the VM.
-    /// - Throws: `E-NOVM` with at most ten names that are known, the host's own error when only it
-    ///   was asked and did not answer or when it cannot read its records, `E-AMBIGUOUS` with the
-    ///   hosts where they have different VMs of the name; `E-INTRANSFER` for one VM that is between
-    ///   them, and `E-INTERNAL` for one that two of them claim.
+    /// - Throws: `E-NOVM` with at most ten names that are known, the VM's own error when its host
+    ///   cannot read it, the host's own error when only it was asked and did not answer or when it
+    ///   cannot read its records, `E-AMBIGUOUS` with the hosts where they have different VMs of the
+    ///   name; `E-INTRANSFER` for one VM that is between them, and `E-INTERNAL` for one that two of
+    ///   them claim.
     public static func find(
-        _ name: VMName, in answers: [HostAnswer<[MachineSummary]>]
+        _ name: VMName, in answers: [HostAnswer<MachineList>]
     ) throws(LivemigError) -> (index: Int, machine: MachineSummary) {
         let found = answers.enumerated().flatMap { index, answer in
-            (answer.value ?? []).filter { $0.name == name.text }.map { (index, $0) }
+            (answer.value?.machines ?? []).filter { $0.name == name.text }.map { (index, $0) }
         }
-        if found.count == 1, let only = found.first { return only }
         let owners = found.filter(\.1.isOwned)
         if owners.count == 1, let only = owners.first { return only }
+        // What is left without the right to run hides nobody who may have it.
+        if owners.isEmpty, let damage = damage(of: name, in: answers) { throw damage }
+        if found.count == 1, let only = found.first { return only }
         let alive = found.filter { $0.1.state == .running || $0.1.state == .paused }
         if alive.count == 1, let only = alive.first { return only }
         guard found.isEmpty else {
@@ -36,6 +39,12 @@ public enum VMSearch {
                     fix: "name the host: \(hosts.first ?? "HOST")/\(name)")
         }
         throw missing(name, answers)
+    }
+
+    private static func damage(
+        of name: VMName, in answers: [HostAnswer<MachineList>]
+    ) -> LivemigError? {
+        answers.lazy.compactMap { $0.value?.damaged.error(of: name) }.first
     }
 
     /// One VM on several hosts: naming one of them could start it twice.
@@ -52,7 +61,7 @@ public enum VMSearch {
     }
 
     private static func missing(
-        _ name: VMName, _ answers: [HostAnswer<[MachineSummary]>]
+        _ name: VMName, _ answers: [HostAnswer<MachineList>]
     ) -> LivemigError {
         if answers.count == 1, let error = answers.first?.error { return error }
         // A host that cannot read its records may have the VM, and says what is wrong with them.
@@ -69,7 +78,7 @@ public enum VMSearch {
             error.what += "; no host could be asked for VM \(name)"
             return error
         }
-        let names = Set(answers.flatMap { $0.value ?? [] }.map(\.name)).sorted()
+        let names = Set(answers.flatMap { $0.value?.machines ?? [] }.map(\.name)).sorted()
         let known =
             names.isEmpty ? "no VM is defined" : "known: " + names.prefix(10).joined(separator: " ")
         let more = names.count > 10 ? " and \(names.count - 10) more" : ""

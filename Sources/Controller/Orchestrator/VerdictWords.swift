@@ -120,9 +120,9 @@ struct VerdictWords {
         }
     }
 
-    /// The error of a host that has a record of the VM and cannot read it.
+    /// The error of a host that has the VM and cannot read its record or definition.
     private var damaged: LivemigError? {
-        silent.first { $0.code == .journalCorrupt }
+        silent.first { $0.code == .journalCorrupt || $0.code.isOfDocument }
     }
 
     private var lost: LivemigError {

@@ -90,17 +90,23 @@ extension HostControl {
 
     /// Asks all hosts about all VMs, ordered by name; VMs of one name with different UUIDs are told
     /// apart.
+    /// - Returns: the VMs, and the errors of hosts and VMs that could not be asked or read, as far
+    ///   as no VM's trouble tells them.
     public func whereabouts() async -> (vms: [Whereabouts], silent: [LivemigError]) {
         let answers = await machines(on: directory.hosts)
+        let damaged = answers.flatMap { $0.value?.damaged ?? [] }
         var order: [VMUUID] = []
         var names: [VMUUID: String] = [:]
-        for machine in answers.flatMap({ $0.value ?? [] }) where names[machine.uuid] == nil {
+        for machine in answers.flatMap({ $0.value?.machines ?? [] })
+        where names[machine.uuid] == nil {
             names[machine.uuid] = machine.name
             order.append(machine.uuid)
         }
         var vms: [Whereabouts] = []
         for uuid in order {
-            let found = Whereabouts(of: names[uuid] ?? "", Self.entries(uuid, answers))
+            let found = Whereabouts(
+                of: names[uuid] ?? "",
+                Self.entries(uuid, named: names[uuid] ?? "", answers))
             // Only a host that is asked for the VM itself says what its record names as the peer.
             let isClear = found.trouble == nil && found.parties.steps.count <= 1
             guard !isClear, let name = try? VMName(found.vm) else {
@@ -109,21 +115,32 @@ extension HostControl {
             }
             vms.append(await whereabouts(of: name, on: directory.hosts))
         }
-        return (vms.sorted { $0.vm < $1.vm }, answers.compactMap(\.error))
+        let known = Set(vms.map(\.vm))
+        for name in Set(damaged.map(\.name)) where !known.contains(name.text) {
+            vms.append(await whereabouts(of: name, on: directory.hosts))
+        }
+        let told = Set(vms.compactMap(\.trouble))
+        let untold = damaged.filter { !told.contains($0.error) }
+        return (
+            vms.sorted { $0.vm < $1.vm }, answers.compactMap(\.error) + untold.map(\.complaint)
+        )
     }
 
     private static func entries(
-        _ uuid: VMUUID, _ answers: [HostAnswer<[MachineSummary]>]
+        _ uuid: VMUUID, named name: String, _ answers: [HostAnswer<MachineList>]
     ) -> [Whereabouts.Entry] {
         answers.map { answer in
+            let host = answer.host.name
             switch answer.result {
-            case .success(let machines):
-                machines.first { $0.uuid == uuid }.map {
-                    .init(host: answer.host.name, machine: $0)
+            case .success(let list):
+                if let machine = list.machines.first(where: { $0.uuid == uuid }) {
+                    return .init(host: host, machine: machine)
                 }
-                    ?? .init(host: answer.host.name, view: .absent)
+                // A host that cannot read the VM cannot say that it never had it.
+                let damaged = list.damaged.first { $0.uuid == uuid || $0.name.text == name }
+                return .init(host: host, view: damaged.map { .silent($0.error) } ?? .absent)
             case .failure(let error):
-                .init(host: answer.host.name, view: .silent(error))
+                return .init(host: host, view: .silent(error))
             }
         }
     }

@@ -96,6 +96,14 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case io = "E-IO"
     case `internal` = "E-INTERNAL"
 
+    /// Whether a file that livemig reads is not what it should be.
+    public var isOfDocument: Bool {
+        switch self {
+        case .file, .fileType, .xml, .xmlDTD, .xmlLimit, .xmlSchema, .xmlUnsupported: true
+        default: false
+        }
+    }
+
     /// The exit code that a command ends with when this error is its result.
     public var exitCode: ExitCode {
         switch self {

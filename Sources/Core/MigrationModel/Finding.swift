@@ -18,6 +18,8 @@ public struct Finding: Hashable, Sendable {
         case fence = "W-FENCE"
         /// A hook that runs afterwards has failed.
         case hook = "W-HOOK"
+        /// Written pages are found by the huge page.
+        case hugePages = "W-HUGEPAGES"
         /// The destination would have little memory left.
         case memory = "W-MEMORY"
         /// The guest's own policy speaks against the host.
@@ -99,19 +101,31 @@ public struct CompatibilityReport: Hashable, Sendable {
     public var destination: HostName
     /// What was found, errors first.
     public var findings: [Finding]
+    /// Why the destination could not be asked, which is the first finding then; `nil` where it was.
+    public var unreached: LivemigError?
 
     /// Orders findings: errors before warnings, each in the order in which they were found.
-    public init(vm: String, source: HostName, destination: HostName, findings: [Finding]) {
+    public init(
+        vm: String, source: HostName, destination: HostName, findings: [Finding],
+        unreached: LivemigError? = nil
+    ) {
         self.vm = vm
         self.source = source
         self.destination = destination
-        self.findings = findings.filter { $0.error != nil } + findings.filter { $0.error == nil }
+        self.unreached = unreached
+        let all = (unreached.map { [Finding($0)] } ?? []) + findings
+        self.findings = all.filter { $0.error != nil } + all.filter { $0.error == nil }
     }
 
     /// The errors.
     public var errors: [LivemigError] { findings.compactMap(\.error) }
     /// Whether the VM could be moved.
     public var isCompatible: Bool { errors.isEmpty }
+    /// The exit code of a command whose result this is: that of a destination that could not be
+    /// asked, else whether the VM could be moved.
+    public var exitCode: ExitCode {
+        unreached?.code.exitCode ?? (isCompatible ? .success : .refused)
+    }
 }
 
 extension [Finding] {

@@ -14,6 +14,8 @@ public struct HostFacts: Hashable, Sendable {
     public var memoryTotal: ByteCount
     /// Memory that guests can still get (`MemAvailable` in proc(5)).
     public var memoryAvailable: ByteCount
+    /// What it does with huge pages.
+    public var hugePages: HugePages
     /// How written pages are found, or what is missing for it.
     public var tracking: String
     /// Whether guests can be moved away from here live.
@@ -47,8 +49,9 @@ public struct HostFacts: Hashable, Sendable {
     /// States facts.
     public init(
         identity: String, kernel: String, agentVersion: String, architecture: String,
-        processors: Int, memoryTotal: ByteCount, memoryAvailable: ByteCount, tracking: String,
-        canTrack: Bool, hypervisor: String, hasKVM: Bool, cpu: CPU, clock: UInt64
+        processors: Int, memoryTotal: ByteCount, memoryAvailable: ByteCount,
+        hugePages: HugePages = HugePages(), tracking: String, canTrack: Bool, hypervisor: String,
+        hasKVM: Bool, cpu: CPU, clock: UInt64
     ) {
         self.identity = identity
         self.kernel = kernel
@@ -57,6 +60,7 @@ public struct HostFacts: Hashable, Sendable {
         self.processors = processors
         self.memoryTotal = memoryTotal
         self.memoryAvailable = memoryAvailable
+        self.hugePages = hugePages
         self.tracking = tracking
         self.canTrack = canTrack
         self.hypervisor = hypervisor

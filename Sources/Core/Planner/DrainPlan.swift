@@ -36,6 +36,8 @@ public struct DrainPlan: Hashable, Sendable {
     public let hosts: [HostName]
     /// Every guest of theirs, in the order in which they are dealt with.
     public let steps: [Step]
+    /// VMs of theirs that cannot be read: they stay, and nobody knows whether they run.
+    public let damaged: [DamagedMachine]
 
     /// Plans to empty hosts.
     ///
@@ -61,6 +63,7 @@ public struct DrainPlan: Hashable, Sendable {
         let destinations = Dictionary(
             fleet.reservations.map { ($0.guest, $0.host) }, uniquingKeysWith: { first, _ in first })
         hosts = Set(draining).sorted { $0.text < $1.text }
+        damaged = hosts.flatMap { fleet.damaged[$0] ?? [] }
         var steps: [Step] = []
         for guest in guests.sorted(by: Fleet.Guest.goesFirst) {
             let ending =
@@ -73,21 +76,23 @@ public struct DrainPlan: Hashable, Sendable {
 
     /// Whether the hosts will run no guest when every step has succeeded.
     public var empties: Bool {
-        steps.allSatisfy { step in
-            switch step.ending {
-            case .leave, .blocked: false
-            default: true
+        damaged.isEmpty
+            && steps.allSatisfy { step in
+                switch step.ending {
+                case .leave, .blocked: false
+                default: true
+                }
             }
-        }
     }
 
     /// Such as `7 VMs, 5 move live, 1 is saved, 1 cannot move`.
     public var summary: String {
         let parts = DrainPlan.Ending.Kind.allCases.compactMap { kind -> String? in
-            let count = steps.count { $0.ending.kind == kind }
+            let count =
+                steps.count { $0.ending.kind == kind } + (kind == .blocked ? damaged.count : 0)
             return count > 0 ? "\(count) \(count == 1 ? kind.one : kind.many)" : nil
         }
-        return ([Words.count(steps.count, "VM")] + parts).joined(separator: ", ")
+        return ([Words.count(steps.count + damaged.count, "VM")] + parts).joined(separator: ", ")
     }
 }
 

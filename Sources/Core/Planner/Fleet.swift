@@ -10,12 +10,18 @@ public struct Fleet: Hashable, Sendable {
     public var guests: [Guest]
     /// What moves in flight will take on their destinations.
     public var reservations: [Reservation]
+    /// VMs that their hosts cannot read, which nobody can plan for.
+    public var damaged: [HostName: [DamagedMachine]]
 
     /// States a fleet.
-    public init(hosts: [Host], guests: [Guest], reservations: [Reservation] = []) {
+    public init(
+        hosts: [Host], guests: [Guest], reservations: [Reservation] = [],
+        damaged: [HostName: [DamagedMachine]] = [:]
+    ) {
         self.hosts = hosts
         self.guests = guests
         self.reservations = reservations
+        self.damaged = damaged
     }
 
     /// A host.

@@ -119,6 +119,35 @@ public enum HostRules {
         return Diagnosis("memory", isTight ? .warning : .ok, what, fix: isTight ? fix : "")
     }
 
+    /// Whether huge pages keep memory from guests, or make moves of them longer.
+    /// - Parameters:
+    ///   - pages: what the host does with them.
+    ///   - total: all memory.
+    public static func hugePages(_ pages: HugePages, total: ByteCount) -> Diagnosis {
+        var (found, fixes): ([String], [String]) = ([], [])
+        if pages.pool.bytes > 0 {
+            found.append(
+                "\(pages.pool) of \(total) is set aside for them, \(pages.free) of it unused, and "
+                    + "guests do not use it")
+            fixes.append("lower vm.nr_hugepages, unless other programs need it")
+        }
+        if pages.hold(.qemu) {
+            let who = pages.hold(.synthetic) ? "guests" : "guests in QEMU"
+            found.append(
+                "memory of \(who) may be in them (shmem_enabled \(pages.sharing.rawValue)): each page "
+                    + "that a guest writes has 2 MiB looked at when it is moved")
+            fixes.append(
+                "where moves take too long, write never to "
+                    + "/sys/kernel/mm/transparent_hugepage/shmem_enabled and start guests anew")
+        }
+        guard !found.isEmpty else {
+            return Diagnosis("hugepages", .ok, "no memory is set aside for them or in them")
+        }
+        return Diagnosis(
+            "hugepages", .warning, found.joined(separator: "; "),
+            fix: fixes.joined(separator: "; "))
+    }
+
     /// With less than this records cannot be relied on: a definition is at most 1 MiB, a record a
     /// few KiB.
     static let leastSpace = ByteCount.mebibytes(4)

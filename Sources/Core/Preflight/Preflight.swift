@@ -30,15 +30,17 @@ public struct Preflight: Sendable {
     /// All findings, in the order in which an operator would want to know them.
     public var findings: [Finding] {
         let found = [
-            sameHost, unfinished, busy, state, duplicate, tracking, epochs, memory, architecture,
-            vendor,
-            features, emulatedFeatures, hypervisors, agents, clocks, forbidden, apart,
+            sameHost, leaving.unfinished, busy, leaving.state, duplicate, leaving.tracking,
+            leaving.epochs, memory, architecture, vendor, features, emulatedFeatures,
+            hypervisors, agents, leaving.hugePages, clocks, forbidden, apart,
         ]
         return found.compactMap(\.self)
     }
 
-    /// The VM and the host that it is on.
-    var place: String { "VM \(machine.name) on \(source.name)" }
+    /// What the source alone answers for.
+    private var leaving: SourceRules {
+        SourceRules(machine: machine, source: source, keepsPaused: keepsPaused)
+    }
 
     // MARK: The VM
 
@@ -49,61 +51,21 @@ public struct Preflight: Sendable {
             at: "\(source.name) and \(destination.name)", fix: "name another host with --to")
     }
 
-    /// A hand-over that was begun, with nobody to say yet who has the guest.
-    private var unfinished: Finding? {
-        guard case .released = machine.right else { return nil }
-        return Finding(
-            .error(.inTransfer), "an earlier hand-over is unfinished", at: place,
-            fix: "run livemig recover \(machine.name)")
-    }
-
     /// A move under way shows in the record on either side.
     private var busy: Finding? {
         let isReceiving = destination.machines.contains {
             $0.uuid == machine.uuid && !$0.state.isOff && $0.right.isCopyWaiting
         }
-        let isSending = machine.right.isIntent && !machine.state.isOff
-        guard isSending || isReceiving else { return nil }
-        let what =
-            isReceiving
-            ? "another move of it to \(destination.name) is under way"
-            : "another move of it is under way"
-        return Finding(
-            .error(.busy), what, at: place,
-            fix: "wait for its end, or cancel it; livemig status \(machine.name) shows it")
-    }
-
-    private var state: Finding? {
-        switch machine.state {
-        case .running: nil
-        case .paused where keepsPaused: nil
-        case .paused:
-            Finding(
-                .error(.paused), "the guest is paused and would stay paused on the destination",
-                at: place, fix: "pass --keep-paused")
-        case .stopped:
-            Finding(
-                .error(.notRunning), "the guest does not run, so there is nothing to move live",
-                at: place, fix: "start it with livemig vm start")
-        case .saved:
-            Finding(
-                .error(.notRunning), "the guest is saved, so there is nothing to move live",
-                at: place, fix: "restore it with livemig vm start, then move it")
-        case .inTransfer:
-            Finding(
-                .error(.inTransfer), "an earlier hand-over is unfinished", at: place,
-                fix: "livemig status \(machine.name) says where the guest is")
-        case .unknown:
-            Finding(
-                .error(.vmState),
-                "an error has stopped the guest, or its hypervisor does not say what it does",
-                at: place,
-                fix: "see hypervisor.log there; once the reason is gone, such as a full disk, "
-                    + "livemig recover \(machine.name) lets the guest go on")
-        }
+        guard isReceiving else { return leaving.busy }
+        return leaving.underWay("another move of it to \(destination.name) is under way")
     }
 
     private var duplicate: Finding? {
+        // What cannot be read may be the same VM, and may run.
+        let damaged = destination.damaged.first {
+            $0.name.text == machine.name || $0.uuid == machine.uuid
+        }
+        if let damaged { return Finding(damaged.complaint.at(destination.name.text)) }
         let twin = destination.machines.first {
             $0.uuid == machine.uuid || $0.name == machine.name
         }
@@ -117,38 +79,27 @@ public struct Preflight: Sendable {
             fix: "livemig vm show \(destination.name)/\(twin.name), remove or rename it")
     }
 
-    private var epochs: Finding? {
-        guard machine.epoch.next == nil else { return nil }
-        return Finding(.error(.internal), "the epochs are used up", at: source.name.text)
-    }
-
     // MARK: The hosts
-
-    private var tracking: Finding? {
-        guard !source.facts.canTrack else { return nil }
-        return Finding(
-            .error(.kernel), "written pages cannot be found: \(source.facts.tracking)",
-            at: "\(source.name), Linux \(source.facts.kernel)",
-            fix: "live moves need Linux 6.7 or newer and an agent that runs as root or may open "
-                + "/dev/userfaultfd")
-    }
 
     /// Less than this share of its memory free after the move is worth a warning.
     static let tightShare: UInt64 = 20
 
     private var memory: Finding? {
         let free = destination.facts.memoryAvailable
+        let total = destination.facts.memoryTotal
+        let pages = destination.facts.hugePages
+        let fix = "choose another host, or free memory there\(pages.advice)"
         guard machine.memory <= free else {
             return Finding(
-                .error(.memory), "needs \(machine.memory), free \(free)",
-                at: "VM \(machine.name) on \(destination.name)",
-                fix: "choose another host, or free memory there")
+                .error(.memory),
+                "needs \(machine.memory), free \(free)\(pages.clause(of: total))",
+                at: "VM \(machine.name) on \(destination.name)", fix: fix)
         }
         let left = ByteCount(free.bytes - machine.memory.bytes)
-        let total = destination.facts.memoryTotal
         guard left.bytes < total.bytes / Self.tightShare else { return nil }
         return Finding(
-            .warning(.memory), "\(destination.name) would have \(left) of \(total) left",
-            destination: "\(free) free", fix: "choose another host, or free memory there")
+            .warning(.memory),
+            "\(destination.name) would have \(left) of \(total) left\(pages.clause(of: total))",
+            destination: "\(free) free", fix: fix)
     }
 }

@@ -8,17 +8,20 @@ public struct PreflightSide: Sendable {
     public let facts: HostFacts
     /// Its VMs.
     public let machines: [MachineSummary]
+    /// VMs that it cannot read.
+    public let damaged: [DamagedMachine]
     /// How far its wall clock is ahead of the observer's, as exactly as a request tells;
     /// `nil` where nobody has looked.
     public let clockOffset: Duration?
 
     /// States a side.
     public init(
-        name: HostName, facts: HostFacts, machines: [MachineSummary], clockOffset: Duration? = nil
+        name: HostName, facts: HostFacts, _ list: MachineList, clockOffset: Duration? = nil
     ) {
         self.name = name
         self.facts = facts
-        self.machines = machines
+        machines = list.machines
+        damaged = list.damaged
         self.clockOffset = clockOffset
     }
 }

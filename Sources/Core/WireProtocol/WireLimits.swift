@@ -20,6 +20,10 @@ public enum WireLimits {
     public static let sentence = 2048
     /// The most VMs in a list: far more than a host can hold, and few enough for one frame.
     public static let machines = 2_000
+    /// The most damaged VMs in a list; more of them are the host's trouble, and an error of it.
+    public static let damaged = 128
+    /// The longest sentence in the error of a damaged VM.
+    public static let reason = 512
     /// The most host keys, lanes or addresses named in a message.
     public static let items = 64
     /// One piece of device state.

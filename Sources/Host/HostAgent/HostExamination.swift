@@ -29,7 +29,7 @@ public struct HostExamination: Sendable {
     public func items() -> [Diagnosis] {
         let items: [Diagnosis?] =
             [agent, kernel, tracking, preload, qemu, kvm, tap, libssh, sshd]
-            + [rootFolder, journal, space, memory, policy, hooks, guardians]
+            + [rootFolder, journal, space, memory, hugePages, policy, hooks, guardians]
         return items.compactMap { $0 }
     }
 
@@ -172,6 +172,10 @@ public struct HostExamination: Sendable {
         return HostRules.memory(
             total: memory.total, available: memory.available, reserve: reserve,
             promised: ByteCount(promised))
+    }
+
+    private var hugePages: Diagnosis {
+        HostRules.hugePages(HugePagesProbe.read(), total: HostFactsProbe.memory().total)
     }
 
     private var policy: Diagnosis {

@@ -24,7 +24,8 @@ struct HostFactsProbe: Sendable {
             kernel: system.release, agentVersion: Banner.currentProgram,
             architecture: system.machine,
             processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), memoryTotal: memory.total,
-            memoryAvailable: memory.available, tracking: tracking.description,
+            memoryAvailable: memory.available, hugePages: HugePagesProbe.read(),
+            tracking: tracking.description,
             canTrack: tracking.isComplete, hypervisor: hypervisor,
             hasKVM: unsafe access("/dev/kvm", R_OK | W_OK) == 0, cpu: Self.cpu(),
             clock: Self.clock())

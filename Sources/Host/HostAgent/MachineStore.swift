@@ -15,30 +15,51 @@ import XMLDocuments
 struct MachineStore: Sendable {
     let root: HostRoot
 
-    /// All VMs that are defined here, ordered by name.
-    func list() throws(LivemigError) -> [MachineSummary] {
-        try definitions().map { name, definition throws(LivemigError) in
-            try summary(of: name, definition)
+    /// All VMs that are defined here, ordered by name; one that cannot be read leaves the others
+    /// alone.
+    /// - Throws: when the folder of VMs cannot be read, and the first VM's error when more cannot
+    ///   be read than a list has room for.
+    func list() throws(LivemigError) -> MachineList {
+        var list = MachineList()
+        for name in try names() {
+            do throws(LivemigError) {
+                list.machines.append(try summary(of: name))
+            } catch {
+                // One that was removed meanwhile is none.
+                guard isDefined(name) else { continue }
+                list.damaged.append(
+                    DamagedMachine(name: name, uuid: uuid(of: name), error: error))
+            }
         }
+        guard list.damaged.count <= WireLimits.damaged else {
+            var error = list.damaged[0].error
+            error.what = "\(list.damaged.count) VMs cannot be read, the first: \(error.what)"
+            throw error
+        }
+        return list
     }
 
-    private func definitions() throws(LivemigError) -> [(name: VMName, VMDefinition)] {
-        let names = try FolderListing.names(in: root.machines)
-        var definitions: [(VMName, VMDefinition)] = []
-        for name in names.sorted() {
-            guard let name = try? VMName(name),
-                unsafe access(root.machine(name).definition, F_OK) == 0
-            else { continue }
-            definitions.append((name, try definition(of: name)))
-        }
-        return definitions
+    /// The names of all VMs that have a definition here, ordered.
+    private func names() throws(LivemigError) -> [VMName] {
+        try FolderListing.names(in: root.machines).sorted()
+            .compactMap { try? VMName($0) }.filter(isDefined)
+    }
+
+    private func isDefined(_ name: VMName) -> Bool {
+        unsafe access(root.machine(name).definition, F_OK) == 0
+    }
+
+    /// The identity of a VM, by its definition, or by its record where that cannot be read.
+    private func uuid(of name: VMName) -> VMUUID? {
+        if let definition = try? definition(of: name) { return definition.uuid }
+        return (try? Journal.peek(root.machine(name).record))?.uuid
     }
 
     /// The definition of a VM.
     /// - Throws: `E-NOVM` when there is none.
     func definition(of name: VMName) throws(LivemigError) -> VMDefinition {
         let path = root.machine(name).definition
-        guard unsafe access(path, F_OK) == 0 else {
+        guard isDefined(name) else {
             throw LivemigError(.noVM, "no VM \(name)", at: known())
         }
         return try VMDefinitionDocument.read(path: path, generatedUUID: .random(), isOwn: true)
@@ -198,7 +219,7 @@ struct MachineStore: Sendable {
     }
 
     private func refuseDuplicate(of definition: VMDefinition) throws(LivemigError) {
-        for (name, other) in try definitions() where other.uuid == definition.uuid {
+        for name in try names() where uuid(of: name) == definition.uuid {
             throw LivemigError(
                 .duplicateVM, "VM \(name) has the same UUID \(definition.uuid)",
                 at: root.path, fix: "two VMs never share a UUID on one host")
@@ -228,7 +249,7 @@ struct MachineStore: Sendable {
     }
 
     private func known() -> String {
-        let names = (try? list())?.map(\.name).prefix(10).joined(separator: " ") ?? ""
+        let names = ((try? names()) ?? []).prefix(10).map(\.text).joined(separator: " ")
         return names.isEmpty ? "no VM is defined on this host" : "known: \(names)"
     }
 }

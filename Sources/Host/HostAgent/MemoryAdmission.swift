@@ -28,12 +28,13 @@ struct MemoryAdmission: Sendable {
             room = Self.room(memory.available, reserve, promised: missing)
         }
         guard definition.memory > room else { return }
+        let pages = HugePagesProbe.read()
         let beside = others.isEmpty ? "" : " and what is promised to guests on their way here"
         throw LivemigError(
             .memory,
             "VM \(definition.name) needs \(definition.memory), \(room) is available beside a "
-                + "reserve of \(reserve)\(beside)", at: root.path,
-            fix: "free memory, choose another host, or lower its --memory-reserve")
+                + "reserve of \(reserve)\(beside)\(pages.clause(of: memory.total))", at: root.path,
+            fix: "free memory, choose another host, or lower its --memory-reserve\(pages.advice)")
     }
 
     /// What a guest may have at most.

@@ -41,10 +41,10 @@ extension HostControl {
 
 extension FleetSurvey {
     /// What every host answered when asked for its VMs.
-    fileprivate func answers(_ directory: HostDirectory) -> [HostAnswer<[MachineSummary]>] {
+    fileprivate func answers(_ directory: HostDirectory) -> [HostAnswer<MachineList>] {
         directory.hosts.compactMap { host in
             if let member = members.first(where: { $0.side.host.name == host.name }) {
-                return HostAnswer(host, .success(member.side.machines))
+                return HostAnswer(host, .success(member.side.list))
             }
             return silent[host.name].map { HostAnswer(host, .failure($0)) }
         }

@@ -128,7 +128,7 @@ public final class Drain: Sendable {
                 case .blocked(let error): .blocked(error)
                 }
             return GuestResult(guest: step.guest.name, ending: ending)
-        }
+        } + proposal.plan.damaged.map { GuestResult(guest: $0.name, ending: .blocked($0.error)) }
     }
 
     private static let left = LivemigError(.internal, "the batch was left early")

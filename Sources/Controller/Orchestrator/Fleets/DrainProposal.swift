@@ -146,9 +146,12 @@ extension HostControl {
     ) throws(LivemigError) {
         let named = Set(request.actions.keys).union(request.fallbacks.keys)
             .union(request.priorities.keys)
-        let known = Set(side.machines.map(\.name))
-        for name in named.sorted(by: { $0.text < $1.text }) where !known.contains(name.text) {
-            throw LivemigError(.noVM, "no VM \(name)", at: request.host.text)
+        // What cannot be read stays, whether that was asked for or not.
+        let staying = named.filter {
+            request.actions[$0] == .leave && side.damaged.error(of: $0) != nil
+        }
+        for name in named.subtracting(staying).sorted(by: { $0.text < $1.text }) {
+            _ = try side.machine(name)
         }
     }
 }

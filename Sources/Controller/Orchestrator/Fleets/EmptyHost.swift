@@ -14,23 +14,17 @@ public struct EmptyHost: Hashable, Sendable {
 
 extension HostControl {
     /// Looks whether a host is empty and stays so: no guest runs or is paused there, none is
-    /// between two hosts, no move is under way, and no guest may come.
+    /// between two hosts, no move is under way, no guest may come, and every VM can be read.
     /// - Throws: `E-NOTEMPTY` with what is there, and the host's own error when it does not answer.
     public func requireEmpty(_ name: HostName) async throws(LivemigError) -> EmptyHost {
-        let (settings, machines) = try await talk(to: try directory.host(name)) {
+        let (settings, list) = try await talk(to: try directory.host(name)) {
             agent async throws(LivemigError) in
             // In this order: a guest that comes before the host is closed is seen by the second.
             let settings = try await agent.settings()
             return (settings, try await agent.machines())
         }
-        let here = machines.filter { !$0.right.isDeparted }
-        let busy = here.filter { !$0.state.isOff || !$0.right.mayRun }
-        guard busy.isEmpty else {
-            let names = busy.map { "\($0.name) is \($0.state.rawValue)" }
-            throw LivemigError(
-                .notEmpty, "\(name) is not empty: \(names.joined(separator: ", "))", at: name.text,
-                fix: "move or stop what is there, then drain again")
-        }
+        let here = list.machines.filter { !$0.right.isDeparted }
+        try Self.requireNoGuests(here, list.damaged, on: name)
         guard settings.outgoing == 0, settings.incoming == 0 else {
             throw LivemigError(
                 .notEmpty, "moves from or to \(name) are under way", at: name.text,
@@ -45,5 +39,24 @@ extension HostControl {
             host: name, stopped: here.filter { $0.state == .stopped }.map(\.name).sorted(),
             saved: here.filter { $0.state == .saved }.map(\.name).sorted(),
             remembered: settings.policy.maintenance.guests.count)
+    }
+
+    /// Nobody knows whether a VM that cannot be read runs.
+    static func requireNoGuests(
+        _ machines: [MachineSummary], _ damaged: [DamagedMachine], on name: HostName
+    ) throws(LivemigError) {
+        let busy = machines.filter { !$0.state.isOff || !$0.right.mayRun }
+        guard !busy.isEmpty || !damaged.isEmpty else { return }
+        let names =
+            busy.map { "\($0.name) is \($0.state.rawValue)" }
+            + damaged.map { "\($0.name) cannot be read (\($0.error.code.rawValue))" }
+        let fix =
+            damaged.isEmpty
+            ? "move or stop what is there, then drain again"
+            : "see on the host whether what cannot be read runs; livemig vm list \(name) says what "
+                + "is wrong with it"
+        throw LivemigError(
+            .notEmpty, "\(name) is not empty: \(names.joined(separator: ", "))", at: name.text,
+            fix: fix)
     }
 }

@@ -76,7 +76,10 @@ public struct FleetSurvey: Sendable {
                 ($0.uuid.bits.high, $0.uuid.bits.low)
                     < ($1.uuid.bits.high, $1.uuid.bits.low)
             },
-            reservations: reservations)
+            reservations: reservations,
+            damaged: Dictionary(
+                members.map { ($0.side.host.name, $0.side.damaged) },
+                uniquingKeysWith: { first, _ in first }))
     }
 
     /// Moves, each with the network that its page data will take, by the rule of the moves

@@ -153,7 +153,7 @@ extension HostControl {
         _ = try await settings(of: name) { policy in policy.maintenance.resume() }
         let machines = try await talk(to: try directory.host(name)) {
             agent async throws(LivemigError) in
-            try await agent.machines()
+            try await agent.machines().machines
         }
         return machines.filter { $0.state == .saved }.map(\.name).sorted()
     }

@@ -85,11 +85,11 @@ extension DigestMessage {
 
 extension WireWriter {
     /// Appends an error, but for its guest and the slots that are full.
-    mutating func error(_ error: LivemigError) {
+    mutating func error(_ error: LivemigError, limit: Int = WireLimits.sentence) {
         text(error.code.rawValue, limit: 64)
-        text(error.what, limit: WireLimits.sentence)
-        text(error.place, limit: WireLimits.sentence)
-        text(error.fix, limit: WireLimits.sentence)
+        text(error.what, limit: limit)
+        text(error.place, limit: limit)
+        text(error.fix, limit: limit)
     }
 
     mutating func guest(_ guest: GuestLocation) {
@@ -119,11 +119,11 @@ extension WireWriter {
 
 extension WireReader {
     /// Takes an error without a guest and slots that are full.
-    mutating func error() throws(WireError) -> LivemigError {
+    mutating func error(limit: Int = WireLimits.sentence) throws(WireError) -> LivemigError {
         let code = try text(limit: 64)
         return LivemigError(
-            ErrorCode(rawValue: code) ?? .internal, try text(limit: WireLimits.sentence),
-            at: try text(limit: WireLimits.sentence), fix: try text(limit: WireLimits.sentence))
+            ErrorCode(rawValue: code) ?? .internal, try text(limit: limit),
+            at: try text(limit: limit), fix: try text(limit: limit))
     }
 
     mutating func guest() throws(WireError) -> GuestLocation {

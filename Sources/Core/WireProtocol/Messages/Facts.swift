@@ -17,6 +17,9 @@ public struct HostFactsMessage: WireMessage, Hashable {
         writer.integer(UInt32(clamping: facts.processors))
         writer.integer(facts.memoryTotal.bytes)
         writer.integer(facts.memoryAvailable.bytes)
+        writer.integer(facts.hugePages.pool.bytes)
+        writer.integer(facts.hugePages.free.bytes)
+        writer.text(facts.hugePages.sharing.rawValue, limit: WireLimits.word)
         writer.text(facts.tracking)
         writer.flag(facts.canTrack)
         writer.text(facts.hypervisor)
@@ -33,29 +36,34 @@ public struct HostFactsMessage: WireMessage, Hashable {
             agentVersion: try reader.text(), architecture: try reader.text(),
             processors: Int(try reader.integer(UInt32.self)),
             memoryTotal: ByteCount(try reader.integer()),
-            memoryAvailable: ByteCount(try reader.integer()), tracking: try reader.text(),
-            canTrack: try reader.flag(), hypervisor: try reader.text(),
+            memoryAvailable: ByteCount(try reader.integer()), hugePages: try reader.hugePages(),
+            tracking: try reader.text(), canTrack: try reader.flag(), hypervisor: try reader.text(),
             hasKVM: try reader.flag(), cpu: try reader.cpu(), clock: try reader.integer())
     }
 }
 
-/// All VMs of a host: a list of at most 2,000 summaries.
+/// All VMs of a host: at most 2,000 summaries, and at most 128 VMs that it cannot read.
 public struct MachineListMessage: WireMessage, Hashable {
     public static let type = FrameType.machineList
     /// The VMs, ordered by name.
-    public let machines: [MachineSummary]
+    public let list: MachineList
 
     /// Wraps a list.
-    public init(_ machines: [MachineSummary]) { self.machines = machines }
+    public init(_ list: MachineList) { self.list = list }
 
     public func encode(into writer: inout WireWriter) {
-        writer.list(machines) { $0.machine($1) }
+        writer.list(list.machines) { $0.machine($1) }
+        writer.list(list.damaged) { $0.damaged($1) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
-        machines = try reader.list(limit: WireLimits.machines) { (reader) throws(WireError) in
-            try reader.machine()
+        let machines = try reader.list(limit: WireLimits.machines) {
+            (reader) throws(WireError) in try reader.machine()
         }
+        let damaged = try reader.list(limit: WireLimits.damaged) {
+            (reader) throws(WireError) in try reader.damaged()
+        }
+        list = MachineList(machines, damaged: damaged)
     }
 }
 
@@ -101,9 +109,23 @@ extension WireWriter {
         guestPolicy(machine.policy)
         right(machine.right)
     }
+
+    mutating func damaged(_ machine: DamagedMachine) {
+        text(machine.name.text)
+        optional(machine.uuid) { $0.bits($1.bits) }
+        error(machine.error, limit: WireLimits.reason)
+    }
 }
 
 extension WireReader {
+    mutating func hugePages() throws(WireError) -> HugePages {
+        let (pool, free) = (ByteCount(try integer()), ByteCount(try integer()))
+        guard let sharing = HugePages.Sharing(rawValue: try text(limit: WireLimits.word)) else {
+            throw .field("sharing")
+        }
+        return HugePages(pool: pool, free: free, sharing: sharing)
+    }
+
     mutating func cpu() throws(WireError) -> HostFacts.CPU {
         let (vendor, model) = (try text(), try text())
         let features = try list(limit: WireLimits.features) { (reader) throws(WireError) in
@@ -123,5 +145,12 @@ extension WireReader {
             memory: ByteCount(try integer()), vcpus: Int(try integer(UInt32.self)),
             cpuModel: try optional { (reader) throws(WireError) in try reader.text() },
             policy: try guestPolicy(), right: try right())
+    }
+
+    mutating func damaged() throws(WireError) -> DamagedMachine {
+        DamagedMachine(
+            name: try vmName(),
+            uuid: try optional { (reader) throws(WireError) in VMUUID(try reader.bits()) },
+            error: try error(limit: WireLimits.reason))
     }
 }

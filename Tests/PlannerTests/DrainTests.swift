@@ -36,11 +36,11 @@ struct DrainTests {
                     + "its reserve, 40 GiB are needed; free 18 GiB on beta",
                 "large moves live to beta, 3.0 stars",
                 "down is powered off, since it cannot move: E-CACHE cache=none cannot move",
-                "away is on its way to beta", "stays stays, as asked for",
+                "away is on its way to beta", "stays stays, by its policy",
                 "device cannot move: E-DEVICE host PCI device 3b:00.0 stays; shut device down, or "
                     + "leave it on alpha",
                 "lost cannot move: E-VMSTATE nobody could be asked about lost; livemig status lost",
-                "off does not run", "saved is saved, as asked for",
+                "off does not run", "saved is saved, by its policy",
                 "small moves live to beta, 3.0 stars",
             ])
         #expect(

@@ -10,7 +10,7 @@ enum DrainText {
         let rows = plan.steps.enumerated().map { index, step in
             [
                 "  \(index + 1).", step.guest.name.text, "\(step.guest.memory)",
-                step.ending.description + words(forecast?.moves[step.guest.uuid]),
+                proposal.words(of: step) + words(forecast?.moves[step.guest.uuid]),
             ]
         }
         let damaged = plan.damaged.enumerated().map { index, machine in
@@ -100,7 +100,7 @@ enum DrainText {
         case .save(let error?): return ("not saved", reason(error))
         case .stop(nil): return ("powered off", "")
         case .stop(let error?): return ("not stopped", reason(error))
-        case .left: return ("left", "as asked for")
+        case .left: return ("left", "")
         case .stopped: return ("not running", "")
         case .moving(let host): return ("on its way", "to \(host), by another's move")
         case .blocked(let error): return ("not moved", reason(error))
@@ -148,7 +148,7 @@ struct DrainPlanDocument: Encodable {
                     vm: step.guest.name.text, uuid: step.guest.uuid.description,
                     memoryBytes: step.guest.memory.bytes, priority: step.guest.priority.number,
                     action: action, destination: destination?.text, stars: stars,
-                    code: error?.code.rawValue, reason: step.ending.description,
+                    code: error?.code.rawValue, reason: proposal.words(of: step),
                     prediction: (try? forecast?.moves[step.guest.uuid]?.get())
                         .map(PredictionDocument.init))
             } + proposal.plan.damaged.map(Self.step)

@@ -12,11 +12,11 @@ public struct DrainPlan: Hashable, Sendable {
         case move(to: HostName, Rating)
         /// It is on its way to a host already.
         case moving(to: HostName)
-        /// It is saved: as asked for, or instead of a live move that is not possible.
+        /// It is saved: by its policy, or instead of a live move that is not possible.
         case save(insteadOf: LivemigError?)
-        /// It is powered off: as asked for, or instead of a live move that is not possible.
+        /// It is powered off: by its policy, or instead of a live move that is not possible.
         case stop(insteadOf: LivemigError?)
-        /// It stays: as asked for, or instead of a live move that is not possible.
+        /// It stays: by its policy, or instead of a live move that is not possible.
         case leave(insteadOf: LivemigError?)
         /// It does not run.
         case stopped
@@ -139,21 +139,24 @@ extension DrainPlan.Ending: CustomStringConvertible {
     }
 
     /// In words that follow the guest's name.
-    public var description: String {
-        switch self {
+    public var description: String { words(chosen: "by its policy") }
+
+    /// In words that follow the guest's name.
+    /// - Parameter reason: why it is, where it is not instead of something else.
+    public func words(chosen reason: String) -> String {
+        func because(_ error: LivemigError?) -> String {
+            guard let error else { return ", \(reason)" }
+            return ", since it cannot move: \(error.code.rawValue) \(error.what.onOneLine())"
+        }
+        return switch self {
         case .move(let host, let rating): "moves live to \(host), \(rating.stars) stars"
         case .moving(let host): "is on its way to \(host)"
-        case .save(let error): "is saved" + Self.because(error)
-        case .stop(let error): "is powered off" + Self.because(error)
-        case .leave(let error): "stays" + Self.because(error)
+        case .save(let error): "is saved" + because(error)
+        case .stop(let error): "is powered off" + because(error)
+        case .leave(let error): "stays" + because(error)
         case .stopped: "does not run"
         case .blocked(let error): "cannot move: \(error.code.rawValue) \(error.explanation)"
         }
-    }
-
-    private static func because(_ error: LivemigError?) -> String {
-        error.map { ", since it cannot move: \($0.code.rawValue) \($0.what.onOneLine())" }
-            ?? ", as asked for"
     }
 }
 

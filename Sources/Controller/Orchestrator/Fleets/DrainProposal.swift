@@ -78,6 +78,12 @@ public struct DrainProposal: Sendable {
         }
     }
 
+    /// What becomes of a guest, in words that follow its name.
+    public func words(of step: DrainPlan.Step) -> String {
+        let isAsked = request.actions[step.guest.name] != nil
+        return step.ending.words(chosen: isAsked ? "as asked for" : "by its policy")
+    }
+
     /// What the host is to remember of its guests.
     var leaving: [Maintenance.Guest] {
         plan.steps.compactMap { step in

@@ -110,7 +110,7 @@ enum ResumeText {
         }
         let others =
             proposal.plan.blocked.map(\.description)
-            + proposal.missing.map { "\($0.name) is on no host that answers" }
+            + proposal.missing.map { "\($0.name) \(proposal.words(ofMissing: $0))" }
         let count = proposal.remembered.count
         let head =
             count == 0
@@ -191,7 +191,9 @@ struct ResumePlanDocument: Encodable {
             proposal.plan.blocked.map {
                 Blocked(vm: $0.guest.name.text, reason: $0.reason.description)
             }
-            + proposal.missing.map { Blocked(vm: $0.name.text, reason: "on no host that answers") }
+            + proposal.missing.map {
+                Blocked(vm: $0.name.text, reason: proposal.words(ofMissing: $0))
+            }
     }
 }
 

@@ -19,6 +19,8 @@ public final class Resumption: Sendable {
         public let starts: [Maintenance.Guest]
         /// Hosts that did not answer, and why; guests there are not brought back.
         public let silent: [HostName: LivemigError]
+        /// VMs that their hosts cannot read.
+        let damaged: [DamagedMachine]
         let limits: MoveQueue.Limits
     }
 
@@ -76,6 +78,15 @@ extension Resumption.Proposal {
     /// The guests that no host has any more, as far as hosts answered.
     public var missing: [Maintenance.Guest] {
         remembered.filter { plan.missing.contains($0.uuid) }
+    }
+
+    /// Why a guest that is missing is not brought back, in words that follow its name.
+    public func words(ofMissing guest: Maintenance.Guest) -> String {
+        let found = damaged.first { machine in
+            machine.uuid.map { $0 == guest.uuid } ?? (machine.name == guest.name)
+        }
+        return found.map { "cannot be read: \($0.error.code.rawValue) \($0.error.explanation)" }
+            ?? "is on no host that answers"
     }
 
     /// How many guests the host restores at a time.
@@ -144,7 +155,8 @@ extension HostControl {
         return Resumption.Proposal(
             host: name, isCordoned: maintenance.isCordoned, remembered: maintenance.guests,
             plan: plan, moves: survey.routed(plan.moves, by: template.policy.path),
-            starts: starts, silent: survey.silent, limits: MoveQueue.Limits(of: fleet))
+            starts: starts, silent: survey.silent,
+            damaged: fleet.damaged.values.flatMap { $0 }, limits: MoveQueue.Limits(of: fleet))
     }
 
     /// Opens a host to guests, and forgets who has left.

@@ -48,11 +48,13 @@ extension TwoHosts {
     /// Asks a source alone for a move, with nothing prepared on the destination.
     func startOutgoing(from source: TestHost, to destination: TestHost) throws {
         let agent = try source.agent()
-        let epoch = try #require(try summary(on: source).epoch.next)
+        let name = try VMName("guest")
+        let shown = try agent.request(ShowMachine(name: name), for: MachineMessage.self)
+        let epoch = try #require(shown.summary.epoch.next)
         try agent.send(
             StartOutgoing(
-                name: try VMName("guest"),
-                attempt: Attempt(migration: .random(), epoch: epoch), secret: 1,
+                name: name, attempt: Attempt(migration: .random(), epoch: epoch), secret: 1,
+                definition: StartOutgoing.checksum(of: shown.definition),
                 peer: destination.peer, policy: .init()))
         _ = try agent.receive().decode(Moved.self)
     }

@@ -61,10 +61,11 @@ final class TwoHosts {
     ///   - policy: how the move behaves.
     ///   - strayKey: whether the hosts get different keys for their page hashes, so that each of them
     ///     takes every page for another content.
+    ///   - between: what happens once the destination is prepared and before the source is told.
     func begin(
         _ vm: String = "guest", from source: TestHost, to destination: TestHost,
         _ policy: MigrationPolicy = .init(),
-        strayKey: Bool = false
+        strayKey: Bool = false, between: (MachineSummary) throws -> Void = { _ in }
     ) throws -> MoveInProgress {
         let name = try VMName(vm)
         let (sending, receiving) = (try source.agent(), try destination.agent())
@@ -77,10 +78,12 @@ final class TwoHosts {
             PrepareIncoming(
                 attempt: attempt, definition: shown.definition,
                 secret: strayKey ? secret ^ 1 : secret, source: source.name), for: Prepared.self)
+        try between(shown.summary)
         try sending.send(
             StartOutgoing(
                 name: name, attempt: attempt, secret: secret,
-                peer: destination.peer, policy: policy))
+                definition: StartOutgoing.checksum(of: shown.definition), peer: destination.peer,
+                policy: policy))
         return MoveInProgress(source: sending, destination: receiving, attempt: attempt)
     }
 

@@ -70,18 +70,21 @@ extension MessageKind {
         policy.verification = .full
         return MessageKind(
             StartOutgoing(
-                name: name, attempt: sampleAttempt, secret: 0x5EC2_E7, peer: samplePeer,
+                name: name, attempt: sampleAttempt, secret: 0x5EC2_E7,
+                definition: StartOutgoing.checksum(of: "<domain/>"), peer: samplePeer,
                 policy: policy),
             outgoingLayout
         ) { random in
             StartOutgoing(
                 name: (try? VMName(random.plain(64))) ?? name, attempt: random.attempt(),
-                secret: random.next(), peer: random.peer(), policy: random.policy())
+                secret: random.next(), definition: random.next(), peer: random.peer(),
+                policy: random.policy())
         }
     }
 
     private static let outgoingLayout: [Layout] =
-        [Layout.vmName] + Layout.attempt + [.fixed("secret", 8)] + Layout.terms
+        [Layout.vmName] + Layout.attempt + [.fixed("secret", 8), .fixed("definition", 8)]
+        + Layout.terms
 
     private static var round: MessageKind {
         MessageKind(

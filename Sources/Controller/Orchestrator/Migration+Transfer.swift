@@ -17,6 +17,7 @@ extension Migration {
         source.agent.send(
             StartOutgoing(
                 name: request.vm.name, attempt: move.attempt, secret: move.secret.exposed,
+                definition: StartOutgoing.checksum(of: move.definition),
                 peer: move.terms.peer, policy: policy))
         CrashPoint.reach(.controllerStarted)
         let lanes = policy.path == .relay ? policy.lanes : nil

@@ -22,6 +22,8 @@ public final class Migration: Sendable {
         let plan: MovePlan
         let terms: MoveTerms
         let attempt: Attempt
+        /// The XML document, as the destination was given it.
+        let definition: String
         let secret: Secret<UInt64>
     }
 
@@ -150,8 +152,9 @@ public final class Migration: Sendable {
             show.yield(.planned(plan))
             try await predict(plan, terms, survey)
             let secret = Secret(UInt64.random(in: .min ... .max))
+            let definition = try inspection.definition.get()
             let preparation = MovePreparation(
-                survey: survey, vm: request.vm.name, definition: try inspection.definition.get(),
+                survey: survey, vm: request.vm.name, definition: definition,
                 secret: secret, networks: request.networks)
             let attempt =
                 request.isDryRun
@@ -159,7 +162,8 @@ public final class Migration: Sendable {
                 : try await preparation.run(from: plan.epoch)
             if !request.isDryRun { show.yield(.prepared(attempt)) }
             return Prepared(
-                survey: survey, plan: plan, terms: terms, attempt: attempt, secret: secret)
+                survey: survey, plan: plan, terms: terms, attempt: attempt,
+                definition: definition, secret: secret)
         } catch {
             await survey.close()
             throw error

@@ -52,6 +52,7 @@ struct MovePreparation {
         agent.send(
             StartOutgoing(
                 name: vm, attempt: attempt, secret: secret.exposed,
+                definition: StartOutgoing.checksum(of: definition),
                 peer: StartOutgoing.Peer(survey.destination.side.host), policy: MigrationPolicy()))
         let failure = try await failure(of: agent)
         // An attempt that can still commit must not be overtaken on the destination.

@@ -50,6 +50,7 @@ struct SourceRole: Sendable {
             if let refusal { throw refusal }
             let slot = try checkRules(definition)
             defer { slot.end() }
+            try requireSameDefinition()
             let memory = try GuestMemoryFile(
                 adopting: try guardian.memory(), expecting: definition.memory)
             let turn = try TrackingTurn.waiting(for: folder)
@@ -147,6 +148,18 @@ struct SourceRole: Sendable {
             .outgoing, limit: policy.liveMoves,
             for: MoveSlots.Guest(definition.name, memory: definition.memory)
         ).slot
+    }
+
+    /// Insists that the destination has the definition as it is now.
+    ///
+    /// Asked with a slot taken, from when on nobody changes it.
+    private func requireSameDefinition() throws(LivemigError) {
+        let document = try MachineStore(root: environment.root).message(of: request.name).definition
+        guard StartOutgoing.checksum(of: document) == request.definition else {
+            throw LivemigError(
+                .busy, "the definition of VM \(request.name) has been changed meanwhile",
+                at: environment.root.path, fix: "move again")
+        }
     }
 
     private func move(

@@ -69,6 +69,7 @@ public struct Prepared: EmptyWireMessage, Hashable {
 /// | name | text, 64 |
 /// | attempt | migration 16 bytes, epoch u64 |
 /// | secret | u64 |
+/// | definition | u64: checksum of the definition that the destination was given |
 /// | peer | name, address text; port u16; user text; host keys: list of 64 texts |
 /// | policy | max downtime i64 ns, timeout i64 ns, on-timeout u8, bandwidth optional u64, lanes optional u8, compression u8, path u8, keep-paused flag, verification u8 |
 public struct StartOutgoing: WireMessage, Hashable {
@@ -79,6 +80,8 @@ public struct StartOutgoing: WireMessage, Hashable {
     public let attempt: Attempt
     /// The key of the page hashes.
     public let secret: Secret<UInt64>
+    /// The checksum of the definition that the destination was given: see `checksum`.
+    public let definition: UInt64
     /// The destination, as this host reaches it.
     public let peer: Peer
     /// How the move shall behave.
@@ -111,11 +114,13 @@ public struct StartOutgoing: WireMessage, Hashable {
 
     /// States a move.
     public init(
-        name: VMName, attempt: Attempt, secret: UInt64, peer: Peer, policy: MigrationPolicy
+        name: VMName, attempt: Attempt, secret: UInt64, definition: UInt64, peer: Peer,
+        policy: MigrationPolicy
     ) {
         self.name = name
         self.attempt = attempt
         self.secret = Secret(secret)
+        self.definition = definition
         self.peer = peer
         self.policy = policy
     }
@@ -124,6 +129,7 @@ public struct StartOutgoing: WireMessage, Hashable {
         writer.text(name.text)
         writer.attempt(attempt)
         writer.integer(secret.exposed)
+        writer.integer(definition)
         writer.peer(peer)
         writer.policy(policy)
     }
@@ -132,8 +138,14 @@ public struct StartOutgoing: WireMessage, Hashable {
         name = try reader.vmName()
         attempt = try reader.attempt()
         secret = Secret(try reader.integer())
+        definition = try reader.integer()
         peer = try reader.peer()
         policy = try reader.policy()
+    }
+
+    /// The checksum of a definition, by which a change of it on the source is noticed.
+    public static func checksum(of document: String) -> UInt64 {
+        unsafe Checksum.of(Array(document.utf8).span.bytes)
     }
 }
 

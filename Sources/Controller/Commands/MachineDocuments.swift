@@ -120,7 +120,8 @@ struct StatusDocument: Encodable {
                 peer: record.peer.isEmpty ? nil : record.peer,
                 migration: record.right.attempt?.migration.description)
         case .absent: Record(host: entry.host.text, reachable: true)
-        case .silent: Record(host: entry.host.text, reachable: false)
+        case .silent(let error):
+            Record(host: entry.host.text, reachable: error.code.isOfDamage)
         }
     }
 }

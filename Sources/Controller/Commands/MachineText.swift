@@ -48,7 +48,12 @@ enum MachineText {
                 "epoch \(record.right.epoch)", RecordText.words(record),
             ]
         case .absent: ["-", "not there"]
-        case .silent(let error): ["?", "not reachable (\(error.code.rawValue))"]
+        case .silent(let error):
+            [
+                "?",
+                (error.code.isOfDamage ? "cannot be read" : "not reachable")
+                    + " (\(error.code.rawValue))",
+            ]
         }
     }
 }

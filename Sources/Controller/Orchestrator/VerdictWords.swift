@@ -122,7 +122,7 @@ struct VerdictWords {
 
     /// The error of a host that has the VM and cannot read its record or definition.
     private var damaged: LivemigError? {
-        silent.first { $0.code == .journalCorrupt || $0.code.isOfDocument }
+        silent.first { $0.code != .journal && $0.code.isOfDamage }
     }
 
     private var lost: LivemigError {

@@ -104,6 +104,9 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    /// Whether a host has answered, and cannot read a VM's record or definition.
+    public var isOfDamage: Bool { self == .journal || self == .journalCorrupt || isOfDocument }
+
     /// The exit code that a command ends with when this error is its result.
     public var exitCode: ExitCode {
         switch self {

@@ -158,4 +158,19 @@ struct LaneTests {
             #expect(error?.code == .stall)
         }
     }
+
+    // Broken by: waiting until the deadline for pages of a source that has gone, which keeps the copy
+    // of a dead move on the destination for as long.
+    @Test(arguments: [true, false]) func theLanesEndBeforeTheLastPages(isLate: Bool) throws {
+        try within(.seconds(10)) {
+            let board = PlacementBoard { _ in }
+            board.begin(lanes: 2)
+            if !isLate { board.laneLeft() }
+            let waiting = WorkerThread("placed") {
+                _ = try board.waitUntilPlaced(rounds: 1, deadline: .now + .seconds(600))
+            }
+            if isLate { board.laneLeft() }
+            #expect(failure { try waiting.join() }?.code == .disconnected)
+        }
+    }
 }

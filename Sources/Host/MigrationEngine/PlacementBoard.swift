@@ -104,13 +104,17 @@ public final class PlacementBoard: Sendable {
     /// Waits until a number of rounds is placed; returns the digest over all pages placed.
     ///
     /// There are no more rounds than that: from now on no page is placed any more.
+    /// - Throws: why the board has failed; `E-DISCONNECTED` once a lane has left that still had a
+    ///   round to bring, `E-STALL` at the deadline.
     public func waitUntilPlaced(
         rounds: UInt32, deadline: MonotonicTime
     ) throws(LivemigError) -> ImageDigest {
         state.withLock { $0.rounds = rounds }
         let result = state.wait(deadline: deadline) { state -> Result<ImageDigest, LivemigError>? in
             if let failure = state.failure { return .failure(failure) }
-            guard state.roundsPlaced >= rounds else { return nil }
+            guard state.roundsPlaced >= rounds else {
+                return state.hasLaneLeft ? .failure(Self.laneLeft(state.roundsPlaced)) : nil
+            }
             return .success(state.digests.reduce(ImageDigest(), +))
         }
         guard let result else {

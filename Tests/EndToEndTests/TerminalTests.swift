@@ -189,7 +189,7 @@ import Testing
             lines.contains { $0.contains(" % of ") }
         }
         #expect(lines.contains { Self.isHeading($0, of: "resume alpha") }, "\(lines)")
-        #expect(lines.contains { $0.contains("beta → alpha   round 0") }, "\(lines)")
+        #expect(lines.contains { $0.contains("→ alpha  round 0") }, "\(lines)")
         let all = try screen.end(with: 0)
         #expect(all.count { $0.contains("  moved to alpha ") } == 4, "\(all)")
         #expect(all.last == "alpha takes guests; 4 of 4 moves made.", "\(all)")

@@ -9,8 +9,8 @@ struct TranscriptPattern {
 
     /// What each name stands for.
     private static let names = [
+        "chosen": "[a-z]+",
         "duration": #"[0-9][0-9.]* (?:µs|ms|s|min|h)\b(?: [0-9]+ s\b)?"#,
-        "host": "[a-z]+",
         "id": "[0-9a-f]{8,32}",
         "number": "[0-9][0-9,.]*",
         "path": #"/[^ ;:"]*"#,

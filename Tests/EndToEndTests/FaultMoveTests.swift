@@ -21,6 +21,14 @@ import WireProtocol
         #expect(try hosts.summary(on: hosts.alpha).right.word == "OWN")
     }
 
+    /// Whether a host has a whole copy that waits to be told whose the guest is.
+    private func hasReadyCopy(_ host: TestHost) throws -> Bool {
+        let answer = try host.agent().request(
+            ShowRecord(name: try VMName("guest")), for: RecordMessage.self)
+        if case .ready? = answer.record?.right { return true }
+        return false
+    }
+
     private func expectNextMoveWorks(_ hosts: TwoHosts) throws {
         let (report, _) = try hosts.move(from: hosts.alpha, to: hosts.beta)
         #expect(report.isRunning)
@@ -57,6 +65,17 @@ import WireProtocol
         let move = try hosts.begin(from: hosts.alpha, to: hosts.beta, policy)
         try move.wait(for: phase)
         move.source.kill()
+        try expectSoon(within: .seconds(1)) {
+            try hosts.summary(on: hosts.alpha).state == .running
+        }
+        // A source that lived until its copy was whole leaves one that only a recovery may remove.
+        try expectSoon(within: .seconds(10)) {
+            try hosts.beta.leftovers.isEmpty || hasReadyCopy(hosts.beta)
+        }
+        if try hasReadyCopy(hosts.beta) {
+            #expect(phase == .switchover)
+            try Operator(hosts).succeed("recover", "guest")
+        }
         try expectOnSource(hosts)
     }
 

@@ -108,15 +108,6 @@ extension Migration {
         return (.failed(error), conversation.sides)
     }
 
-    /// What is heard has had no effect yet, so that nobody hangs up meanwhile.
-    private static func reachPoint(of message: MoveConversation.Message) {
-        switch message {
-        case .moved: CrashPoint.reach(.controllerHeardMoved)
-        case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
-        default: break
-        }
-    }
-
     /// The longest silence of a source that copies: it says five times a second how far it is,
     /// until its own limits on a silent link and on the blackout have ended the move.
     private static let silenceLimit = Duration.seconds(20)
@@ -148,11 +139,13 @@ extension Migration {
                 }
                 if side == .source, case .phase(.preCopy) = message { limit = Self.silenceLimit }
                 if case .note = message { continue }
-                Self.reachPoint(of: message)
+                // Before it has an effect, so that no host is let go meanwhile.
+                if case .moved = message { CrashPoint.reach(.controllerHeardMoved) }
                 supply.yield(.message(side, message))
                 switch message {
                 case .moved: (isDone, limit) = (true, nil)
                 case .failed: (isDone, limit) = (false, nil)
+                case .phase(.committed): CrashPoint.reach(.controllerHeardCommit)
                 case .phase(.connecting): onConnecting()
                 case .phase, .round, .progress, .note: break
                 }

@@ -13,8 +13,8 @@ struct DrainCommand: LivemigAction {
             Shows what becomes of each guest and asks. The host then takes no guests until
             livemig resume opens it; its guests move to the hosts that suit them best, as
             many at a time as the settings of the hosts allow. A move that fails leaves the
-            others alone. Guests that cannot move stay, unless --fallback says what becomes
-            of them. Exit code 0 says that the host is empty and safe to power off.
+            others alone. Guests that cannot move stay, unless --fallback or their own
+            policy (livemig vm policy) says what becomes of them. Exit code 0 says that the host is empty and safe to power off.
 
             Ctrl-C begins no further move and finishes those under way; a second one gives
             them up. Run it again to go on.
@@ -175,13 +175,14 @@ struct DrainOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "What becomes of VMs that cannot move live, or of one: save, stop or leave. May be "
-                + "repeated. (default: nothing is done in its place)",
+                + "repeated. (default: as their policies say)",
             valueName: "[vm=]way"))
     var fallback: [String] = []
 
     @Option(
         help: ArgumentHelp(
-            "What moves first: low, medium, high or 0 to 9999; may be repeated.",
+            "What moves first: low, medium, high or 0 to 9999; may be repeated. (default: as "
+                + "their policies say)",
             valueName: "vm=priority"))
     var priority: [String] = []
 

@@ -145,12 +145,12 @@ public final class AgentConnection: Sendable {
     }
 
     /// Ends the conversation once the host has said all that is left, such as what went wrong with
-    /// hooks after moves, for as long as these may take.
+    /// hooks after moves; a host that is silent for `closingLimit` is waited for no longer.
     /// - Returns: the notes that nobody has taken.
     func leave() async -> [Finding] {
         hangUp()
         do throws(LivemigError) {
-            while true { keepNote(try await receive(within: HostHook.limit + Self.closingLimit)) }
+            while true { keepNote(try await receive(within: Self.closingLimit)) }
         } catch {
             // That nothing more comes is what was waited for.
         }

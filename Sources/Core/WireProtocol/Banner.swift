@@ -18,7 +18,7 @@ public struct Banner: Hashable, Sendable {
     public let programVersion: String
 
     /// The protocol version of this program.
-    public static let currentProtocol = 4
+    public static let currentProtocol = 5
     /// The version of this program.
     public static let currentProgram = "0.1.0"
 

@@ -3,6 +3,7 @@ import LinuxSystem
 import MigrationModel
 import TestSupport
 import Testing
+import WireProtocol
 
 @testable import Orchestrator
 
@@ -55,7 +56,14 @@ struct ConnectionTests {
     func death() async throws {
         let server = try SSHServerFixture()
         let agent = try Self.script(
-            server, "echo 'LIVEMIG agent 4 0.1.0'\nread line\necho 'no memory' >&2\nexit 4\n")
+            server,
+            """
+            echo 'LIVEMIG agent \(Banner.currentProtocol) 0.1.0'
+            read line
+            echo 'no memory' >&2
+            exit 4
+
+            """)
         let connection = try await AgentDialer(home: "/").open(Self.host(server, agent: agent))
         await #expect {
             _ = try await connection.facts()

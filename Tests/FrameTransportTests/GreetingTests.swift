@@ -25,7 +25,7 @@ struct GreetingTests {
         try wire.feed(Array("LIVEMIG agent 9 0.9.0\n".utf8))
         let error = failure { _ = try wire.channel.receiveBanner() }
         #expect(error?.code == .version)
-        #expect(error?.what == "agent 0.9.0 speaks protocol 9, this program 4")
+        #expect(error?.what == "agent 0.9.0 speaks protocol 9, this program 5")
         #expect(error?.code.exitCode == .refused)
     }
 
@@ -33,11 +33,11 @@ struct GreetingTests {
     @Test(
         "other text before the greeting",
         arguments: [
-            ("Welcome to alpha!\nLIVEMIG agent 4 0.1.0\n", "\"Welcome to alpha!\""),
-            ("\u{1B}[2JLIVEMIG agent 4 0.1.0\n", "\"\\u{1b}[2JLIVEMIG agent 4 0.1.0\""),
-            ("\nLIVEMIG agent 4 0.1.0\n", "\"\""), ("LIVEMIG agent 1", "\"LIVEMIG agent 1\""),
+            ("Welcome to alpha!\nLIVEMIG agent 5 0.1.0\n", "\"Welcome to alpha!\""),
+            ("\u{1B}[2JLIVEMIG agent 5 0.1.0\n", "\"\\u{1b}[2JLIVEMIG agent 5 0.1.0\""),
+            ("\nLIVEMIG agent 5 0.1.0\n", "\"\""), ("LIVEMIG agent 1", "\"LIVEMIG agent 1\""),
             ("", "\"\""), (String(repeating: "x", count: 500), String(repeating: "x", count: 48)),
-            ("LIVEMIG agent 4 0.1.0\r\n", "\"LIVEMIG agent 4 0.1.0\\u{d}\""),
+            ("LIVEMIG agent 5 0.1.0\r\n", "\"LIVEMIG agent 5 0.1.0\\u{d}\""),
         ])
     func otherText(text: String, shown: String) throws {
         var wire = try Wire()

@@ -8,7 +8,7 @@ struct BannerTests {
     @Test("what this program says is understood", arguments: Banner.Role.allCases)
     func own(role: Banner.Role) throws {
         let line = Banner(role: role).line
-        #expect(line == "LIVEMIG \(role.rawValue) 4 0.1.0\n")
+        #expect(line == "LIVEMIG \(role.rawValue) 5 0.1.0\n")
         #expect(line.utf8.count <= WireLimits.banner)
         #expect(try Banner(line: String(line.dropLast())) == Banner(role: role))
     }

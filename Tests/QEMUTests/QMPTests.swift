@@ -102,6 +102,42 @@ struct QMPTests {
         }
     }
 
+    /// Breaks when a monitor that never stops talking keeps the guardian from its deadlines: events,
+    /// answers to commands that nobody waits for, and a line that does not end.
+    @Test(
+        "A flood of messages does not outlast the deadline", .timeLimit(.minutes(1)),
+        arguments: [
+            #"{"event":"RESUME"}\n"#, #"{"event":"MIGRATION","data":{"status":"active"}}\n"#,
+            #"{"return":{},"id":1}\n"#, "x",
+        ])
+    func flood(_ message: String) throws {
+        let (ours, theirs) = try UnixSocket.pair(.stream).release()
+        let peer = OwnedDescriptor(owning: theirs)
+        try DescriptorIO.write(
+            Array((Self.greeting + "\n" + Self.negotiated + "\n").utf8), to: peer.number)
+        let server = try ChildProcess(
+            .init(
+                "/usr/bin/perl",
+                ["-e", "$| = 1; my $m = qq(\(Self.perl(message))); 1 while print $m x 64"],
+                descriptors: [1: peer.number]))
+        defer { server.end(grace: .zero) }
+        _ = consume peer
+        let connection = try QMPConnection(
+            OwnedDescriptor(owning: ours), at: "test", deadline: .now + .seconds(5))
+        let start = MonotonicTime.now
+        let limit = Duration.milliseconds(300)
+        #expect(throws: QMPError.self) { try connection.execute(StopCommand(), timeout: limit) }
+        if message.contains("RESUME") {
+            try connection.awaitMigrationEvent(until: .now + limit)
+        }
+        #expect(start.elapsed < .seconds(5), "\(start.elapsed)")
+    }
+
+    /// A text within `qq( )` of perl.
+    private static func perl(_ text: String) -> String {
+        text.replacing("\"", with: "\\\"").replacing("{", with: "\\{")
+    }
+
     /// Breaks when a version is misread.
     @Test(
         "Versions are read from --version",

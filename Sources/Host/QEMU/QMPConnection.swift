@@ -63,12 +63,23 @@ package final class QMPConnection {
                 throw .silent(command: Command.name, after: timeout)
             }
             let envelope = try decode(QMPEnvelope.self, from: line)
-            if try noteEvent(envelope, line) { continue }
+            if try noteEvent(envelope, line) {
+                // Events that never end are no answer.
+                guard MonotonicTime.now < deadline else {
+                    throw .silent(command: Command.name, after: timeout)
+                }
+                continue
+            }
             guard let answered = envelope.id else {
                 throw .malformed("an answer to no command")
             }
             // The late answer to a command that was given up.
-            if answered < id { continue }
+            if answered < id {
+                guard MonotonicTime.now < deadline else {
+                    throw .silent(command: Command.name, after: timeout)
+                }
+                continue
+            }
             guard answered == id else { throw .malformed("an answer to a later command") }
             if let refusal = envelope.error { throw .refused(command: Command.name, refusal) }
             return try decode(QMPAnswer<Command.Reply>.self, from: line).return
@@ -90,6 +101,7 @@ package final class QMPConnection {
                 return
             }
             _ = try noteEvent(try decode(QMPEnvelope.self, from: line), line)
+            guard MonotonicTime.now < deadline else { return }
         }
     }
 
@@ -133,11 +145,14 @@ package final class QMPConnection {
 
     private func receive(_ what: String, until deadline: MonotonicTime) throws(QMPError) -> [UInt8]
     {
+        var isLate = false
         while true {
             if let line = try reader.next() { return line }
-            guard try wait(POLLIN, until: deadline) else {
+            guard !isLate, try wait(POLLIN, until: deadline) else {
                 throw .silent(command: what, after: .zero)
             }
+            // What is there already is still read, but no line that never ends.
+            isLate = MonotonicTime.now >= deadline
             let number = socket.number
             let chunk = unsafe [UInt8](unsafeUninitializedCapacity: 64 << 10) { buffer, count in
                 let result = unsafe Glibc.read(number, buffer.baseAddress, buffer.count)

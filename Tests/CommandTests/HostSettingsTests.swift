@@ -24,6 +24,8 @@ struct HostSettingsTests {
         policy.storageMoves = 3
         policy.compression = .lz4
         policy.hypervisorUser = "livemig-qemu"
+        policy.requiresSandbox = false
+        policy.userNetworking = .refused
         policy.memoryReserve = .mebibytes(4096)
         policy.allowsAnyNetwork = false
         policy.add(MigrationNetwork(try Subnet("10.77.0.0/24"), priority: 2, moves: 1))
@@ -45,18 +47,46 @@ struct HostSettingsTests {
         let made = try applied(
             HostPolicy(), "--disable", "--live-moves", "4", "--storage-moves", "3",
             "--compression", "lz4", "--memory-reserve", "4GiB", "--hypervisor-user", "livemig-qemu",
+            "--sandbox", "optional", "--user-network", "refused",
             "--only-networks", "--network", "10.77.0.0/24=2", "--network-moves", "10.77.0.0/24=1",
             "--allow-peer", "beta")
         #expect(made == (try Self.settled()))
         let back = try applied(
             made, "--enable", "--live-moves", "2", "--storage-moves", "2", "--compression", "auto",
-            "--memory-reserve", "default", "--hypervisor-user", "default", "--any-network",
+            "--memory-reserve", "default", "--hypervisor-users", "default", "--any-network",
+            "--sandbox", "required", "--user-network", "restricted",
             "--remove-network", "10.77.0.0/24",
             "--all-peers")
         #expect(back == HostPolicy())
         let none = try applied(HostPolicy(), "--compression", "none", "--memory-reserve", "0B")
         #expect(none.compression == MigrationPolicy.Compression.none)
         #expect(none.memoryReserve == ByteCount(0))
+    }
+
+    // Breaks when both kinds of users can be set, one stays behind the other, or a range takes in
+    // root or the host's own users.
+    @Test("a range of users takes the place of one user")
+    func users() throws {
+        let range = try applied(Self.settled(), "--hypervisor-users", "200000-265535")
+        #expect(range.hypervisorUsers?.description == "200000-265535")
+        #expect(range.hypervisorUser == nil)
+        let named = try applied(range, "--hypervisor-user", "livemig-qemu")
+        #expect(named == (try Self.settled()))
+        #expect(try applied(range, "--hypervisor-user", "default").hypervisorUsers == nil)
+        let refused = [
+            ("0-10", ErrorCode.range), ("999-1000", .range), ("3000-2000", .range),
+            ("1000-4294967294", .range), ("1000-9999999999", .range), ("200000", .usage),
+            ("-", .usage), ("1-2-3", .usage), ("-1000", .usage), ("a-b", .usage),
+        ]
+        for (text, code) in refused {
+            let error = #expect(throws: LivemigError.self) {
+                try applied(HostPolicy(), "--hypervisor-users=\(text)")
+            }
+            #expect(error?.code == code, "\(text)")
+        }
+        #expect(throws: (any Error).self) {
+            try change("--hypervisor-user", "nobody", "--hypervisor-users", "2000-3000")
+        }
     }
 
     // Breaks when a list loses entries, keeps one twice, or a peer that is replaced by another
@@ -131,6 +161,8 @@ struct HostSettingsTests {
                 "memory reserve  512 MiB by default",
                 "compression     auto",
                 "QEMU runs as    the agent's user",
+                "QEMU's sandbox  required",
+                "user networks   restricted",
                 "other networks  allowed",
                 "addresses       none that peers can use",
                 "peers           all that are trusted",
@@ -153,6 +185,8 @@ struct HostSettingsTests {
                 "memory promised    64 MiB to guests on their way here",
                 "compression        lz4",
                 "QEMU runs as       livemig-qemu",
+                "QEMU's sandbox     optional",
+                "user networks      refused",
                 "migration network  10.77.0.0/24, priority 2, at most 1 at a time",
                 "other networks     refused",
                 "addresses          10.77.0.1 fd00::1",
@@ -168,6 +202,7 @@ struct HostSettingsTests {
                 + #""memory_promised_bytes":67108864,"memory_reserve_bytes":4294967296,"#
                 + #""memory_reserve_is_default":false,"#
                 + #""migration_networks":[{"priority":2,"simultaneous":1,"subnet":"10.77.0.0/24"}],"#
-                + #""name":"alpha","outgoing":0,"peers":["beta"],"storage_moves":3}"#)
+                + #""name":"alpha","outgoing":0,"peers":["beta"],"sandbox_required":false,"#
+                + #""storage_moves":3,"user_network":"refused"}"#)
     }
 }

@@ -27,7 +27,8 @@ import Testing
     }
 
     private static let ids = [
-        "agent", "kernel", "tracking", "preload", "qemu", "kvm", "tap", "libssh", "sshd", "root",
+        "agent", "kernel", "tracking", "preload", "qemu", "confinement", "kvm", "tap", "libssh",
+        "sshd", "root",
         "journal", "space", "memory", "hugepages", "policy", "hooks", "guardians",
     ]
 

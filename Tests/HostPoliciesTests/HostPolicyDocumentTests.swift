@@ -28,6 +28,8 @@ struct HostPolicyDocumentTests {
         policy.compression = .zstd
         policy.memoryReserve = .mebibytes(1536)
         policy.hypervisorUser = "livemig-qemu"
+        policy.requiresSandbox = false
+        policy.userNetworking = .refused
         try policy.maintenance.cordon(sending: [
             Maintenance.Guest(
                 name: try VMName("web1"),
@@ -44,7 +46,7 @@ struct HostPolicyDocumentTests {
             <hostPolicy version="1">
               <peers><peer name="beta"/><peer name="gamma-2.x"/></peers>
               <memoryReserve size="1536MiB"/>
-              <hypervisor user="livemig-qemu"/>
+              <hypervisor user="livemig-qemu" sandbox="optional" userNetwork="refused"/>
               <maintenance cordoned="yes">
                 <guest name="web1" uuid="6c9d3f2e-1b4a-4c8e-9f00-0123456789ab"/>
               </maintenance>
@@ -77,7 +79,9 @@ struct HostPolicyDocumentTests {
     func roundTrip(reserve: UInt64) throws {
         var policy = try Self.full()
         policy.memoryReserve = ByteCount(reserve)
-        for policy in [policy, HostPolicy()] {
+        var apart = HostPolicy()
+        apart.hypervisorUsers = try HypervisorUserRange(200_000, 265_535)
+        for policy in [policy, HostPolicy(), apart] {
             #expect(try decode(HostPolicyDocument.encode(policy)) == policy)
         }
     }
@@ -117,7 +121,12 @@ struct HostPolicyDocumentTests {
             ("<liveMigration colour='red'/>", .xmlUnsupported, "2:18"),
             ("<liveMigration/><liveMigration/>", .xmlSchema, "2:19"),
             ("<storageMigration enabled='no'/>", .xmlUnsupported, "2:21"),
-            ("<hypervisor/>", .xmlSchema, "2:3"), ("<hypervisor user=''/>", .xmlSchema, "2:15"),
+            ("<hypervisor users='1-2'/>", .range, "2:15"),
+            ("<hypervisor users='2000'/>", .xmlSchema, "2:15"),
+            ("<hypervisor user='a' users='2000-3000'/>", .xmlSchema, "2:24"),
+            ("<hypervisor sandbox='no'/>", .xmlUnsupported, "2:15"),
+            ("<hypervisor userNetwork='on'/>", .xmlUnsupported, "2:15"),
+            ("<hypervisor user=''/>", .xmlSchema, "2:15"),
             ("<hypervisor user='-u'/>", .xmlSchema, "2:15"),
             ("<hypervisor user='0'/>", .xmlSchema, "2:15"),
             ("<hypervisor user='a:b'/>", .xmlSchema, "2:15"),
@@ -173,7 +182,11 @@ struct HostPolicyDocumentTests {
             (document(""), true), (document("<liveMigration enabled='yes'/>"), true),
             (document("<peers><peer name='a'/></peers><storageMigration/>"), true),
             (document("<memoryReserve size='0B'/>"), true),
-            (document("<hypervisor user='nobody'/>"), true),
+            (document("<hypervisor user='nobody'/>"), true), (document("<hypervisor/>"), true),
+            (document("<hypervisor users='2000-3000' sandbox='optional'/>"), true),
+            (document("<hypervisor userNetwork='open'/>"), true),
+            (document("<hypervisor users='2000'/>"), false),
+            (document("<hypervisor user='a' users='2000-3000'/>"), false),
             (document("<hypervisor user='65534'/>"), false),
             (
                 document(

@@ -21,7 +21,7 @@ final class Guest {
         folder = MachineFolder(path: try Guest.makeFolder())
         memory = try .create(size: definition.memory)
         let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary) {
-            () throws(LivemigError) in user
+            (_) throws(LivemigError) in user
         }
         do {
             let machine = try launcher.launch(

@@ -179,7 +179,7 @@ struct QEMUArgumentsTests {
         "-netdev", "tap,id=net0,fd=6,vhost=off",
         "-device",
         "virtio-net-pci,id=virtio-net0,netdev=net0,mac=52:54:00:00:00:01,addr=0x3,bootindex=0",
-        "-netdev", "user,id=net1",
+        "-netdev", "user,id=net1,restrict=on",
         "-device",
         "virtio-net-pci,id=virtio-net1,netdev=net1,mac=52:54:00:00:00:02,addr=0x4,bootindex=1",
         "-object", "rng-random,id=random0,filename=/dev/urandom",

@@ -66,6 +66,9 @@ extension MessageKind {
         .list("peers", HostPolicy.peerLimit, [.text("name", 64)]),
         .optional(.fixed("memory reserve", 8, note: "bytes")),
         .optional(.text("hypervisor user", HostPolicy.userNameLimit)),
+        .optional(.group("hypervisor users", [.fixed("first", 4), .fixed("last", 4)])),
+        .fixed("sandbox required", 1, note: "flag"),
+        .fixed("user network", 1, note: "1 restricted, 2 open, 3 refused"),
         .fixed("cordoned", 1, note: "flag"),
         .list(
             "guests", Maintenance.guestLimit,
@@ -88,6 +91,9 @@ extension MessageKind {
         policy.peers = [peer]
         policy.memoryReserve = .mebibytes(4096)
         policy.hypervisorUser = "livemig-qemu"
+        policy.hypervisorUsers = try? HypervisorUserRange(200_000, 265_535)
+        policy.requiresSandbox = false
+        policy.userNetworking = .refused
         if case .success(let name) = MachineField.name {
             policy.maintenance.isCordoned = true
             policy.maintenance.guests = [
@@ -133,6 +139,11 @@ extension Seeded {
         policy.peers = (0..<below(9)).compactMap { _ in try? HostName(plain(64)) }
         policy.memoryReserve = flag() ? ByteCount(next()) : nil
         policy.hypervisorUser = flag() ? plain(HostPolicy.userNameLimit) : nil
+        let first = HypervisorUserRange.limits.lowerBound + UInt32(below(1 << 30))
+        policy.hypervisorUsers =
+            flag() ? try? HypervisorUserRange(first, first + UInt32(below(1 << 16))) : nil
+        policy.requiresSandbox = flag()
+        policy.userNetworking = UserNetworking.allCases[below(3)]
         policy.maintenance.isCordoned = flag()
         policy.maintenance.guests = (0..<below(9)).compactMap { _ in
             (try? VMName(plain(64))).map {

@@ -36,6 +36,21 @@ struct HostPolicyOptions: ParsableArguments {
     var hypervisorUser: String?
 
     @Option(
+        name: .customLong("hypervisor-users"),
+        help: ArgumentHelp(
+            "User numbers for QEMU, one for each VM, or default for the agent's own.",
+            valueName: "first-last"))
+    var hypervisorUsers: String?
+
+    @Option(help: ArgumentHelp("Whether QEMU must have a system call filter.", valueName: "word"))
+    var sandbox: Sandbox?
+
+    @Option(
+        name: .customLong("user-network"),
+        help: ArgumentHelp("What guests reach by interfaces of type user.", valueName: "word"))
+    var userNetwork: UserNetwork?
+
+    @Option(
         name: .customLong("network"),
         help: ArgumentHelp(
             "Prefer a network for page data; may be repeated. Lower priorities come first.",
@@ -77,6 +92,16 @@ struct HostPolicyOptions: ParsableArguments {
     @Flag(name: .customLong("all-peers"), help: "Allow all hosts that are trusted.")
     var allPeers = false
 
+    /// Whether QEMU must have a system call filter, as an operator writes it.
+    enum Sandbox: String, CaseIterable, ExpressibleByArgument {
+        case required, optional
+    }
+
+    /// What interfaces of type `user` reach, as an operator writes it.
+    enum UserNetwork: String, CaseIterable, ExpressibleByArgument {
+        case restricted, open, refused
+    }
+
     /// The change, its words checked.
     /// - Throws: `E-USAGE` for options that contradict each other, `E-RANGE`, `E-SIZE`,
     ///   `E-HOSTNAME`.
@@ -94,6 +119,16 @@ struct HostPolicyOptions: ParsableArguments {
         if let hypervisorUser {
             change.hypervisorUser = try Self.user(hypervisorUser)
         }
+        if let hypervisorUsers {
+            guard hypervisorUser == nil else {
+                throw LivemigError(
+                    .usage, "--hypervisor-user and --hypervisor-users contradict each other")
+            }
+            change.hypervisorUser = try Self.users(hypervisorUsers)
+        }
+        change.requiresSandbox = sandbox.map { $0 == .required }
+        let reach = userNetwork?.rawValue
+        change.userNetworking = UserNetworking.allCases.first { $0.word == reach }
         let word = compression?.rawValue
         change.compression = MigrationPolicy.Compression.allCases.first { $0.word == word }
         change.networks = try networks.map { text throws(LivemigError) in
@@ -146,6 +181,17 @@ struct HostPolicyOptions: ParsableArguments {
         return .named(text)
     }
 
+    private static func users(
+        _ text: String
+    ) throws(LivemigError) -> HostPolicyChange.HypervisorUser {
+        guard text != byDefault else { return .byDefault }
+        do {
+            return .range(try HypervisorUserRange(parsing: text))
+        } catch {
+            throw error.at("--hypervisor-users")
+        }
+    }
+
     /// Reads `10.77.0.0/24=2` or `10.77.0.0/24=unlimited`.
     private static func networkMoves(
         _ text: String
@@ -184,6 +230,7 @@ struct HostPolicyChange: Hashable, Sendable {
     enum HypervisorUser: Hashable, Sendable {
         case byDefault
         case named(String)
+        case range(HypervisorUserRange)
     }
 
     /// How many moves a network takes at a time.
@@ -199,6 +246,8 @@ struct HostPolicyChange: Hashable, Sendable {
     var memoryReserve: MemoryReserve?
     var compression: MigrationPolicy.Compression?
     var hypervisorUser: HypervisorUser?
+    var requiresSandbox: Bool?
+    var userNetworking: UserNetworking?
     var networks: [MigrationNetwork] = []
     var removedNetworks: [Subnet] = []
     var networkMoves: [NetworkMoves] = []
@@ -221,9 +270,12 @@ struct HostPolicyChange: Hashable, Sendable {
         policy.compression = compression ?? policy.compression
         switch hypervisorUser {
         case nil: break
-        case .byDefault: policy.hypervisorUser = nil
-        case .named(let name): policy.hypervisorUser = name
+        case .byDefault: (policy.hypervisorUser, policy.hypervisorUsers) = (nil, nil)
+        case .named(let name): (policy.hypervisorUser, policy.hypervisorUsers) = (name, nil)
+        case .range(let range): (policy.hypervisorUser, policy.hypervisorUsers) = (nil, range)
         }
+        policy.requiresSandbox = requiresSandbox ?? policy.requiresSandbox
+        policy.userNetworking = userNetworking ?? policy.userNetworking
         try applyNetworks(to: &policy)
         policy.allowsAnyNetwork = allowsAnyNetwork ?? policy.allowsAnyNetwork
         try applyPeers(to: &policy)

@@ -20,7 +20,11 @@ enum HostSettingsText {
             rows.append(["memory promised", "\(settings.promised) to guests on their way here"])
         }
         rows.append(["compression", policy.compression.word])
-        rows.append(["QEMU runs as", policy.hypervisorUser ?? "the agent's user"])
+        rows += [
+            ["QEMU runs as", user(policy)],
+            ["QEMU's sandbox", policy.requiresSandbox ? "required" : "optional"],
+            ["user networks", policy.userNetworking.word],
+        ]
         rows += policy.networks.map {
             [
                 "migration network",
@@ -37,6 +41,11 @@ enum HostSettingsText {
             ? [["peers", "all that are trusted"]] : policy.peers.map { ["peer", $0.text] }
         rows.append(["guests", guests(policy.maintenance)])
         return TextTable.lines(rows)
+    }
+
+    private static func user(_ policy: HostPolicy) -> String {
+        if let users = policy.hypervisorUsers { return "a user for each VM, of \(users)" }
+        return policy.hypervisorUser ?? "the agent's user"
     }
 
     private static func guests(_ maintenance: Maintenance) -> String {
@@ -63,6 +72,9 @@ struct HostSettingsDocument: Encodable {
     let addresses: [String]
     let peers: [String]
     let hypervisorUser: String?
+    let hypervisorUsers: String?
+    let sandboxRequired: Bool
+    let userNetwork: String
     let cordoned: Bool
     let drainedGuests: [String]
 
@@ -83,6 +95,9 @@ struct HostSettingsDocument: Encodable {
         addresses = settings.addresses.map(\.description)
         peers = policy.peers.map(\.text)
         hypervisorUser = policy.hypervisorUser
+        hypervisorUsers = policy.hypervisorUsers?.description
+        sandboxRequired = policy.requiresSandbox
+        userNetwork = policy.userNetworking.word
         cordoned = policy.maintenance.isCordoned
         drainedGuests = policy.maintenance.guests.map(\.name.text)
     }

@@ -19,6 +19,12 @@ public struct HostPolicy: Hashable, Sendable {
     /// The name of the user without privileges that hypervisors run as; `nil` for the agent's own
     /// user.
     public var hypervisorUser: String?
+    /// The user numbers of hypervisors, one for each VM, instead of one user for all.
+    public var hypervisorUsers: HypervisorUserRange?
+    /// Whether a QEMU without a system call filter is refused.
+    public var requiresSandbox = true
+    /// What guests reach by interfaces of type `user`.
+    public var userNetworking = UserNetworking.restricted
     /// Whether the host is being emptied, and who has left.
     public var maintenance = Maintenance()
 
@@ -63,6 +69,11 @@ public struct HostPolicy: Hashable, Sendable {
             throw LivemigError(.range, "a reserve of \(memoryReserve) is above 16 TiB")
         }
         if let hypervisorUser { try Self.check(user: hypervisorUser) }
+        guard hypervisorUser == nil || hypervisorUsers == nil else {
+            throw LivemigError(
+                .usage, "one user for all hypervisors and a user for each contradict each other",
+                fix: "keep the range of users, which separates guests from each other")
+        }
         for network in networks {
             try MigrationNetwork.check(priority: network.priority)
             if let moves = network.moves { try MigrationNetwork.check(moves: moves) }

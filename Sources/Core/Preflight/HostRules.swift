@@ -61,6 +61,50 @@ public enum HostRules {
         return Diagnosis("qemu", .warning, "\(name): \(defect.what)", fix: defect.fix)
     }
 
+    /// What keeps a guest that breaks out of its QEMU from the host and from other guests.
+    /// - Parameters:
+    ///   - policy: the host's.
+    ///   - hasSandbox: whether its QEMU has a system call filter.
+    ///   - isRoot: whether the agent is root, as whom QEMU runs unless the policy says otherwise.
+    public static func confinement(
+        _ policy: HostPolicy, hasSandbox: Bool, isRoot: Bool
+    ) -> Diagnosis {
+        guard hasSandbox || !policy.requiresSandbox else {
+            return Diagnosis(
+                "confinement", .error,
+                "QEMU has no system call filter: no guest starts here or comes here",
+                fix: "install a QEMU built with seccomp")
+        }
+        var weak: [(what: String, fix: String)] = []
+        if isRoot, policy.hypervisorUser == nil, policy.hypervisorUsers == nil {
+            weak.append(
+                (
+                    "QEMU runs as root: a guest that breaks out of it has the host",
+                    "livemig host settings --hypervisor-users 200000-265535"
+                ))
+        }
+        if !hasSandbox {
+            weak.append(("QEMU has no system call filter", "install a QEMU built with seccomp"))
+        }
+        if policy.userNetworking == .open {
+            weak.append(
+                (
+                    "interfaces of type user reach the host's loopback services",
+                    "livemig host settings --user-network restricted, and bridges for guests"
+                ))
+        }
+        guard weak.isEmpty else {
+            return Diagnosis(
+                "confinement", .warning, weak.map(\.what).joined(separator: "; "),
+                fix: weak.map(\.fix).joined(separator: "; "))
+        }
+        let user = policy.hypervisorUsers.map { "a user for each VM, of \($0)" }
+        return Diagnosis(
+            "confinement", .ok,
+            "QEMU has a system call filter, and runs as "
+                + (user ?? policy.hypervisorUser ?? "the agent's user"))
+    }
+
     // MARK: libssh
 
     /// The first releases with the fixes of CVE-2026-59843 and CVE-2026-59850, in each line

@@ -33,10 +33,12 @@ public struct AgentEnvironment: Sendable {
         // Read when a guest is started: a policy that cannot be read keeps no guest from being
         // taken over.
         let policy = root.policy
-        qemu = QEMULauncher(preloadLibrary: library) { () throws(LivemigError) in
-            guard let name = try policy.load().hypervisorUser else { return nil }
-            return try HypervisorUser(named: name)
-        }
+        qemu = QEMULauncher(
+            preloadLibrary: library,
+            user: { (_) throws(LivemigError) in
+                guard let name = try policy.load().hypervisorUser else { return nil }
+                return try HypervisorUser(named: name)
+            }, rules: { () throws(LivemigError) in LaunchRules(try policy.load()) })
     }
 
     /// What starts a VM of a kind.

@@ -28,7 +28,7 @@ public struct HostExamination: Sendable {
     /// - Returns: the items, in an order for people.
     public func items() -> [Diagnosis] {
         let items: [Diagnosis?] =
-            [agent, kernel, tracking, preload, qemu, kvm, tap, libssh, sshd]
+            [agent, kernel, tracking, preload, qemu, confinement, kvm, tap, libssh, sshd]
             + [rootFolder, journal, space, memory, hugePages, policy, hooks, guardians]
         return items.compactMap { $0 }
     }
@@ -81,6 +81,22 @@ public struct HostExamination: Sendable {
         } catch {
             return Diagnosis("qemu", .error, error.what + "; " + error.place, fix: error.fix)
         }
+    }
+
+    /// `nil` without a QEMU or a readable policy, which other items tell.
+    private var confinement: Diagnosis? {
+        guard let policy = try? root.policy.load(),
+            let facts = try? Self.facts(of: QEMUProbe())
+        else { return nil }
+        return HostRules.confinement(policy, hasSandbox: facts.sandbox, isRoot: geteuid() == 0)
+    }
+
+    private static func facts(of probe: QEMUProbe) throws(LivemigError) -> QEMUProbe.Facts {
+        try probe.facts(
+            of: probe.program(
+                for: VMDefinition(
+                    name: try VMName("probe"), uuid: VMUUID(.zero), kind: .qemu,
+                    memory: .mebibytes(1))))
     }
 
     private var kvm: Diagnosis {

@@ -35,6 +35,13 @@ struct HostSettingsProbe: Sendable {
                     fix: "let livemig reach this host as root, or leave the user unset")
             }
         }
+        if let users = request.policy.hypervisorUsers, users != request.base.hypervisorUsers,
+            geteuid() != 0
+        {
+            throw LivemigError(
+                .permission, "only root can run hypervisors as other users", at: "\(users)",
+                fix: "let livemig reach this host as root, or leave the users unset")
+        }
         try root.policy.change(from: request.base, to: request.policy)
         return try settings()
     }

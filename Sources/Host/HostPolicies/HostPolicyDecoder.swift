@@ -28,11 +28,7 @@ enum HostPolicyDecoder {
             policy.memoryReserve = try reserve.needed("size", ReserveText.size)
         }
         if let hypervisor = try root.only("hypervisor") {
-            try hypervisor.allow(attributes: ["user"])
-            policy.hypervisorUser = try hypervisor.needed("user") { text throws(LivemigError) in
-                try HostPolicy.check(user: text)
-                return text
-            }
+            try read(hypervisor: hypervisor, into: &policy)
         }
         if let maintenance = try root.only("maintenance") {
             policy.maintenance = try read(maintenance: maintenance)
@@ -54,6 +50,30 @@ enum HostPolicyDecoder {
         try live.expect("compression", in: compressions.map(\.word))
         let word = live.attribute("compression")
         policy.compression = compressions.first { $0.word == word } ?? policy.compression
+    }
+
+    private static func read(
+        hypervisor element: XMLElement, into policy: inout HostPolicy
+    ) throws(LivemigError) {
+        try element.allow(attributes: ["user", "users", "sandbox", "userNetwork"])
+        policy.hypervisorUser = try element.parsed("user") { text throws(LivemigError) in
+            try HostPolicy.check(user: text)
+            return text
+        }
+        policy.hypervisorUsers = try element.parsed("users") { text throws(LivemigError) in
+            try HypervisorUserRange(parsing: text)
+        }
+        guard policy.hypervisorUser == nil || policy.hypervisorUsers == nil else {
+            throw element.error(
+                .xmlSchema, "one user and a range of users contradict each other",
+                attribute: "users", fix: "keep users, which separates guests from each other")
+        }
+        policy.requiresSandbox =
+            try element.choice("sandbox", as: SandboxWord.self).map { $0 == .required } ?? true
+        try element.expect("userNetwork", in: UserNetworking.allCases.map(\.word))
+        let word = element.attribute("userNetwork")
+        policy.userNetworking =
+            UserNetworking.allCases.first { $0.word == word } ?? policy.userNetworking
     }
 
     private static func read(

@@ -61,9 +61,7 @@ enum HostPolicyEncoder {
         if let reserve = policy.memoryReserve {
             children.append(XMLContent("memoryReserve", ["size": ReserveText.text(reserve)]))
         }
-        if let user = policy.hypervisorUser {
-            children.append(XMLContent("hypervisor", ["user": user]))
-        }
+        if let hypervisor = hypervisor(policy) { children.append(hypervisor) }
         if !policy.peers.isEmpty {
             let peers = policy.peers.map { XMLContent("peer", ["name": $0.text]) }
             children.append(XMLContent("peers", children: peers))
@@ -77,6 +75,20 @@ enum HostPolicyEncoder {
 }
 
 extension HostPolicyEncoder {
+    /// What QEMU may be and do; `nil` where all of it is as by default.
+    private static func hypervisor(_ policy: HostPolicy) -> XMLContent? {
+        let plain = HostPolicy()
+        let sandbox = policy.requiresSandbox
+        let network = policy.userNetworking
+        let attributes: KeyValuePairs<String, String?> = [
+            "user": policy.hypervisorUser, "users": policy.hypervisorUsers?.description,
+            "sandbox": sandbox == plain.requiresSandbox ? nil : SandboxWord(sandbox).rawValue,
+            "userNetwork": network == plain.userNetworking ? nil : network.word,
+        ]
+        guard attributes.contains(where: { $0.value != nil }) else { return nil }
+        return XMLContent("hypervisor", attributes)
+    }
+
     private static func element(_ maintenance: Maintenance) -> XMLContent {
         let guests = maintenance.guests.map { guest in
             XMLContent(
@@ -97,6 +109,13 @@ enum YesOrNo: String, CaseIterable {
     case yes, no
 
     init(_ value: Bool) { self = value ? .yes : .no }
+}
+
+/// Whether QEMU must have a system call filter.
+enum SandboxWord: String, CaseIterable {
+    case required, optional
+
+    init(_ isRequired: Bool) { self = isRequired ? .required : .optional }
 }
 
 /// Sizes in the file: a whole number and a binary unit, without a space.

@@ -93,7 +93,10 @@ extension QEMUArguments {
 
     private func hostSide(_ index: Int, _ interface: VMDefinition.Interface) -> String {
         guard case .bridge = interface.attachment, let tap = preparation.taps[index] else {
-            return OptionText.join("user", ["id": "net\(index)"])
+            // Unrestricted, it connects to services on the host's loopback addresses (slirp).
+            let isOpen = preparation.userNetworking == .open
+            return OptionText.join(
+                "user", ["id": "net\(index)", "restrict": OptionText.flag(!isOpen)])
         }
         // The kernel's vhost would write guest RAM through its own mapping of it.
         return OptionText.join("tap", ["id": "net\(index)", "fd": "\(tap)", "vhost": "off"])

@@ -22,14 +22,18 @@ public struct QEMUArguments: Sendable {
         public var taps: [Int: CInt]
         /// Whether this QEMU was built with the system call filter.
         public var sandbox: Bool
+        /// What interfaces of type `user` reach.
+        public var userNetworking: UserNetworking
         /// From power-on, or to receive a guest.
         public var mode: LaunchMode
 
         /// States what was prepared.
         public init(
             folder: MachineFolder, memory: CInt, sockets: CInt, consoleLog: CInt,
-            taps: [Int: CInt] = [:], sandbox: Bool, mode: LaunchMode
+            taps: [Int: CInt] = [:], sandbox: Bool,
+            userNetworking: UserNetworking = .restricted, mode: LaunchMode
         ) {
+            self.userNetworking = userNetworking
             self.folder = folder
             self.memory = memory
             self.sockets = sockets

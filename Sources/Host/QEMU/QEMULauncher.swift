@@ -9,9 +9,13 @@ public struct QEMULauncher: MachineLauncher {
     private let preloadLibrary: String
     private let probe: QEMUProbe
     private let user: UserChoice
+    private let rules: RulesChoice
 
-    /// Says whom QEMU runs as, when one is started; `nil` for this process's own user.
-    public typealias UserChoice = @Sendable () throws(LivemigError) -> HypervisorUser?
+    /// Says whom the QEMU of a VM runs as, when it is started; `nil` for this process's own user.
+    public typealias UserChoice =
+        @Sendable (MachineFolder) throws(LivemigError) -> HypervisorUser?
+    /// Says what the host allows, when a QEMU is started or looked at.
+    public typealias RulesChoice = @Sendable () throws(LivemigError) -> LaunchRules
 
     /// How long QEMU may take to answer on its monitor.
     private static let startTimeout = Duration.seconds(15)
@@ -28,10 +32,13 @@ public struct QEMULauncher: MachineLauncher {
     ///   - preloadLibrary: the file of `libguestmemory.so`.
     ///   - probe: what is known about this host's QEMU.
     ///   - user: whom QEMU runs as. Disks, kernels and the library must be readable for that user.
+    ///   - rules: what the host allows.
     public init(
         preloadLibrary: String, probe: QEMUProbe = QEMUProbe(),
-        user: @escaping UserChoice = { () throws(LivemigError) in nil }
+        user: @escaping UserChoice = { (_) throws(LivemigError) in nil },
+        rules: @escaping RulesChoice = { () throws(LivemigError) in LaunchRules() }
     ) {
+        self.rules = rules
         self.preloadLibrary = preloadLibrary
         self.probe = probe
         self.user = user
@@ -60,9 +67,11 @@ public struct QEMULauncher: MachineLauncher {
     }
 
     /// Insists that the QEMU of this host can run a definition.
-    /// - Throws: `E-QEMU` without a QEMU or KVM, `E-MACHINE` when it lacks the machine type.
+    /// - Throws: `E-QEMU` without a QEMU, KVM or a required system call filter, `E-NET` for an
+    ///   interface that the host refuses, `E-MACHINE` when QEMU lacks the machine type.
     public func requireSupport(of definition: VMDefinition) throws(LivemigError) {
         let facts = try probe.facts(of: try probe.program(for: definition))
+        try rules().admit(definition, by: facts)
         try probe.requireAccelerator(of: definition)
         try facts.machines.require(definition.boot.machine, of: facts.version)
     }
@@ -85,6 +94,7 @@ public struct QEMULauncher: MachineLauncher {
                 at: "the definition says \(definition.memory.bytes)")
         }
         let facts = try probe.facts(of: try probe.program(for: definition))
+        try rules().admit(definition, by: facts)
         try probe.requireAccelerator(of: definition)
         try facts.machines.require(definition.boot.machine, of: facts.version)
         let process = try start(definition, facts, memory.descriptor.number, folder, mode)
@@ -104,7 +114,7 @@ public struct QEMULauncher: MachineLauncher {
         _ definition: VMDefinition, _ facts: QEMUProbe.Facts, _ memory: CInt,
         _ folder: MachineFolder, _ mode: LaunchMode
     ) throws(LivemigError) -> QEMUProcess {
-        let user = try user()
+        let user = try user(folder)
         let taps = try Self.openTaps(of: definition)
         defer { withExtendedLifetime(taps) {} }
         folder.removeHypervisorSockets()
@@ -124,7 +134,8 @@ public struct QEMULauncher: MachineLauncher {
         }
         let preparation = QEMUArguments.Preparation(
             folder: folder, memory: Self.memoryNumber, sockets: Self.socketsNumber,
-            consoleLog: Self.consoleLogNumber, taps: numbers, sandbox: facts.sandbox, mode: mode)
+            consoleLog: Self.consoleLogNumber, taps: numbers, sandbox: facts.sandbox,
+            userNetworking: try rules().userNetworking, mode: mode)
         var environment = PreloadLibrary.environment(
             library: preloadLibrary, socket: preparation.path(of: folder.memorySocket),
             memory: Self.memoryNumber)

@@ -12,7 +12,7 @@ public final class QEMUProbe: Sendable {
         public let program: String
         /// Its release.
         public let version: QEMUVersion
-        /// Whether it was built with the system call filter.
+        /// Whether it can be started with the system call filter.
         public let sandbox: Bool
         /// The machine types it offers.
         public let machines: MachineTypes

@@ -92,6 +92,12 @@ extension WireWriter {
         list(policy.peers) { $0.text($1.text) }
         optional(policy.memoryReserve) { $0.integer($1.bytes) }
         optional(policy.hypervisorUser) { $0.text($1) }
+        optional(policy.hypervisorUsers) { writer, range in
+            writer.integer(range.ids.lowerBound)
+            writer.integer(range.ids.upperBound)
+        }
+        flag(policy.requiresSandbox)
+        integer(policy.userNetworking.rawValue)
         flag(policy.maintenance.isCordoned)
         list(policy.maintenance.guests) { writer, guest in
             writer.text(guest.name.text)
@@ -130,6 +136,16 @@ extension WireReader {
         policy.hypervisorUser = try optional { (reader) throws(WireError) in
             try reader.text(limit: HostPolicy.userNameLimit)
         }
+        policy.hypervisorUsers = try optional { (reader) throws(WireError) in
+            let first = try reader.integer(UInt32.self)
+            let last = try reader.integer(UInt32.self)
+            guard let range = try? HypervisorUserRange(first, last) else {
+                throw .field("hypervisor users")
+            }
+            return range
+        }
+        policy.requiresSandbox = try flag()
+        policy.userNetworking = try choice()
         policy.maintenance.isCordoned = try flag()
         policy.maintenance.guests = try list(limit: Maintenance.guestLimit) {
             (reader) throws(WireError) in

@@ -211,11 +211,7 @@ struct MachineStore: Sendable {
     /// Removes a VM's folder with all that is in it.
     func removeFiles(of folder: MachineFolder) throws(LivemigError) {
         folder.removeSockets()
-        for name in try FolderListing.names(in: folder.path) {
-            let path = "\(folder.path)/\(name)"
-            try SystemCall.check("unlink", at: path) { unsafe unlink(path) }
-        }
-        try SystemCall.check("rmdir", at: folder.path) { unsafe rmdir(folder.path) }
+        try FolderTree.remove(folder.path)
     }
 
     private func refuseDuplicate(of definition: VMDefinition) throws(LivemigError) {

@@ -53,7 +53,12 @@ final class FrameRelay {
         _ rule: @escaping @Sendable (Message) -> Passage
     ) throws {
         let migration = move.attempt.migration.description
-        try expectSoon(within: .seconds(10)) { try Self.listeners(of: migration) == 2 }
+        try expectSoon(within: .seconds(10)) {
+            [source, destination].allSatisfy {
+                let door = "\($0.root)/moves/door.lanes.\(migration)/socket"
+                return unsafe access(door, F_OK) == 0
+            }
+        }
         let near = try open(source, ["--attach", migration])
         let far = try open(destination, [])
         try carry(near, far, .toDestination, rule)
@@ -76,14 +81,6 @@ final class FrameRelay {
         let found = heard.wait(deadline: .now + .seconds(10)) { $0.last { $0.type == type } }
         guard let found else { throw LivemigError(.timeout, "no \(type) on the link") }
         return found
-    }
-
-    private static func listeners(of migration: String) throws -> Int {
-        let file = try OwnedDescriptor.open("/proc/net/unix", O_RDONLY)
-        let bytes = try DescriptorIO.readFully(upTo: 4 << 20, from: file.number)
-        let names = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-            .filter { $0.hasSuffix("/" + migration) }
-        return Set(names.map { $0.split(separator: " ").last ?? "" }).count
     }
 
     /// Opens a connection to a host; returns this end of it.

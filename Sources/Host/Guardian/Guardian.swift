@@ -215,7 +215,9 @@ public final class Guardian {
             serve(client)
         }
         if ready.contains(listener.number), clients.count < Self.clientLimit {
-            clients.append(GuardianConnection(try UnixSocket.accept(listener)))
+            if let client = try UnixSocket.accept(listener) {
+                clients.append(GuardianConnection(client))
+            }
         }
     }
 

@@ -72,7 +72,7 @@ final class DestinationSession {
                 isMachineReady = true
             }
             if ready.contains(listener.descriptor) {
-                try admit(try listener.accept())
+                if let connection = try listener.accept() { try admit(connection) }
                 if sink != nil, patience > Self.patience {
                     patience = Self.patience
                     deadline = .now + patience

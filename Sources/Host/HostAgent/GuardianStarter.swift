@@ -46,19 +46,20 @@ struct GuardianStarter: Sendable {
     private func start(
         _ name: VMName, _ arguments: [String], by services: ServiceManager
     ) throws(LivemigError) -> GuardianClient {
-        let bits = MigrationID.random()
-        let door = "\(UnixSocket.abstractMark)livemig/guard/\(bits)"
-        let listener = try UnixSocket.listen(door, .packets)
+        let door = try PrivateDoor(PrivateDoor.starter(), in: environment.root)
         try services.start(
             ServiceManager.Service(
                 name: "livemig-\(name)", description: "livemig's guardian of VM \(name)",
-                command: [environment.program] + arguments + ["--starter", door],
+                command: [environment.program] + arguments + ["--starter", door.path],
                 environment: AgentProcess.childEnvironment, log: environment.root.log))
-        let ready = try Poll.wait([.init(listener.number)], timeout: Self.connectLimit)
-        guard !ready.isEmpty else {
-            throw LivemigError(.timeout, "the guardian does not answer", at: "VM \(name)")
+        let deadline = MonotonicTime.now + Self.connectLimit
+        while true {
+            let left = max(.zero, deadline - .now)
+            guard try !Poll.wait([.init(door.descriptor)], timeout: left).isEmpty else {
+                throw LivemigError(.timeout, "the guardian does not answer", at: "VM \(name)")
+            }
+            if let guardian = try door.accept() { return GuardianClient(adopting: guardian) }
         }
-        return GuardianClient(adopting: try UnixSocket.accept(listener))
     }
 }
 

@@ -89,12 +89,9 @@ public struct HostRoot: Hashable, Sendable {
     /// The folder with a file for each move under way.
     var moves: String { path + "/moves" }
 
-    /// Where a migration's worker waits for lanes: known to those alone who know the migration.
-    ///
-    /// The root is part of the name, for both ends of a move can be on one machine.
+    /// Where a migration's worker waits for lanes.
     func lanes(of migration: MigrationID) -> String {
-        let root = unsafe Checksum.of(Array(path.utf8).span.bytes).hexadecimal
-        return "\(UnixSocket.abstractMark)livemig/\(root)/\(migration)"
+        PrivateDoor.path(of: PrivateDoor.lanes(of: migration), in: self)
     }
 
     /// What guardians have to say.

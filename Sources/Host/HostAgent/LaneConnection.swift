@@ -6,24 +6,27 @@ import Synchronization
 
 /// Where a migration's worker waits for the lanes of its attempt.
 struct LaneListener: ~Copyable {
-    private let socket: OwnedDescriptor
+    private let door: PrivateDoor
 
     init(root: HostRoot, migration: MigrationID) throws(LivemigError) {
-        socket = try UnixSocket.listen(root.lanes(of: migration), .packets)
+        door = try PrivateDoor(PrivateDoor.lanes(of: migration), in: root)
     }
 
-    var descriptor: CInt { socket.number }
+    var descriptor: CInt { door.descriptor }
+
+    /// How long a process that has connected may take to say what it brings.
+    private static let introductionLimit = Duration.seconds(2)
 
     /// The default of /proc/sys/fs/pipe-max-size.
     private static let pipeCapacity: CInt = 1 << 20
 
-    /// Takes the next connection.
-    func accept() throws(LivemigError) -> LaneConnection {
-        let door = try UnixSocket.accept(socket)
-        var packet = try Packet.receive(from: door.number)
-        guard let input = packet.takeDescriptor(), let output = packet.takeDescriptor() else {
-            throw LivemigError(.wire, "a lane came without its connection")
-        }
+    /// Takes the next connection; `nil` for one that brings no lane, which is closed.
+    func accept() throws(LivemigError) -> LaneConnection? {
+        guard let door = try self.door.accept(),
+            try !Poll.wait([.init(door.number)], timeout: Self.introductionLimit).isEmpty,
+            var packet = try? Packet.receive(from: door.number),
+            let input = packet.takeDescriptor(), let output = packet.takeDescriptor()
+        else { return nil }
         // sshd passes at most what the pipe holds each time it wakes: 64 KiB unless widened, for
         // which an unprivileged process may ask up to pipe-max-size (pipe(7)).
         _ = clinux_widen_pipe(input.number, Self.pipeCapacity)

@@ -142,12 +142,16 @@ struct LaneOpener: Sendable {
 
     private func take(from listener: borrowing LaneListener) throws(LivemigError) -> LaneConnection
     {
-        let ready = try Poll.wait([.init(listener.descriptor)], timeout: Self.relayPatience)
-        guard !ready.isEmpty else {
-            throw LivemigError(
-                .connect, "the controller brought no connection in \(Self.relayPatience.brief)")
+        let deadline = MonotonicTime.now + Self.relayPatience
+        while true {
+            let left = max(.zero, deadline - .now)
+            guard try !Poll.wait([.init(listener.descriptor)], timeout: left).isEmpty else {
+                throw LivemigError(
+                    .connect, "the controller brought no connection in \(Self.relayPatience.brief)"
+                )
+            }
+            if let connection = try listener.accept() { return connection }
         }
-        return try listener.accept()
     }
 
     /// A greeting that did not come is best explained by how the remote command ended.

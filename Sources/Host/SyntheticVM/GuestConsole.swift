@@ -39,10 +39,10 @@ final class GuestConsole: Sendable {
         _ = WorkerThread("console") {
             while true {
                 do {
-                    let connection = try UnixSocket.accept(listener)
+                    guard let connection = try UnixSocket.accept(listener) else { continue }
                     try self.serveClient(connection.number, command)
                 } catch {
-                    // Gone already, or another user's: the next one may come.
+                    // Gone already: the next one may come.
                 }
             }
         }

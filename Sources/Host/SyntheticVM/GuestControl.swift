@@ -22,11 +22,11 @@ struct GuestControl: ~Copyable {
     func run() throws(LivemigError) {
         while true {
             do {
-                let client = try UnixSocket.accept(listener)
+                guard let client = try UnixSocket.accept(listener) else { continue }
                 guard try serve(client.number) else { return }
             } catch {
                 switch error.code {
-                case .disconnected, .permission: continue
+                case .disconnected: continue
                 default: throw error
                 }
             }

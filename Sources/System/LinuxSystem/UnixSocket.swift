@@ -23,9 +23,6 @@ public enum UnixSocket {
     /// The longest path of a socket: `sun_path` with its terminating zero takes 108 bytes.
     public static let pathLimit = 107
 
-    /// A name that starts with this is an abstract one (unix(7)): no file, gone with its listener.
-    public static let abstractMark = "@"
-
     /// Creates a listening socket; an old one of the same name is replaced.
     ///
     /// Only the owner may connect: the file gets mode 0600 and belongs in a folder of mode 0700.
@@ -33,11 +30,30 @@ public enum UnixSocket {
     public static func listen(
         _ path: String, _ kind: Kind, backlog: CInt = 64
     ) throws(LivemigError) -> OwnedDescriptor {
+        _ = unsafe unlink(path)
+        return try listen(at: path, named: path, kind, backlog)
+    }
+
+    /// As `listen`, by a name in a folder, whose own path may be of any length.
+    /// - Parameters:
+    ///   - name: of at most 64 bytes.
+    ///   - folder: one of mode 0700.
+    public static func listen(
+        _ name: String, in folder: String, _ kind: Kind, backlog: CInt = 64
+    ) throws(LivemigError) -> OwnedDescriptor {
+        let parent = try OwnedDescriptor.open(folder, clinux_open_path | O_DIRECTORY)
+        let path = "/proc/self/fd/\(parent.number)/\(name)"
+        _ = unsafe unlink(path)
+        return try listen(at: path, named: "\(folder)/\(name)", kind, backlog)
+    }
+
+    private static func listen(
+        at address: String, named path: String, _ kind: Kind, _ backlog: CInt
+    ) throws(LivemigError) -> OwnedDescriptor {
         let socket = try create(kind)
-        if !path.hasPrefix(abstractMark) { _ = unsafe unlink(path) }
         let previous = umask(0o177)
         defer { _ = umask(previous) }
-        try unsafe withAddress(path) { (address, length) throws(LivemigError) in
+        try unsafe withAddress(address) { (address, length) throws(LivemigError) in
             let number = socket.number
             try SystemCall.check("bind", at: path) { unsafe bind(number, address, length) }
         }
@@ -48,27 +64,27 @@ public enum UnixSocket {
 
     /// Connects to a listening socket.
     ///
-    /// An abstract name is in no folder that would keep others from listening there, so whoever
-    /// listens must be of this process's user, or root. A path may be in a folder that a hypervisor
-    /// of another user writes to: a symbolic link that leads elsewhere is refused.
+    /// A path may be in a folder that a hypervisor of another user writes to: a symbolic link that
+    /// leads elsewhere is refused, and the connection is made to what the path names at this moment,
+    /// by its descriptor (proc(5), `/proc/self/fd`), so that nothing can be exchanged in between.
+    ///
+    /// - Parameters:
+    ///   - path: the socket; its length does not matter.
+    ///   - kind: what it carries.
+    ///   - code: the kind of error to report.
+    ///   - limit: how long a listener that takes no more connections is waited for, and how long
+    ///     one that reads nothing afterwards (socket(7), `SO_SNDTIMEO`).
     public static func connect(
-        _ path: String, _ kind: Kind, as code: ErrorCode = .io
+        _ path: String, _ kind: Kind, as code: ErrorCode = .io, within limit: Duration? = nil
     ) throws(LivemigError) -> OwnedDescriptor {
-        guard path.hasPrefix(abstractMark) else { return try connect(toFile: path, kind, code) }
+        let file: OwnedDescriptor
+        do throws(LivemigError) {
+            file = try OwnedDescriptor.open(path, clinux_open_path, as: code)
+        } catch {
+            throw path.utf8.count > pathLimit ? tooLong(path) : error
+        }
         let socket = try create(kind)
-        try connect(socket, to: path, named: path, code)
-        try requireOwnUser(at: socket)
-        return socket
-    }
-
-    /// Connects to what a path names at this moment, by its descriptor (proc(5), `/proc/self/fd`):
-    /// nothing can be exchanged in between.
-    private static func connect(
-        toFile path: String, _ kind: Kind, _ code: ErrorCode
-    ) throws(LivemigError) -> OwnedDescriptor {
-        guard path.utf8.count <= pathLimit else { throw tooLong(path) }
-        let file = try OwnedDescriptor.open(path, clinux_open_path, as: code)
-        let socket = try create(kind)
+        if let limit { try bound(socket, limit) }
         try connect(socket, to: "/proc/self/fd/\(file.number)", named: path, code)
         return socket
     }
@@ -85,29 +101,34 @@ public enum UnixSocket {
         }
     }
 
-    /// Takes the next connection; refuses one of another user than this process's or root.
+    private static func bound(
+        _ socket: borrowing OwnedDescriptor, _ limit: Duration
+    ) throws(LivemigError) {
+        var time = timeval()
+        time.tv_sec = Int(clamping: limit.components.seconds)
+        time.tv_usec = Int(clamping: limit.components.attoseconds / 1_000_000_000_000)
+        let (number, size) = (socket.number, socklen_t(MemoryLayout<timeval>.size))
+        try SystemCall.check("setsockopt(SO_SNDTIMEO)") {
+            unsafe setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &time, size)
+        }
+    }
+
+    /// Takes the next connection.
+    /// - Returns: `nil` for one of another user than this process's or root, which is closed (unix(7),
+    ///   `SO_PEERCRED`); whoever waits goes on waiting.
     public static func accept(_ listener: borrowing OwnedDescriptor) throws(LivemigError)
-        -> OwnedDescriptor
+        -> OwnedDescriptor?
     {
         let listening = listener.number
         let socket = OwnedDescriptor(
             owning: try SystemCall.checkNegated("accept4") { clinux_accept(listening) })
-        try requireOwnUser(at: socket)
-        return socket
-    }
-
-    /// Insists that the other end was made by this process's user, or root (unix(7), `SO_PEERCRED`).
-    private static func requireOwnUser(
-        at socket: borrowing OwnedDescriptor
-    ) throws(LivemigError) {
         let number = socket.number
         var user: UInt32 = .max
         try SystemCall.checkNegated("getsockopt(SO_PEERCRED)") {
             unsafe clinux_peer_user(number, &user)
         }
-        guard user == 0 || user == geteuid() else {
-            throw LivemigError(.permission, "connection with user \(user) refused")
-        }
+        guard user == 0 || user == geteuid() else { return nil }
+        return socket
     }
 
     /// Two sockets connected to each other.
@@ -140,15 +161,10 @@ public enum UnixSocket {
         guard path.utf8.count <= pathLimit else { throw tooLong(path) }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let isAbstract = path.hasPrefix(abstractMark)
-        let name = isAbstract ? [0] + path.utf8.dropFirst() : Array(path.utf8)
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { target in
-            unsafe target.copyBytes(from: name)
+            unsafe target.copyBytes(from: path.utf8)
         }
-        // The length of an abstract name counts; that of a path may cover trailing zeros.
-        let length =
-            MemoryLayout<sockaddr_un>.offset(of: \.sun_path).map { $0 + name.count }
-            ?? MemoryLayout<sockaddr_un>.size
+        let length = MemoryLayout<sockaddr_un>.size
         try unsafe withUnsafePointer(to: &address) { (pointer) throws(LivemigError) in
             try unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 (pointer) throws(LivemigError) in

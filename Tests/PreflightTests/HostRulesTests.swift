@@ -124,6 +124,29 @@ struct HostRulesTests {
         #expect(item.what.contains(word))
     }
 
+    // Broken by: a host whose guests have it once they break out, and that is said to be well.
+    @Test func confinement() throws {
+        func state(
+            _ policy: HostPolicy, sandbox: Bool = true, root: Bool = true
+        ) -> Diagnosis.State {
+            HostRules.confinement(policy, hasSandbox: sandbox, isRoot: root).state
+        }
+        var policy = HostPolicy()
+        #expect(state(policy) == .warning)
+        #expect(state(policy, root: false) == .ok)
+        #expect(state(policy, sandbox: false) == .error)
+        policy.hypervisorUsers = try HypervisorUserRange(2000, 3000)
+        #expect(state(policy) == .ok)
+        policy.userNetworking = .open
+        #expect(state(policy) == .warning)
+        policy = HostPolicy()
+        policy.hypervisorUser = "nobody"
+        #expect(state(policy) == .ok)
+        policy.requiresSandbox = false
+        #expect(state(policy) == .ok)
+        #expect(state(policy, sandbox: false) == .warning)
+    }
+
     // Broken by: a host that takes no guests and is said to be well.
     @Test func policy() {
         var policy = HostPolicy()

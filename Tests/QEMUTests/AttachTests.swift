@@ -69,7 +69,8 @@ extension QEMUTests {
         @Test("Guest RAM is handed out again, sealed and whole")
         func memory() throws {
             let abandoned = try AbandonedQEMU { _ in }
-            let found = try PreloadLibrary.memory(socket: abandoned.folder.memorySocket)
+            let found = try PreloadLibrary.memory(
+                socket: abandoned.folder.memorySocket, of: abandoned.folder.recordedHypervisor)
             #expect(found.size == abandoned.memory.size)
             #expect(try Self.inode(found) == Self.inode(abandoned.memory))
         }
@@ -79,14 +80,14 @@ extension QEMUTests {
         @Test("Write tracking ends with its holder and begins anew")
         func tracking() throws {
             let abandoned = try AbandonedQEMU { _ in }
-            let socket = abandoned.folder.memorySocket
-            let first = try PreloadLibrary.startTracking(socket: socket)
+            let folder = abandoned.folder
+            let first = try folder.startTracking(of: abandoned.memory)
             #expect(
-                failure { _ = try PreloadLibrary.startTracking(socket: socket) }?.code == .preload)
+                failure { _ = try folder.startTracking(of: abandoned.memory) }?.code == .preload)
             _ = consume first
             let pageCount = abandoned.memory.pageCount
             var tracker = try DirtyTracker(
-                try PreloadLibrary.startTracking(socket: socket), pageCount: pageCount)
+                try folder.startTracking(of: abandoned.memory), pageCount: pageCount)
             var pages = PageBitmap(pageCount: pageCount)
             try tracker.harvest(into: &pages)
             #expect(!pages.isEmpty)

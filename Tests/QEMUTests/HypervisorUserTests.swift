@@ -36,7 +36,7 @@ extension QEMUTests {
                     String(repeating: "0", count: 16),
                 ])
             var tracker = try DirtyTracker(
-                PreloadLibrary.startTracking(socket: guest.folder.memorySocket),
+                guest.folder.startTracking(of: guest.memory),
                 pageCount: guest.memory.pageCount)
             var pages = PageBitmap(pageCount: guest.memory.pageCount)
             try tracker.harvest(into: &pages)

@@ -28,6 +28,23 @@ struct QEMUArgumentsTests {
         #expect(arguments == Self.machine(cpus: 2) + Self.devices + Self.ending + Self.incoming)
     }
 
+    /// Breaks when a guest reaches services on the host's loopback addresses, or reaches nothing where
+    /// the host allows it to.
+    @Test("Interfaces of type user are restricted unless the host says otherwise")
+    func userNetworking() throws {
+        var definition = try Self.definition()
+        definition.interfaces = [.init(attachment: .user, mac: "52:54:00:00:00:02")]
+        for (network, flag) in [(UserNetworking.restricted, "on"), (.open, "off")] {
+            let list = try QEMUArguments(
+                definition,
+                .init(
+                    folder: .init(path: "/r"), memory: 3, sockets: 4, consoleLog: 5,
+                    sandbox: true, userNetworking: network, mode: .powerOn)
+            ).list()
+            #expect(Self.value(of: "-netdev", in: list) == "user,id=net0,restrict=\(flag)")
+        }
+    }
+
     /// Breaks when the choice of accelerator and CPU model no longer follows the definition.
     @Test(
         "Accelerator and CPU model follow the definition",

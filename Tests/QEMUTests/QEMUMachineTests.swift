@@ -42,7 +42,7 @@ extension QEMUTests {
             #expect(try probe.facts(of: probe.program(for: guest.definition)).sandbox)
             let count = guest.memory.pageCount
             var tracker = try DirtyTracker(
-                PreloadLibrary.startTracking(socket: guest.folder.memorySocket), pageCount: count)
+                guest.folder.startTracking(of: guest.memory), pageCount: count)
             try guest.machine.stop()
             var pages = PageBitmap(pageCount: count)
             try tracker.harvest(into: &pages)

@@ -12,7 +12,7 @@ import Testing
 @Suite(.serialized) struct GuestTrackingTests {
     private static func track(_ fixture: GuestFixture) throws -> DirtyTracker {
         try DirtyTracker(
-            PreloadLibrary.startTracking(socket: fixture.folder.memorySocket),
+            fixture.folder.startTracking(of: fixture.memory),
             pageCount: fixture.memory.pageCount)
     }
 

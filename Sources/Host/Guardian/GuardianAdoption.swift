@@ -53,7 +53,8 @@ extension Guardian {
         guard case .adopt = assignment.role, !right.isLeftover else {
             return try GuestMemoryFile.create(size: size)
         }
-        let memory = try PreloadLibrary.memory(socket: assignment.folder.memorySocket)
+        let memory = try PreloadLibrary.memory(
+            socket: assignment.folder.memorySocket, of: assignment.folder.recordedHypervisor)
         guard memory.size == size else {
             throw LivemigError(
                 .memory, "the hypervisor has \(memory.size.bytes) bytes of guest RAM",

@@ -35,8 +35,13 @@ public struct AgentEnvironment: Sendable {
         let policy = root.policy
         qemu = QEMULauncher(
             preloadLibrary: library,
-            user: { (_) throws(LivemigError) in
-                guard let name = try policy.load().hypervisorUser else { return nil }
+            user: { (folder) throws(LivemigError) in
+                let policy = try policy.load()
+                if let range = policy.hypervisorUsers {
+                    return try HypervisorUserPool(machines: root.machines, range: range)
+                        .user(for: folder)
+                }
+                guard let name = policy.hypervisorUser else { return nil }
                 return try HypervisorUser(named: name)
             }, rules: { () throws(LivemigError) in LaunchRules(try policy.load()) })
     }

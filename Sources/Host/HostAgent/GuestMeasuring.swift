@@ -43,7 +43,7 @@ struct GuestMeasuring: Sendable {
         try requireRest(guardian)
         let windows: DirtyWindows
         do throws(LivemigError) {
-            windows = try observe(memory, socket: folder.memorySocket)
+            windows = try observe(memory, in: folder)
             turn.end()
         } catch {
             turn.end()
@@ -76,10 +76,10 @@ struct GuestMeasuring: Sendable {
     // MARK: What the guest writes
 
     private func observe(
-        _ memory: borrowing GuestMemoryFile, socket: String
+        _ memory: borrowing GuestMemoryFile, in folder: MachineFolder
     ) throws(LivemigError) -> DirtyWindows {
         var tracker = try DirtyTracker(
-            try PreloadLibrary.startTracking(socket: socket), pageCount: memory.pageCount)
+            try folder.startTracking(of: memory), pageCount: memory.pageCount)
         var windows = DirtyWindows(pageCount: memory.pageCount)
         var pages = PageBitmap(pageCount: memory.pageCount)
         try tracker.harvest(into: &pages)

@@ -16,8 +16,7 @@ enum PreloadProof {
         let turn = try TrackingTurn.waiting(for: folder)
         defer { turn.end() }
         var tracker = try DirtyTracker(
-            try PreloadLibrary.startTracking(socket: folder.memorySocket),
-            pageCount: memory.pageCount)
+            try folder.startTracking(of: memory), pageCount: memory.pageCount)
         var pages = PageBitmap(pageCount: memory.pageCount)
         try tracker.harvest(into: &pages)
     }

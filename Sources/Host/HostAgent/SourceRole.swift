@@ -55,7 +55,7 @@ struct SourceRole: Sendable {
                 adopting: try guardian.memory(), expecting: definition.memory)
             let turn = try TrackingTurn.waiting(for: folder)
             defer { turn.end() }
-            let registration = try PreloadLibrary.startTracking(socket: folder.memorySocket)
+            let registration = try folder.startTracking(of: memory)
             let tracker = try DirtyTracker(registration, pageCount: memory.pageCount)
             CrashPoint.reach(.sourceTracking)
             let image = try SourceImage(memory, key: PageHashKey(secret: request.secret.exposed))

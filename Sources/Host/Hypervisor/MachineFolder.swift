@@ -26,6 +26,10 @@ public struct MachineFolder: Hashable, Sendable {
     public var consoleLog: String { path + "/console.log" }
     /// What the hypervisor printed.
     public var hypervisorLog: String { path + "/hypervisor.log" }
+    /// Which process is the hypervisor.
+    public var hypervisorRecord: String { path + "/hypervisor" }
+    /// The number of the user that the hypervisor runs as, where each VM has its own.
+    public var hypervisorUser: String { path + "/hypervisor-user" }
     /// The memory and devices of a guest that was saved; there only while that is the guest.
     public var saved: String { path + "/saved" }
     /// The same before it counts, or when it counts no more.
@@ -59,7 +63,9 @@ public struct MachineFolder: Hashable, Sendable {
 
     /// Removes what is left of a VM that has gone elsewhere or never came, but for the record.
     public func removeFilesOfDepartedGuest() {
-        for path in [definition, consoleLog, hypervisorLog, saved, unfinishedSave] {
+        for path in [
+            definition, consoleLog, hypervisorLog, saved, unfinishedSave, hypervisorUser,
+        ] {
             _ = unsafe unlink(path)
         }
     }
@@ -72,9 +78,7 @@ public struct MachineFolder: Hashable, Sendable {
 
     /// Removes the folder of sockets of a hypervisor that has ended, with all that it has put there.
     public func removeHypervisorSockets() {
-        for name in (try? FolderListing.names(in: sockets)) ?? [] {
-            _ = unsafe unlink("\(sockets)/\(name)")
-        }
-        _ = unsafe rmdir(sockets)
+        try? FolderTree.remove(sockets)
+        if !mayHaveHypervisor { _ = unsafe unlink(hypervisorRecord) }
     }
 }

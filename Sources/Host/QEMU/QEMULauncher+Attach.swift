@@ -20,7 +20,8 @@ extension QEMULauncher {
     ) throws(LivemigError) -> any VirtualMachine {
         let hypervisor = try QEMUProcess(
             adopting: process, program: (try? program(of: definition)) ?? "", folder: folder)
-        let socket = try UnixSocket.connect(folder.monitorSocket, .stream, as: .qemu)
+        let socket = try UnixSocket.connect(
+            folder.monitorSocket, .stream, as: .qemu, within: Self.attachTimeout)
         guard hypervisor.isPeer(of: socket.number) else {
             throw LivemigError(
                 .qemu, "the monitor is not that of process \(process.id)",

@@ -97,10 +97,14 @@ public struct QEMULauncher: MachineLauncher {
         try rules().admit(definition, by: facts)
         try probe.requireAccelerator(of: definition)
         try facts.machines.require(definition.boot.machine, of: facts.version)
-        let process = try start(definition, facts, memory.descriptor.number, folder, mode)
+        let user = try user(folder)
+        // It opens guest RAM by name, which nobody may any more once it has.
+        if let user { try memory.give(to: user.id) }
+        let process = try start(definition, facts, memory.descriptor.number, folder, mode, user)
         do {
             let machine = try connect(process, folder)
             try requirePreload(process, folder)
+            if user != nil { try memory.give(to: geteuid()) }
             if mode == .incoming { try machine.requireCapabilities() }
             try Self.require(mode, of: machine)
             return machine
@@ -112,9 +116,8 @@ public struct QEMULauncher: MachineLauncher {
 
     private func start(
         _ definition: VMDefinition, _ facts: QEMUProbe.Facts, _ memory: CInt,
-        _ folder: MachineFolder, _ mode: LaunchMode
+        _ folder: MachineFolder, _ mode: LaunchMode, _ user: HypervisorUser?
     ) throws(LivemigError) -> QEMUProcess {
-        let user = try user(folder)
         let taps = try Self.openTaps(of: definition)
         defer { withExtendedLifetime(taps) {} }
         folder.removeHypervisorSockets()
@@ -138,11 +141,12 @@ public struct QEMULauncher: MachineLauncher {
             userNetworking: try rules().userNetworking, mode: mode)
         var environment = PreloadLibrary.environment(
             library: preloadLibrary, socket: preparation.path(of: folder.memorySocket),
-            memory: Self.memoryNumber)
+            memory: Self.memoryNumber, isPrivate: user.map { $0.id != geteuid() } ?? false)
         environment["LC_ALL"] = "C"
         return try QEMUProcess(
             facts.program, try QEMUArguments(definition, preparation).list(),
-            environment: environment, descriptors: descriptors, as: user, folder: folder)
+            environment: environment, descriptors: descriptors, as: user,
+            devices: definition.kind == .kvm ? ["/dev/kvm"] : [], folder: folder)
     }
 
     /// The tap devices of a definition, by the position of their interface.
@@ -165,7 +169,8 @@ public struct QEMULauncher: MachineLauncher {
         while true {
             if let obituary = process.obituary { throw LivemigError(.qemu, obituary) }
             do {
-                let socket = try UnixSocket.connect(folder.monitorSocket, .stream)
+                let socket = try UnixSocket.connect(
+                    folder.monitorSocket, .stream, within: .seconds(1))
                 return try greet(process, socket, folder, deadline)
             } catch  where error.code == .io && deadline > .now {
                 _ = process.awaitEnd(.milliseconds(2))

@@ -25,11 +25,13 @@ final class QEMUProcess {
     ///   - environment: its whole environment.
     ///   - descriptors: those from 3 on, by the number in QEMU.
     ///   - user: whom it runs as; `nil` for this process's own user.
+    ///   - devices: device files that it opens itself.
     ///   - folder: where sockets and logs go.
     /// - Throws: `E-QEMU` when the program cannot be started.
     init(
         _ program: String, _ arguments: [String], environment: [String: String],
-        descriptors: [CInt: CInt], as user: HypervisorUser?, folder: MachineFolder
+        descriptors: [CInt: CInt], as user: HypervisorUser?, devices: [String],
+        folder: MachineFolder
     ) throws(LivemigError) {
         log = try PrivateFile.open(
             folder.hypervisorLog, O_RDWR | O_CREAT | O_APPEND, exposure: .readable, as: .io)
@@ -38,9 +40,12 @@ final class QEMUProcess {
             lseek(number, 0, SEEK_END)
         }
         var command = ChildProcess.Command(program, arguments, environment: environment)
-        if let user { command = user.command(program, arguments, environment: environment) }
+        if let user {
+            command = user.command(
+                program, arguments, environment: environment, devices: devices)
+        }
         command.descriptors = descriptors.merging([1: number, 2: number]) { $1 }
-        process = HypervisorProcess(try ChildProcess(command, as: .qemu))
+        process = try folder.startHypervisor(command, as: .qemu)
         self.folder = folder
         name = Self.name(of: program)
     }

@@ -81,16 +81,15 @@ public struct SyntheticLauncher: MachineLauncher {
         options.vcpus = definition.vcpus
         options.mode = mode
         options.workload = workload
-        let process = HypervisorProcess(
-            try ChildProcess(
-                .init(
-                    program, options.arguments,
-                    environment: PreloadLibrary.environment(
-                        library: library, socket: folder.memorySocket, memory: Self.memoryNumber),
-                    descriptors: [
-                        1: log.number, 2: log.number, Self.memoryNumber: memory.descriptor.number,
-                        Self.readyNumber: pipe.second.number,
-                    ]), as: .qemu))
+        let process = try folder.startHypervisor(
+            ChildProcess.Command(
+                program, options.arguments,
+                environment: PreloadLibrary.environment(
+                    library: library, socket: folder.memorySocket, memory: Self.memoryNumber),
+                descriptors: [
+                    1: log.number, 2: log.number, Self.memoryNumber: memory.descriptor.number,
+                    Self.readyNumber: pipe.second.number,
+                ]), as: .qemu)
         do {
             try Self.waitUntilReady(
                 process, pipe.first.number, Self.patience(for: parameters, mode))

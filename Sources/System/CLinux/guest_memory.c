@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 _Static_assert(clinux_seek_data == SEEK_DATA && clinux_seek_hole == SEEK_HOLE, "lseek(2)");
@@ -13,7 +14,8 @@ static const int size_seals = F_SEAL_SHRINK | F_SEAL_GROW;
 int clinux_memory_create(const char *name, uint64_t size) {
     int descriptor = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (descriptor < 0) return -errno;
-    if (ftruncate(descriptor, (off_t)size) < 0 ||
+    /* A memory file is made with mode 0777, and /proc/PID/fd lets others of its user open it. */
+    if (fchmod(descriptor, 0600) < 0 || ftruncate(descriptor, (off_t)size) < 0 ||
         fcntl(descriptor, F_ADD_SEALS, size_seals | F_SEAL_SEAL) < 0) {
         int failure = errno;
         close(descriptor);

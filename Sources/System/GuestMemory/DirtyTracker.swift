@@ -36,8 +36,17 @@ public struct DirtyTracker: ~Copyable, Sendable {
                 .preload, "the hypervisor maps \(registration.length) bytes of guest RAM",
                 at: "expected \(pageCount) pages")
         }
-        pagemap = try .open(
+        guard registration.address % GuestMemoryFile.pageSize == 0,
+            !registration.address.addingReportingOverflow(registration.length).overflow
+        else {
+            throw LivemigError(
+                .preload, "guest RAM cannot be mapped at \(registration.address.hexadecimal)")
+        }
+        let tables = try OwnedDescriptor.open(
             "/proc/\(registration.process)/pagemap", O_RDONLY, as: .permission)
+        // Asked after opening: the page tables are those of the process that was meant.
+        guard registration.identity?.condition != .ended else { throw Self.memoryIsGone }
+        pagemap = tables
         address = registration.address
         self.pageCount = pageCount
         userfault = registration.userfault
@@ -96,11 +105,15 @@ public struct TrackingRegistration: ~Copyable, Sendable {
     public let address: UInt64
     /// How many bytes are mapped.
     public let length: UInt64
+    /// The process beyond its number, where that is known.
+    let identity: ProcessIdentity?
 
     /// States a registration.
     public init(
-        userfault: consuming OwnedDescriptor, process: Int32, address: UInt64, length: UInt64
+        userfault: consuming OwnedDescriptor, process: Int32, address: UInt64, length: UInt64,
+        identity: ProcessIdentity? = nil
     ) {
+        self.identity = identity
         self.userfault = userfault
         self.process = process
         self.address = address

@@ -61,6 +61,16 @@ public struct GuestMemoryFile: ~Copyable, Sendable {
         self.init(descriptor: descriptor, size: ByteCount(bytes))
     }
 
+    /// Lets a user open the memory by a name of it, such as `/proc/self/fd/3`, and nobody else but
+    /// root; whoever has it open keeps it.
+    /// - Throws: `E-PERMISSION` where this process may not give files away.
+    public borrowing func give(to user: UInt32) throws(LivemigError) {
+        let number = descriptor.number
+        try SystemCall.check("fchown", at: "guest RAM", as: .permission) {
+            fchown(number, user, .max)
+        }
+    }
+
     /// Another descriptor of the same memory.
     public borrowing func duplicate() throws(LivemigError) -> GuestMemoryFile {
         GuestMemoryFile(descriptor: try descriptor.duplicate(), size: size)

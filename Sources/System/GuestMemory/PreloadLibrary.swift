@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import LinuxSystem
+public import LinuxSystem
 public import MigrationModel
 import SystemPackage
 
@@ -30,44 +30,79 @@ public enum PreloadLibrary {
     ///   - library: the library's file.
     ///   - socket: where the library shall listen.
     ///   - memory: the number that the guest's memory file has in the hypervisor.
+    ///   - isPrivate: whether other processes of the hypervisor's user shall not look at it.
     public static func environment(
-        library: String, socket: String, memory: CInt
+        library: String, socket: String, memory: CInt, isPrivate: Bool = false
     ) -> [String: String] {
-        [
+        var variables = [
             "LD_PRELOAD": library, GUESTMEMORY_SOCKET: socket,
-            GUESTMEMORY_DESCRIPTOR: String(memory),
+            GUESTMEMORY_DESCRIPTOR: String(memory), GUESTMEMORY_GATE: String(gateNumber),
         ]
+        if isPrivate { variables[GUESTMEMORY_PRIVATE] = "1" }
+        return variables
     }
+
+    /// The number in a hypervisor of the pipe whose byte lets it run.
+    public static let gateNumber: CInt = 63
 
     /// Asks the library in a hypervisor to start write tracking.
     ///
-    /// - Parameter socket: where it listens.
-    /// - Throws: `E-PRELOAD` with the reason when it cannot.
-    public static func startTracking(socket path: String) throws(LivemigError)
-        -> TrackingRegistration
-    {
-        // A hypervisor without the privilege for userfaultfd(2) uses the device opened here.
-        let device = try? OwnedDescriptor.open("/dev/userfaultfd", O_RDWR)
-        var packet = try ask(
-            .track, with: numbers(of: device), socket: path, timeout: nil)
-        let reply = try Reply(checking: packet, "write tracking refused", at: path)
-        guard let userfault = packet.takeDescriptor() else {
+    /// The hypervisor may be in the hands of its guest: what it says is compared with what the
+    /// kernel says, and with which process it should be.
+    ///
+    /// - Parameters:
+    ///   - socket: where it listens.
+    ///   - expected: the hypervisor; `nil` where that is not known, and the listener is it.
+    ///   - memory: guest RAM, which must be mapped where the library says.
+    ///   - limit: how long the library may take.
+    /// - Throws: `E-PRELOAD` with the reason when it cannot, does not answer, or answers for
+    ///   another process or other memory.
+    public static func startTracking(
+        socket path: String, of expected: ProcessIdentity?, memory: borrowing GuestMemoryFile,
+        within limit: Duration = answerLimit
+    ) throws(LivemigError) -> TrackingRegistration {
+        var answer = try ask(.track, socket: path, timeout: limit)
+        if answer.isRefusedForPrivilege {
+            // It uses the device where it may not call userfaultfd(2), and keeps it then.
+            let device = try OwnedDescriptor.open("/dev/userfaultfd", O_RDWR, as: .preload)
+            answer = try ask(.track, with: [device.number], socket: path, timeout: limit)
+        }
+        let reply = try Reply(checking: answer.packet, "write tracking refused", at: path)
+        try answer.require(expected, at: path)
+        guard reply.process == answer.listener else {
+            throw LivemigError(
+                .preload, "\(fileName) answers for process \(reply.process)",
+                at: "process \(answer.listener)")
+        }
+        guard
+            ProcessMaps.has(
+                memory, at: reply.address, length: reply.length, in: answer.listener)
+        else {
+            throw LivemigError(
+                .preload, "guest RAM is not mapped where \(fileName) says", at: path)
+        }
+        guard let userfault = answer.packet.takeDescriptor() else {
             throw LivemigError(.preload, "\(fileName) gave no userfaultfd", at: path)
         }
         return TrackingRegistration(
             userfault: userfault, process: reply.process, address: reply.address,
-            length: reply.length)
+            length: reply.length, identity: expected)
     }
 
     /// Asks the library in a hypervisor for the file that guest RAM is mapped from.
     ///
-    /// - Parameter socket: where it listens.
+    /// - Parameters:
+    ///   - socket: where it listens.
+    ///   - expected: the hypervisor; `nil` where that is not known, and the listener is it.
     /// - Throws: `E-PRELOAD` when there is no answer or no such mapping, `E-PERMISSION` when the
     ///   file is not sealed.
-    public static func memory(socket path: String) throws(LivemigError) -> GuestMemoryFile {
-        var packet = try ask(.file, socket: path, timeout: answerLimit)
-        let reply = try Reply(checking: packet, "guest RAM not handed out", at: path)
-        guard let descriptor = packet.takeDescriptor() else {
+    public static func memory(
+        socket path: String, of expected: ProcessIdentity?
+    ) throws(LivemigError) -> GuestMemoryFile {
+        var answer = try ask(.file, socket: path, timeout: answerLimit)
+        try answer.require(expected, at: path)
+        let reply = try Reply(checking: answer.packet, "guest RAM not handed out", at: path)
+        guard let descriptor = answer.packet.takeDescriptor() else {
             throw LivemigError(.preload, "\(fileName) gave no memory file", at: path)
         }
         let memory = try GuestMemoryFile(adopting: descriptor)
@@ -80,7 +115,7 @@ public enum PreloadLibrary {
     }
 
     /// How long a hypervisor that may be stopped or stuck is waited for.
-    private static let answerLimit = Duration.seconds(5)
+    public static let answerLimit = Duration.seconds(5)
 
     /// `GUESTMEMORY_TRACK` and `GUESTMEMORY_FILE` of the library's header.
     private enum Request: UInt8 {
@@ -91,21 +126,40 @@ public enum PreloadLibrary {
     }
 
     private static func ask(
-        _ request: Request, with descriptors: [CInt] = [], socket path: String, timeout: Duration?
-    ) throws(LivemigError) -> Packet {
-        let socket = try UnixSocket.connect(path, .packets, as: .preload)
+        _ request: Request, with descriptors: [CInt] = [], socket path: String, timeout: Duration
+    ) throws(LivemigError) -> Answer {
+        let socket = try UnixSocket.connect(path, .packets, as: .preload, within: timeout)
         try Packet.send(
             [request.rawValue], with: descriptors, to: socket.number, at: path)
         guard try !Poll.wait([.init(socket.number)], timeout: timeout).isEmpty else {
             throw LivemigError(.preload, "\(fileName) does not answer", at: path)
         }
-        return try Packet.receive(from: socket.number, at: path)
+        return Answer(
+            packet: try Packet.receive(from: socket.number, at: path),
+            listener: clinux_peer_process(socket.number))
     }
 
-    private static func numbers(of device: borrowing OwnedDescriptor?) -> [CInt] {
-        switch device {
-        case .some(let device): [device.number]
-        case .none: []
+    /// What came back, and which process listens (unix(7), `SO_PEERCRED`).
+    private struct Answer: ~Copyable {
+        var packet: Packet
+        let listener: Int32
+
+        /// Whether the library may not do it by itself (userfaultfd(2), EPERM).
+        var isRefusedForPrivilege: Bool {
+            guard let failure = Reply(packet.bytes)?.failure else { return false }
+            return failure == EPERM || failure == EACCES
+        }
+
+        /// Insists that the listener is the hypervisor.
+        func require(_ expected: ProcessIdentity?, at path: String) throws(LivemigError) {
+            // Numbers of another space mean nothing here.
+            guard let expected, expected.condition != .unknown else { return }
+            guard expected.id == listener, expected.condition != .ended else {
+                throw LivemigError(
+                    .preload,
+                    "process \(listener) listens for the hypervisor, "
+                        + "which is process \(expected.id)", at: path)
+            }
         }
     }
 

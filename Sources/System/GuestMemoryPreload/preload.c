@@ -124,10 +124,24 @@ static int start_thread(int listener) {
     return failure;
 }
 
+/* Whoever started the hypervisor and dies before it has written that down leaves nothing behind. */
+static void wait_at_gate(const char *number) {
+    int gate = atoi(number);
+    char byte;
+    ssize_t count;
+    do count = read(gate, &byte, 1);
+    while (count < 0 && errno == EINTR);
+    if (count != 1) _exit(127);
+    close(gate);
+}
+
 __attribute__((constructor)) static void start(void) {
     const char *path = getenv(GUESTMEMORY_SOCKET);
     const char *number = getenv(GUESTMEMORY_DESCRIPTOR);
     if (!path || !number) return;
+    const char *gate = getenv(GUESTMEMORY_GATE);
+    if (getenv(GUESTMEMORY_PRIVATE)) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (gate) wait_at_gate(gate);
     memory_descriptor = atoi(number);
     int listener = listen_at(path);
     int failure = listener < 0 ? -listener : start_thread(listener);
@@ -135,4 +149,6 @@ __attribute__((constructor)) static void start(void) {
     unsetenv("LD_PRELOAD");
     unsetenv(GUESTMEMORY_SOCKET);
     unsetenv(GUESTMEMORY_DESCRIPTOR);
+    unsetenv(GUESTMEMORY_GATE);
+    unsetenv(GUESTMEMORY_PRIVATE);
 }

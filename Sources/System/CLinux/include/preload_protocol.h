@@ -13,6 +13,13 @@
 #define GUESTMEMORY_SOCKET "LIVEMIG_MEMORY_SOCKET"
 #define GUESTMEMORY_DESCRIPTOR "LIVEMIG_MEMORY_DESCRIPTOR"
 
+/* The number of an inherited pipe from which the library reads one byte before the hypervisor's own
+ * code runs: whoever started it has written down by then which process it is. */
+#define GUESTMEMORY_GATE "LIVEMIG_MEMORY_GATE"
+/* Set where other processes of the hypervisor's user shall not look at it (prctl(2),
+ * PR_SET_DUMPABLE): they may be hypervisors of other guests. */
+#define GUESTMEMORY_PRIVATE "LIVEMIG_MEMORY_PRIVATE"
+
 /* Start write tracking of guest RAM; it ends when every copy of the returned descriptor is closed. */
 #define GUESTMEMORY_TRACK 't'
 

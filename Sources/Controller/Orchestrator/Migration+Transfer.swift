@@ -13,6 +13,8 @@ extension Migration {
         let source = move.survey.source
         let destination = move.survey.destination
         var policy = move.terms.policy
+        // What preparing has taken is gone; the source counts from its own beginning.
+        policy.timeout = max(.milliseconds(1), policy.timeout - move.began.elapsed)
         if policy.path == .relay { policy.lanes = policy.lanes ?? 1 }
         source.agent.send(
             StartOutgoing(

@@ -25,6 +25,8 @@ public final class Migration: Sendable {
         /// The XML document, as the destination was given it.
         let definition: String
         let secret: Secret<UInt64>
+        /// Since when the time before the switchover counts.
+        let began: MonotonicTime
     }
 
     /// What happens, in order; ends with the move.
@@ -156,18 +158,32 @@ public final class Migration: Sendable {
             let preparation = MovePreparation(
                 survey: survey, vm: request.vm.name, definition: definition,
                 secret: secret, networks: request.networks)
+            let (began, epoch) = (MonotonicTime.now, plan.epoch)
             let attempt =
                 request.isDryRun
                 ? Attempt(migration: .random(), epoch: plan.epoch)
-                : try await preparation.run(from: plan.epoch)
+                : try await inTime { () async throws(LivemigError) in
+                    try await preparation.run(from: epoch)
+                }
             if !request.isDryRun { show.yield(.prepared(attempt)) }
             return Prepared(
                 survey: survey, plan: plan, terms: terms, attempt: attempt,
-                definition: definition, secret: secret)
+                definition: definition, secret: secret, began: began)
         } catch {
             await survey.close()
             throw error
         }
+    }
+
+    /// Does what must be done before the time for the move is over, where that ends it.
+    private func inTime<Value: Sendable>(
+        _ body: @escaping @Sendable () async throws(LivemigError) -> Value
+    ) async throws(LivemigError) -> Value {
+        guard request.policy.onTimeout == .abort else { return try await body() }
+        let late = LivemigError(
+            .timeout, "the destination was not ready when the time was over",
+            at: request.destination.text, fix: "raise --timeout")
+        return try await withDeadline(request.policy.timeout, late: late, body)
     }
 
     /// Measures and predicts, where that is wanted; a move is made without a prediction that cannot

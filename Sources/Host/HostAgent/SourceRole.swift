@@ -36,6 +36,7 @@ struct SourceRole: Sendable {
     /// - Throws: what went wrong, saying where the guest is.
     func run() throws(LivemigError) -> MigrationReport {
         CrashPoint.reach(.sourceAsked)
+        let deadline = MonotonicTime.now + request.policy.timeout
         let folder = environment.root.machine(request.name)
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
         let refusal = hookRefusal(definition)
@@ -63,13 +64,17 @@ struct SourceRole: Sendable {
                 self, definition, image, pageCount: memory.pageCount,
                 guardian: guardian.descriptor)
             defer { session.close() }
-            try session.board.waitUntilOpen()
+            let isStrict = request.policy.onTimeout == .abort
+            try session.board.waitUntilOpen(deadline: isStrict ? deadline : nil)
             CrashPoint.reach(.sourceLanesOpen)
             let preCopy = try PreCopy(board: session.board, tracker: tracker, memory: memory)
             CrashPoint.reach(.sourceFirstRound)
             do throws(LivemigError) {
-                return try move(preCopy, session, image, guardian, size: memory.size)
+                return try move(
+                    preCopy, session, image, guardian, size: memory.size, deadline: deadline)
             } catch {
+                // Lanes in the middle of a round do not go on to its end.
+                session.board.fail(error)
                 throw settle(error, guardian, session.link)
             }
         } catch {
@@ -164,14 +169,14 @@ struct SourceRole: Sendable {
 
     private func move(
         _ preCopy: consuming PreCopy, _ session: SourceSession, _ image: SourceImage,
-        _ guardian: borrowing GuardianClient, size: ByteCount
+        _ guardian: borrowing GuardianClient, size: ByteCount, deadline: MonotonicTime
     ) throws(LivemigError) -> MigrationReport {
         if request.policy.verification == .full {
             try MemoryComparison.requireTime(for: image)
         }
         let start = MonotonicTime.now
         events.sendIfPossible(PhaseMessage(.preCopy))
-        try runRounds(&preCopy, session)
+        try runRounds(&preCopy, session, deadline)
         CrashPoint.reach(.sourceConverged)
         try session.link.waitForMachine(deadline: .now + Self.machinePatience)
         CrashPoint.reach(.sourceMachineReady)
@@ -190,12 +195,12 @@ struct SourceRole: Sendable {
     }
 
     private func runRounds(
-        _ preCopy: inout PreCopy, _ session: SourceSession
+        _ preCopy: inout PreCopy, _ session: SourceSession, _ deadline: MonotonicTime
     ) throws(LivemigError) {
         let rule = ConvergenceRule(
             budget: request.policy.maxDowntime, handOver: Self.handOverCost)
         let outcome = try preCopy.run(
-            rule, deadline: .now + request.policy.timeout,
+            rule, deadline: deadline, fallback: request.policy.onTimeout,
             // READY and the token each take half a round-trip of the link.
             handOver: { Self.handOverCost + (session.link.clock?.uncertainty ?? .zero) * 2 }
         ) { (round) throws(LivemigError) in

@@ -1,5 +1,5 @@
 import Glibc
-import LinuxSystem
+public import LinuxSystem
 public import MigrationModel
 
 /// Holds all lanes of a move together below a rate.
@@ -26,11 +26,16 @@ public final class BandwidthLimiter: Sendable {
         }
     }
 
+    /// Reserves the line for some bytes.
+    /// - Returns: when they may go.
+    public func reserve(_ bytes: Int) -> MonotonicTime {
+        guard let schedule else { return .now }
+        return schedule.withLock { $0.reserve(bytes, at: .now) }
+    }
+
     /// Waits until some bytes may go.
     public func pass(_ bytes: Int) {
-        guard let schedule else { return }
-        let start = schedule.withLock { $0.reserve(bytes, at: .now) }
-        let wait = (start - .now).inNanoseconds
+        let wait = (reserve(bytes) - .now).inNanoseconds
         guard wait > 0 else { return }
         var time = timespec(tv_sec: Int(wait / 1_000_000_000), tv_nsec: Int(wait % 1_000_000_000))
         _ = unsafe nanosleep(&time, nil)

@@ -72,7 +72,7 @@ public struct LaneSender: ~Copyable {
             return false
         }
         let before = channel.bytesSent
-        limiter.pass(batch.payloadBytes)
+        try board.rest(until: limiter.reserve(batch.payloadBytes))
         try encoder.withFrame { (frame) throws(LivemigError) in
             try channel.send(frame: &frame, type: .batch)
         }

@@ -45,47 +45,62 @@ public struct PreCopy: ~Copyable {
     ///
     /// - Parameters:
     ///   - rule: decides after each round.
-    ///   - deadline: when to give up.
+    ///   - deadline: when the time is over, also within a round.
+    ///   - fallback: what then; to switch over, the round is cut short, and what is left of it
+    ///     goes with the rest.
     ///   - handOver: what the hand-over would cost besides the last pages, by the latest
     ///     measurement.
     ///   - report: told of each round that has ended.
     public mutating func run(
         _ rule: consuming ConvergenceRule, deadline: MonotonicTime,
-        handOver: () -> Duration,
+        fallback: MigrationPolicy.Fallback = .abort, handOver: () -> Duration,
         report: (RoundReport) throws(LivemigError) -> Void
     ) throws(LivemigError) -> Outcome {
         while true {
-            let round = try sendRound()
+            guard let (round, isWhole) = try sendRound(deadline, fallback) else {
+                return .notConverging(Self.late(nextRound))
+            }
             try report(round)
             rule.handOver = handOver()
+            guard isWhole else { return .notConverging(Self.late(nextRound)) }
             switch rule.decide(after: round) {
             case .switchOver: return .converged
             case .notConverging:
                 let downtime = rule.predictedDowntime(pages: round.dirtiedPages)
                 return .notConverging(Self.tooDirty(round, downtime: downtime))
             case .anotherRound where MonotonicTime.now >= deadline:
-                return .notConverging(
-                    LivemigError(
-                        .timeout, "still in round \(round.number) when the time was over",
-                        fix: "raise --timeout or --bandwidth"))
+                return .notConverging(Self.late(nextRound))
             case .anotherRound: continue
             }
         }
     }
 
     /// Sends what is pending and waits until it is placed; the harvest is taken first thing after.
-    private mutating func sendRound() throws(LivemigError) -> RoundReport {
+    ///
+    /// - Returns: the round, and whether all of it was sent; `nil` when the deadline has passed and
+    ///   nothing is to come after.
+    private mutating func sendRound(
+        _ deadline: MonotonicTime, _ fallback: MigrationPolicy.Fallback
+    ) throws(LivemigError) -> (RoundReport, isWhole: Bool)? {
         let start = MonotonicTime.now
         let number = Int(nextRound)
         let dirty = UInt64(pending.count)
         try sendPending()
-        let totals = try board.waitUntilSent()
-        try board.waitUntilPlaced()
+        let inTime = try board.waitUntilSent(deadline: deadline)
+        if inTime == nil {
+            guard fallback != .abort else { return nil }
+            board.cutRound(leaving: &pending)
+        }
+        let totals: RoundBoard.Totals
+        if let inTime { totals = inTime } else { totals = try board.waitUntilSent() }
+        let limit = fallback == .abort ? deadline : nil
+        guard try board.waitUntilPlaced(deadline: limit) else { return nil }
         let duration = start.elapsed
         try tracker.harvest(into: &pending)
-        return RoundReport(
+        let round = RoundReport(
             number: number, dirtyPages: dirty, pages: totals.pages, wireBytes: totals.wireBytes,
             duration: duration, dirtiedPages: UInt64(pending.count))
+        return (round, inTime != nil)
     }
 
     /// Starts to send everything that was written up to now; the guest stands still.
@@ -108,6 +123,12 @@ public struct PreCopy: ~Copyable {
     private mutating func sendPending() throws(LivemigError) {
         try board.start(nextRound, &pending)
         nextRound += 1
+    }
+
+    private static func late(_ rounds: UInt32) -> LivemigError {
+        LivemigError(
+            .timeout, "still in round \(max(1, rounds) - 1) when the time was over",
+            fix: "raise --timeout or --bandwidth")
     }
 
     private static func tooDirty(_ round: RoundReport, downtime: Duration) -> LivemigError {

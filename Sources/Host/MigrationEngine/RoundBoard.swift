@@ -1,5 +1,5 @@
 public import GuestMemory
-import LinuxSystem
+public import LinuxSystem
 public import MigrationModel
 public import PageCodec
 
@@ -71,13 +71,26 @@ public final class RoundBoard: Sendable {
     // MARK: The round loop
 
     /// Waits until every lane is connected, so that rounds measure the lanes and nothing else.
-    public func waitUntilOpen() throws(LivemigError) {
+    /// - Throws: `E-TIMEOUT` when the deadline passes first.
+    public func waitUntilOpen(deadline: MonotonicTime? = nil) throws(LivemigError) {
         let lanes = lanes
-        let result = state.wait { state -> Result<Void, LivemigError>? in
+        let result = wait(deadline) { state -> Result<Void, LivemigError>? in
             if let failure = state.failure { return .failure(failure) }
             return state.lanesOpen == lanes ? .success(()) : nil
         }
+        guard let result else {
+            throw LivemigError(
+                .timeout, "the lanes were not all open when the time was over",
+                fix: "raise --timeout, or check the path between the hosts")
+        }
         try result.get()
+    }
+
+    private func wait<Value>(
+        _ deadline: MonotonicTime?, until ready: (inout State) -> Value?
+    ) -> Value? {
+        guard let deadline else { return state.wait(until: ready) }
+        return state.wait(deadline: deadline, until: ready)
     }
 
     /// Puts a round up, and leaves an empty set behind.
@@ -97,12 +110,33 @@ public final class RoundBoard: Sendable {
 
     /// Waits until every lane has sent its part of the round.
     public func waitUntilSent() throws(LivemigError) -> Totals {
+        // Without a deadline it never passes.
+        try waitUntilSent(deadline: nil) ?? Totals()
+    }
+
+    /// Waits until every lane has sent its part of the round; `nil` when a deadline passes first.
+    public func waitUntilSent(deadline: MonotonicTime?) throws(LivemigError) -> Totals? {
         let lanes = lanes
-        let result = state.wait { state -> Result<Totals, LivemigError>? in
+        let result = wait(deadline) { state -> Result<Totals, LivemigError>? in
             if let failure = state.failure { return .failure(failure) }
             return state.lanesDone == lanes ? .success(state.totals) : nil
         }
-        return try result.get()
+        return try result?.get()
+    }
+
+    /// Ends the round with what lanes have claimed of it.
+    /// - Parameter pages: gets the pages that none has claimed.
+    public func cutRound(leaving pages: inout PageBitmap) {
+        state.withLock { state in
+            var rest: [UInt64] = []
+            while true {
+                rest.removeAll(keepingCapacity: true)
+                state.pages.appendMembers(
+                    from: &state.position, limit: BatchLimits.pages, to: &rest)
+                guard !rest.isEmpty else { return }
+                for page in rest { pages.insert(Int(page)..<Int(page) + 1) }
+            }
+        }
     }
 
     /// Waits until the destination has placed every page of the round.
@@ -110,24 +144,32 @@ public final class RoundBoard: Sendable {
     /// What has been sent may be lost on a lane that fell silent without an end, while the link
     /// still speaks: the destination says how much has come.
     ///
-    /// - Parameter stall: how long nothing may come of what is on its way.
-    /// - Throws: `E-STALL` when nothing does.
-    public func waitUntilPlaced(stall: Duration = stallLimit) throws(LivemigError) {
+    /// - Parameters:
+    ///   - stall: how long nothing may come of what is on its way.
+    ///   - deadline: when to wait no longer.
+    /// - Returns: whether it is placed, before the deadline.
+    /// - Throws: `E-STALL` when nothing comes.
+    @discardableResult
+    public func waitUntilPlaced(
+        stall: Duration = stallLimit, deadline: MonotonicTime? = nil
+    ) throws(LivemigError) -> Bool {
         var seen: UInt64?
         while true {
             let last = seen
-            let news = state.wait(deadline: .now + stall) {
+            let silence = MonotonicTime.now + stall
+            let news = state.wait(deadline: deadline.map { min($0, silence) } ?? silence) {
                 state -> Result<UInt64?, LivemigError>? in
                 if let failure = state.failure { return .failure(failure) }
                 if state.round.map({ state.roundsPlaced > $0 }) ?? true { return .success(nil) }
                 return state.batchesPlaced == last ? nil : .success(state.batchesPlaced)
             }
             guard let news else {
+                if let deadline, deadline < silence { return false }
                 throw LivemigError(
                     .stall, "no more pages arrive, though all of the round are sent",
                     at: "silent for \(stall.brief)", fix: "check the path between the hosts")
             }
-            guard let batches = try news.get() else { return }
+            guard let batches = try news.get() else { return true }
             seen = batches
         }
     }
@@ -213,6 +255,12 @@ public final class RoundBoard: Sendable {
             return .success(pages.isEmpty ? .endOfRound(round) : .pages(round))
         }
         return state.hasEnded ? .success(.stop) : nil
+    }
+
+    /// Waits until a lane may go on, or the board has failed.
+    public func rest(until time: MonotonicTime) throws(LivemigError) {
+        guard time > .now else { return }
+        if let failure = state.wait(deadline: time, until: { $0.failure }) { throw failure }
     }
 
     /// Notes what a lane has sent.

@@ -75,6 +75,13 @@ struct HostPolicyFileTests {
         #expect(unsafe unlink(file.path) == 0)
         #expect(unsafe symlink("/nonexistent", file.path) == 0)
         let link = #expect(throws: LivemigError.self) { try file.load() }
-        #expect(link?.code == .fileType)
+        #expect(link?.code == .file)
+        #expect(unsafe unlink(file.path) == 0)
+        try folder.write("<hostPolicy version=\"1\"/>", to: "elsewhere.xml")
+        #expect(unsafe symlink("elsewhere.xml", file.path) == 0)
+        var policy = HostPolicy()
+        policy.liveMoves = 7
+        try file.change(from: HostPolicy(), to: policy)
+        #expect(try HostPolicyFile(path: folder.path("elsewhere.xml")).load() == policy)
     }
 }

@@ -114,20 +114,23 @@ struct InventoryFileTests {
         #expect(unsafe rmdir(folder) == 0, "a temporary file was left over")
     }
 
-    // Breaks when a link leads a writer or a reader elsewhere, or absence is not told.
-    @Test("links and absent files are refused")
+    // Breaks when a link is taken for its file, or absence is not told.
+    @Test("links are followed, absent files are refused")
     func links() throws {
         let folder = try temporaryFolder()
         let file = InventoryFile(path: "\(folder)/hosts.xml")
         let absent = #expect(throws: LivemigError.self) { try file.load() }
         #expect(absent?.code == .file)
-        try #require(unsafe symlink("/etc/passwd", file.path) == 0)
-        let loading = #expect(throws: LivemigError.self) { try file.load() }
-        #expect(loading?.code == .fileType)
-        let updating = #expect(throws: LivemigError.self) { try file.update { $0 = [] } }
-        #expect(updating?.code == .fileType)
-        _ = unsafe unlink(file.path)
-        _ = unsafe unlink(file.path + ".lock")
+        let target = InventoryFile(path: "\(folder)/target.xml")
+        try #require(unsafe symlink("target.xml", file.path) == 0)
+        #expect(throws: LivemigError.self) { try file.load() }
+        try file.update { $0 = [] }
+        #expect(try target.load() == [])
+        #expect(try file.load() == [])
+        _ = unsafe chmod(target.path, 0o620)
+        let exposed = #expect(throws: LivemigError.self) { try file.load() }
+        #expect(exposed?.code == .inventoryMode)
+        for path in [file.path, target.path, target.path + ".lock"] { _ = unsafe unlink(path) }
         _ = unsafe rmdir(folder)
     }
 }

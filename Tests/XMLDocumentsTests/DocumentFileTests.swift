@@ -85,6 +85,45 @@ struct DocumentFileTests {
         #expect(refusal(ofFile: "\(file)\0.xml")?.code == .file)
     }
 
+    // Breaks when a file that somebody names is only read where it lies, or a link hides whose file
+    // it is.
+    @Test("what people name may be behind links, and a pipe", .timeLimit(.minutes(1)))
+    func namedFiles() throws {
+        let folder = try Folder()
+        let text = Array("<a/>".utf8)
+        let file = try folder.write("file", text)
+        for (name, target) in [
+            ("first", "file"), ("second", "\(folder.path)/first"), ("away", "new"),
+        ] {
+            try #require(unsafe symlink(target, "\(folder.path)/\(name)") == 0)
+        }
+        let second = "\(folder.path)/second"
+        #expect(try DocumentFile.read(path: second, source: .named) == text)
+        #expect(try DocumentFile.target(of: second) == "\(folder.path)/file")
+        #expect(try DocumentFile.target(of: "\(folder.path)/away") == "\(folder.path)/new")
+        try #require(unsafe symlink("loop", "\(folder.path)/loop") == 0)
+        #expect(throws: LivemigError.self) {
+            _ = try DocumentFile.target(of: "\(folder.path)/loop")
+        }
+        var ends: [CInt] = [-1, -1]
+        try #require(unsafe pipe(&ends) == 0)
+        try #require(unsafe write(ends[1], text, text.count) == text.count)
+        close(ends[1])
+        #expect(try DocumentFile.read(path: "/dev/fd/\(ends[0])", source: .named) == text)
+        close(ends[0])
+        _ = unsafe chmod(file, 0o666)
+        let error = #expect(throws: LivemigError.self) {
+            _ = try DocumentFile.read(path: second, source: .named)
+        }
+        #expect(error?.code == .permission)
+        for path in [folder.path, "/dev/zero"] {
+            let error = #expect(throws: LivemigError.self) {
+                _ = try DocumentFile.read(path: path, source: .named)
+            }
+            #expect(error?.code == .fileType, "\(path)")
+        }
+    }
+
     // Breaks when a file that anybody may change decides which keys are trusted.
     @Test("a file that everybody may write is refused")
     func mode() throws {

@@ -20,12 +20,13 @@ public struct InventoryFile: Hashable, Sendable {
     ///   `E-INVENTORYMODE` for a file that others may write.
     public func load() throws(LivemigError) -> [HostRecord] {
         try InventoryDocument.decode(
-            bytes: DocumentFile.read(path: path, writers: .owner(.inventoryMode)), name: path)
+            bytes: DocumentFile.read(
+                path: path, writers: .owner(.inventoryMode), source: .named), name: path)
     }
 
     /// Reads the hosts, changes them and writes them back, with no other writer in between.
     ///
-    /// Waits for other writers. A file that does not exist counts as empty and is made with mode
+    /// Waits for other writers. Behind a link the file at its end is changed. A file that does not exist counts as empty and is made with mode
     /// 0600, missing folders with mode 0700. When `change` throws, nothing is written.
     /// - Parameter change: changes the hosts; quick, since other writers wait.
     /// - Returns: what `change` returned.
@@ -34,8 +35,8 @@ public struct InventoryFile: Hashable, Sendable {
     public func update<Result>(
         _ change: (inout [HostRecord]) throws(LivemigError) -> Result
     ) throws(LivemigError) -> Result {
-        let folder = DocumentFile.folder(of: path)
-        try Self.makeFolders(folder)
+        let path = try DocumentFile.target(of: path)
+        try Self.makeFolders(DocumentFile.folder(of: path))
         return try DocumentFile.withTurn(toChange: path) { () throws(LivemigError) in
             let before: [HostRecord]? = try DocumentFile.exists(path: path) ? load() : nil
             var records = before ?? []

@@ -18,7 +18,8 @@ public struct HostPolicyFile: Hashable, Sendable {
     public func load() throws(LivemigError) -> HostPolicy {
         guard try DocumentFile.exists(path: path) else { return HostPolicy() }
         return try HostPolicyDocument.decode(
-            bytes: DocumentFile.read(path: path, writers: .owner(.permission)), name: path)
+            bytes: DocumentFile.read(path: path, writers: .owner(.permission), source: .named),
+            name: path)
     }
 
     /// Puts a policy in the place of the one that it was made from.
@@ -30,6 +31,7 @@ public struct HostPolicyFile: Hashable, Sendable {
     ///   `HostPolicyDocument.encode`; nothing is written then.
     public func change(from base: HostPolicy, to policy: HostPolicy) throws(LivemigError) {
         let text = try HostPolicyDocument.encode(policy)
+        let path = try DocumentFile.target(of: path)
         try DocumentFile.withTurn(toChange: path) { () throws(LivemigError) in
             guard try load() == base else {
                 throw LivemigError(

@@ -39,7 +39,8 @@ public enum VMDefinitionDocument {
         path: String, generatedUUID: VMUUID? = nil, isOwn: Bool = false
     ) throws(LivemigError) -> VMDefinition {
         let bytes = try DocumentFile.read(
-            path: path, writers: isOwn ? .owner(.permission) : .group)
+            path: path, writers: isOwn ? .owner(.permission) : .group,
+            source: isOwn ? .own : .named)
         return try decode(bytes: bytes, name: path, generatedUUID: generatedUUID)
     }
 
@@ -49,6 +50,9 @@ public enum VMDefinitionDocument {
         try VMDefinitionRules.check(definition)
         return try DomainEncoder.element(definition).document()
     }
+
+    /// The most bytes of a definition.
+    public static let byteLimit = ParserLimits.standard.bytes
 
     /// What the format allows.
     static let schema = SharedXMLSchema(source: PackageResources.domain_rng, name: "domain.rng")

@@ -12,20 +12,31 @@ public enum DocumentFile {
         case owner(ErrorCode)
     }
 
-    /// Reads a regular file of at most `limit` bytes.
+    /// What may be at a path that is read.
+    public enum Source: Hashable, Sendable {
+        /// A regular file, not behind a symbolic link: one that this program has written.
+        case own
+        /// What people name and arrange: a regular file, through links or not, or a pipe without a
+        /// name, such as a shell makes for `<(…)`. `Writers` holds for what is at the end of links.
+        case named
+    }
+
+    /// Reads a file of at most `limit` bytes.
     ///
-    /// The file is opened with `O_NOFOLLOW` and judged by `fstat` on the open descriptor, so
-    /// nothing can be exchanged in between; `O_NONBLOCK` keeps a FIFO from blocking the open
-    /// (open(2)).
-    /// - Throws: `E-FILE` when it cannot be opened or read, `E-FILETYPE` for a symbolic link,
-    ///   folder, FIFO, socket or device, `E-PERMISSION` or the code in `writers` when others may
-    ///   write it, `E-XML-LIMIT` when longer than `limit`.
+    /// The file is judged by `fstat` on the open descriptor, so nothing can be exchanged in
+    /// between. Own files are opened with `O_NOFOLLOW`; `O_NONBLOCK` keeps a FIFO from blocking the
+    /// open (open(2)).
+    /// - Throws: `E-FILE` when it cannot be opened or read, `E-FILETYPE` for what `source` does not
+    ///   allow, `E-PERMISSION` or the code in `writers` when others may write it, `E-XML-LIMIT`
+    ///   when longer than `limit`.
     public static func read(
-        path: String, limit: Int = ParserLimits.standard.bytes, writers: Writers = .group
+        path: String, limit: Int = ParserLimits.standard.bytes, writers: Writers = .group,
+        source: Source = .own
     ) throws(LivemigError) -> [UInt8] {
+        let strict = source == .own ? O_NOFOLLOW : 0
         let file = try OwnedDescriptor(
-            path: path, flags: O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        let length = try file.regularFileLength(path: path, writers: writers)
+            path: path, flags: O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | strict)
+        let length = try file.length(path: path, writers: writers, source: source)
         guard length <= limit else { throw tooLong(path, limit) }
         // One byte more than allowed: a file that grows while it is read is noticed.
         let bytes = try file.read(atMost: limit + 1, path: path)
@@ -43,6 +54,32 @@ public enum DocumentFile {
         }
         return false
     }
+
+    /// The path at the end of a chain of symbolic links, whether or not a file is there.
+    ///
+    /// A change is made there: replacing a link would part it from the file that others read.
+    /// - Throws: `E-FILETYPE` for links in a circle, `E-FILE` or `E-PERMISSION` when a link cannot
+    ///   be read.
+    public static func target(of path: String) throws(LivemigError) -> String {
+        var path = path
+        for _ in 0..<linkLimit {
+            var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+            let count = unsafe readlink(path, &bytes, bytes.count)
+            guard count >= 0 else {
+                guard errno == EINVAL || errno == ENOENT else {
+                    throw OwnedDescriptor.failure("cannot examine the file", path, errno)
+                }
+                return path
+            }
+            let link = String(
+                decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            path = link.hasPrefix("/") ? link : "\(folder(of: path))/\(link)"
+        }
+        throw OwnedDescriptor.failure("cannot examine the file", path, ELOOP)
+    }
+
+    /// As many as the kernel follows (path_resolution(7)).
+    private static let linkLimit = 40
 
     /// Waits for whoever else changes the file, then runs `change` with no other writer in between.
     ///

@@ -20,17 +20,18 @@ package struct OwnedDescriptor: ~Copyable {
 
     deinit { close(number) }
 
-    /// The length of a file that must be regular.
-    /// - Throws: `E-FILETYPE` for anything else, `E-PERMISSION` when everybody may write it, the
+    /// The length of a file, 0 for a pipe.
+    /// - Throws: `E-FILETYPE` for what `source` does not allow, `E-PERMISSION` when everybody may write it, the
     ///   code in `writers` when more may write it than stated there.
-    package func regularFileLength(
-        path: String, writers: DocumentFile.Writers
+    package func length(
+        path: String, writers: DocumentFile.Writers, source: DocumentFile.Source
     ) throws(LivemigError) -> Int {
         var status = stat()
         guard unsafe fstat(number, &status) == 0 else {
             throw Self.failure("cannot examine the file", path, errno)
         }
-        guard status.st_mode & S_IFMT == S_IFREG else {
+        let kind = status.st_mode & S_IFMT
+        guard kind == S_IFREG || (source == .named && waitsForPipe()) else {
             throw LivemigError(.fileType, "not a regular file", at: path)
         }
         switch writers {
@@ -52,7 +53,18 @@ package struct OwnedDescriptor: ~Copyable {
                     .permission, "everybody may write the file", at: path, fix: "chmod o-w \(path)")
             }
         }
-        return Int(status.st_size)
+        return kind == S_IFREG ? Int(status.st_size) : 0
+    }
+
+    /// Whether it is a pipe without a name, which is read as its writers write; one with a name may
+    /// never have a writer.
+    private func waitsForPipe() -> Bool {
+        var name = [CChar](repeating: 0, count: 64)
+        let count = unsafe readlink("/proc/self/fd/\(number)", &name, name.count)
+        let text = String(
+            decoding: name.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        // As the kernel names what has no path (proc(5)).
+        return text.hasPrefix("pipe:[") && fcntl(number, F_SETFL, 0) == 0
     }
 
     /// Reads from the current offset to the end of the file or `limit`.

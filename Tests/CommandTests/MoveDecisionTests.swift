@@ -157,12 +157,11 @@ struct VMSearchTests {
         let none = try #require(throws: LivemigError.self) {
             _ = try Self.find([
                 ("a", .success((0..<12).map { machine(name: "vm\($0)") })),
-                ("b", .failure(Self.refused)),
+                ("b", .success([])),
             ])
         }
         #expect(none.code == .noVM)
         #expect(none.explanation.contains("and 2 more"))
-        #expect(none.explanation.contains("not reachable: b (E-CONNECT)"))
         let twice = try #require(throws: LivemigError.self) {
             _ = try Self.find([("a", .success([machine()])), ("b", .success([machine(uuid: 2)]))])
         }
@@ -171,6 +170,27 @@ struct VMSearchTests {
             _ = try Self.find([("a", .failure(Self.refused)), ("b", .failure(Self.refused))])
         }
         #expect(silent.code == .connect)
+        #expect(silent.what.contains("no host could be asked for VM"))
+    }
+
+    // Breaks when a VM that may be on a host that could not be asked is said not to be there.
+    @Test("silence is not absence, and an answer is not silence")
+    func unasked() throws {
+        for code in [ErrorCode.connect, .version, .authentication] {
+            let error = try #require(throws: LivemigError.self) {
+                _ = try Self.find([
+                    ("a", .success([machine(name: "other")])),
+                    ("b", .failure(LivemigError(code, "no answer", at: "b"))),
+                    ("c", .failure(Self.refused)),
+                ])
+            }
+            #expect(error.code == code)
+            #expect(error.what.contains("is not on a, and may be on b and c"), "\(error)")
+            #expect(error.what.contains("nor could c (E-CONNECT) be asked"), "\(error)")
+        }
+        #expect(ErrorCode.connect.wordsOfHost == "not reachable")
+        #expect(ErrorCode.version.wordsOfHost == "reached, with an error")
+        #expect(ErrorCode.authentication.wordsOfHost == "reached, but not trusted")
     }
 
     // Breaks when naming a host is the advice for a VM that could run twice then.

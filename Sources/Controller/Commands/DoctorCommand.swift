@@ -50,7 +50,8 @@ enum DoctorText {
             switch answer.result {
             case .failure(let error):
                 return [
-                    "\(name): not reachable", "  \(error.code.rawValue)  \(error.explanation)",
+                    "\(name): \(error.code.wordsOfHost)",
+                    "  \(error.code.rawValue)  \(error.explanation)",
                 ]
             case .success(let items):
                 return ["\(name): \(summary(items))"] + items.lines.map { "  " + $0 }

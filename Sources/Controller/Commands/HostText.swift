@@ -29,7 +29,9 @@ enum HostText {
 
     private static func rows(_ answer: HostAnswer<HostFacts>) -> [[String]] {
         let name = "\(answer.host.name):"
-        guard let facts = answer.value else { return [[name, "not reachable"]] }
+        guard let facts = answer.value else {
+            return [[name, answer.error?.code.wordsOfHost ?? "not reachable"]]
+        }
         let virtualization = facts.hasKVM ? "with KVM" : "without KVM"
         return [
             [name, "agent", "livemig-agent \(facts.agentVersion)"],

@@ -51,8 +51,7 @@ enum MachineText {
         case .silent(let error):
             [
                 "?",
-                (error.code.isOfDamage ? "cannot be read" : "not reachable")
-                    + " (\(error.code.rawValue))",
+                "\(error.code.wordsOfHost) (\(error.code.rawValue))",
             ]
         }
     }

@@ -1,4 +1,4 @@
-import MigrationModel
+public import MigrationModel
 import SSHTransport
 
 /// Why a conversation with an agent ended, from what the frames, the command and SSH say.
@@ -65,5 +65,18 @@ enum AgentFailure {
         var text = line[end.upperBound...]
         if text.hasSuffix("\"") { text = text.dropLast() }
         return LivemigError(code, String(text).replacing("\\\"", with: "\""))
+    }
+}
+
+extension ErrorCode {
+    /// What a host does that could not be asked, in words: it may be off, or it has answered.
+    public var wordsOfHost: String {
+        switch self {
+        case .connect, .connectDropped, .stall, .disconnected: "not reachable"
+        case .cancelled: "not asked"
+        case let code where code.isOfDamage: "cannot be read"
+        case let code where code.exitCode == .trust: "reached, but not trusted"
+        default: "reached, with an error"
+        }
     }
 }

@@ -47,3 +47,63 @@ func askAll<Value: Sendable>(
         }
     }
 }
+
+/// Asks hosts at once until their answers are enough; those that have not answered within a second
+/// are not waited for then.
+///
+/// What they are being asked goes on, so that nobody has to ask again whether they are silent.
+/// - Parameters:
+///   - hosts: who is asked, at most 32 at a time.
+///   - isEnough: whether answers so far are enough.
+///   - discard: takes an answer that comes too late.
+///   - ask: asks one.
+/// - Returns: the answers in the hosts' order, `E-STALL` for those not waited for.
+func ask<Value: Sendable>(
+    _ hosts: [HostRecord], until isEnough: ([HostAnswer<Value>]) -> Bool,
+    discarding discard: @escaping @Sendable (Value) async -> Void = { _ in },
+    _ ask: @escaping @Sendable (HostRecord) async throws(LivemigError) -> Value
+) async -> [HostAnswer<Value>] {
+    typealias Answer = (index: Int, result: Result<Value, LivemigError>)
+    // Without an answer: the second is over.
+    let (answers, supply) = AsyncStream<Answer?>.makeStream()
+    let begin = { @Sendable (index: Int) in
+        Task {
+            let result: Result<Value, LivemigError>
+            do throws(LivemigError) {
+                result = .success(try await ask(hosts[index]))
+            } catch {
+                result = .failure(error)
+            }
+            guard case .terminated = supply.yield((index, result)) else { return }
+            if case .success(let value) = result { await discard(value) }
+        }
+    }
+    var tasks = hosts.indices.prefix(32).map(begin)
+    let timer = Task {
+        guard (try? await Task.sleep(for: HostContacts.quiet)) != nil else { return }
+        supply.yield(nil)
+    }
+    var results: [Int: Result<Value, LivemigError>] = [:]
+    var isLate = false
+    func known() -> [HostAnswer<Value>] {
+        hosts.indices.map { index in
+            let silence = LivemigError(
+                .stall, "it has not answered yet", at: hosts[index].name.text)
+            return HostAnswer(hosts[index], results[index] ?? .failure(silence))
+        }
+    }
+    if hosts.isEmpty { supply.finish() }
+    for await answer in answers {
+        if let answer {
+            results[answer.index] = answer.result
+            if tasks.count < hosts.count { tasks.append(begin(tasks.count)) }
+        } else {
+            isLate = true
+        }
+        if results.count == hosts.count || (isLate && isEnough(known())) { break }
+    }
+    supply.finish()
+    timer.cancel()
+    if Task.isCancelled { for task in tasks { task.cancel() } }
+    return known()
+}

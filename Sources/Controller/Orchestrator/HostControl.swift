@@ -88,11 +88,17 @@ public struct HostControl: Sendable {
         }
     }
 
-    /// Finds the host that a VM is on.
+    /// Finds the host that a VM is on; where it runs, silent hosts are not waited for.
     /// - Throws: as `VMSearch.find`, and `E-NOHOST`.
     public func locate(_ vm: VMReference) async throws(LivemigError) -> HostRecord {
         if let name = vm.host { return try directory.host(name) }
-        let answers = await machines(on: directory.hosts)
+        let answers = await ask(
+            directory.hosts, until: { VMSearch.isFound(vm.name, in: $0) }
+        ) { host async throws(LivemigError) in
+            try await talk(to: host) { agent async throws(LivemigError) in
+                try await agent.machines()
+            }
+        }
         return answers[try VMSearch.find(vm.name, in: answers).index].host
     }
 

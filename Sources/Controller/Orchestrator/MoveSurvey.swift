@@ -47,7 +47,10 @@ struct MoveSurvey: Sendable {
         _ request: MoveRequest, _ control: HostControl
     ) async throws(LivemigError) -> Found {
         let hosts = try hosts(request, control.directory)
-        let answers = await askAll(hosts) { host async throws(LivemigError) in
+        let answers = await ask(
+            hosts, until: { isFound(request, in: $0) },
+            discarding: { reached in await control.release(reached.agent) }
+        ) { host async throws(LivemigError) in
             try await reach(host, control)
         }
         do {
@@ -58,6 +61,15 @@ struct MoveSurvey: Sendable {
             await release(answers, except: [], to: control)
             throw error
         }
+    }
+
+    /// Whether the destination and the host that runs the VM have answered.
+    private static func isFound(
+        _ request: MoveRequest, in answers: [HostAnswer<Reached>]
+    ) -> Bool {
+        let lists = answers.map { HostAnswer($0.host, $0.result.map(\.side.list)) }
+        return VMSearch.isFound(request.vm.name, in: lists)
+            && lists.contains { $0.host.name == request.destination && $0.value != nil }
     }
 
     /// Whom to ask: the destination, and the source or everybody.

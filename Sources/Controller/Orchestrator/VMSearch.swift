@@ -11,7 +11,8 @@ public enum VMSearch {
     ///   - name: the VM.
     ///   - answers: what the hosts answered.
     /// - Returns: the index of the answer and the VM.
-    /// - Throws: `E-NOVM` with at most ten names that are known, the VM's own error when its host
+    /// - Throws: `E-NOVM` with at most ten names that are known when all have answered, the error of a
+    ///   host that could not be asked and may have the VM, the VM's own error when its host
     ///   cannot read it, the host's own error when only it was asked and did not answer or when it
     ///   cannot read its records, `E-AMBIGUOUS` with the hosts where they have different VMs of the
     ///   name; `E-INTRANSFER` for one VM that is between them, and `E-INTERNAL` for one that two of
@@ -39,6 +40,14 @@ public enum VMSearch {
                     fix: "name the host: \(hosts.first ?? "HOST")/\(name)")
         }
         throw missing(name, answers)
+    }
+
+    /// Whether a host has the right to run the VM and runs it: hosts that say nothing then change
+    /// nothing about what `find` finds.
+    static func isFound(_ name: VMName, in answers: [HostAnswer<MachineList>]) -> Bool {
+        let owners = answers.flatMap { $0.value?.machines ?? [] }
+            .filter { $0.name == name.text && $0.isOwned }
+        return owners.count == 1 && owners.first?.state == .running
     }
 
     private static func damage(
@@ -69,23 +78,35 @@ public enum VMSearch {
             $0.code == .journal || $0.code == .journalCorrupt
         }
         if let unreadable { return unreadable }
-        let silent = answers.compactMap { answer in
-            answer.error.map { "\(answer.host.name) (\($0.code.rawValue))" }
-        }
-        // Where every host is silent, nothing is known of the VM, and the reason is what matters.
-        if silent.count == answers.count, let first = answers.compactMap(\.error).first {
-            var error = first
-            error.what += "; no host could be asked for VM \(name)"
-            return error
-        }
+        // What cannot be asked may have the VM: that it is nowhere is more than is known.
+        if let unasked = unasked(name, answers) { return unasked }
         let names = Set(answers.flatMap { $0.value?.machines ?? [] }.map(\.name)).sorted()
         let known =
             names.isEmpty ? "no VM is defined" : "known: " + names.prefix(10).joined(separator: " ")
         let more = names.count > 10 ? " and \(names.count - 10) more" : ""
         let place = answers.count == 1 ? answers.first.map { " on \($0.host.name)" } ?? "" : ""
-        return LivemigError(
-            .noVM, "no VM \(name)\(place)", at: known + more,
-            fix: silent.isEmpty ? "" : "not reachable: \(silent.joined(separator: ", "))")
+        return LivemigError(.noVM, "no VM \(name)\(place)", at: known + more)
+    }
+
+    /// The error about a VM that may be on hosts that could not be asked: that of the first.
+    private static func unasked(
+        _ name: VMName, _ answers: [HostAnswer<MachineList>]
+    ) -> LivemigError? {
+        let failures = answers.compactMap { answer in answer.error.map { (answer.host.name, $0) } }
+        guard var (_, error) = failures.first else { return nil }
+        let asked = answers.filter { $0.error == nil }.map(\.host.name.text)
+        let others = failures.dropFirst().map { "\($0) (\($1.code.rawValue))" }
+        let without = failures.map(\.0.text).joined(separator: " and ")
+        let found =
+            asked.isEmpty
+            ? "no host could be asked for VM \(name)"
+            : "VM \(name) is not on \(asked.prefix(10).joined(separator: " or ")), and may be on "
+                + without
+        error.what += "; \(found)"
+        if !others.isEmpty {
+            error.what += "; nor could \(others.joined(separator: ", ")) be asked"
+        }
+        return error
     }
 }
 

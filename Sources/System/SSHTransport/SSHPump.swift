@@ -33,16 +33,19 @@ public final class SSHPump: Sendable {
     ///   - retries: how often a refused or dropped connection is tried again (see `SSHSession`).
     ///   - onErrorLine: called on the pump's thread with every line of the command's standard
     ///     error, escaped.
+    ///   - onConnected: called on the pump's thread once the host has accepted a connection.
     /// - Throws: `E-RESOURCE` when the process has too many descriptors.
     public convenience init(
         to endpoint: SSHEndpoint, running command: RemoteCommand,
         profile: SSHCipherProfile = .control, retries: Int = 0,
-        onErrorLine: (@Sendable (String) -> Void)? = nil
+        onErrorLine: (@Sendable (String) -> Void)? = nil,
+        onConnected: (@Sendable () -> Void)? = nil
     ) throws(LivemigError) {
         let ends = try UnixSocket.pair(.stream).release()
         try self.init(
             endpoint, command, profile, retries, onErrorLine,
-            local: OwnedDescriptor(owning: ends.first), end: OwnedDescriptor(owning: ends.second))
+            local: OwnedDescriptor(owning: ends.first), end: OwnedDescriptor(owning: ends.second),
+            onConnected)
     }
 
     /// Starts a thread that connects, runs a command, and pumps it to a stream socket that exists:
@@ -61,7 +64,8 @@ public final class SSHPump: Sendable {
     private init(
         _ endpoint: SSHEndpoint, _ command: RemoteCommand, _ profile: SSHCipherProfile,
         _ retries: Int, _ onErrorLine: (@Sendable (String) -> Void)?,
-        local: consuming OwnedDescriptor, end: consuming OwnedDescriptor?
+        local: consuming OwnedDescriptor, end: consuming OwnedDescriptor?,
+        _ onConnected: (@Sendable () -> Void)? = nil
     ) throws(LivemigError) {
         let stop = try OwnedDescriptor.pipe().release()
         stopEnd = OwnedDescriptor(owning: stop.second)
@@ -75,7 +79,7 @@ public final class SSHPump: Sendable {
             do throws(LivemigError) {
                 let session = try SSHSession(
                     connecting: endpoint, profile: profile, retries: retries,
-                    interrupt: interrupt.number)
+                    interrupt: interrupt.number, onConnected: onConnected)
                 channel = try SSHChannel(session.handle, command, onErrorLine: onErrorLine)
             } catch {
                 Self.settle(state, end, .failed(error))

@@ -33,7 +33,8 @@ public struct SSHSession: ~Copyable {
 
     /// Connects as above; a readable `interrupt` descriptor ends any wait with `E-CANCELLED`.
     init(
-        connecting endpoint: SSHEndpoint, profile: SSHCipherProfile, retries: Int, interrupt: CInt?
+        connecting endpoint: SSHEndpoint, profile: SSHCipherProfile, retries: Int, interrupt: CInt?,
+        onConnected: (@Sendable () -> Void)? = nil
     ) throws(LivemigError) {
         var left = min(max(0, retries), Self.retryLimit)
         var pause = Duration.seconds(1)
@@ -41,7 +42,7 @@ public struct SSHSession: ~Copyable {
             do throws(TCPConnection.Failure) {
                 let start = Handshake(
                     endpoint: endpoint, profile: profile, interrupt: interrupt,
-                    deadline: .now + endpoint.connectTimeout)
+                    deadline: .now + endpoint.connectTimeout, onConnected: onConnected)
                 handle = try start.run()
                 break
             } catch {
@@ -77,6 +78,7 @@ struct Handshake {
     let profile: SSHCipherProfile
     let interrupt: CInt?
     let deadline: MonotonicTime
+    var onConnected: (@Sendable () -> Void)?
 
     typealias Failure = TCPConnection.Failure
 
@@ -86,6 +88,7 @@ struct Handshake {
             try SessionOptions.make(endpoint, profile)
         }
         let socket = try TCPConnection(endpoint: endpoint, deadline: deadline).open()
+        onConnected?()
         let handle: SessionHandle
         do throws(LivemigError) {
             handle = try SessionHandle(

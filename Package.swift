@@ -169,7 +169,9 @@ var host: [Target] {
             path: "Sources/Host/HostAgent"),
         .target(
             name: "AgentCommands",
-            dependencies: ["Guardian", "HostAgent", "MigrationModel", argumentParser],
+            dependencies: [
+                "Guardian", "HostAgent", "LinuxSystem", "MigrationModel", argumentParser,
+            ],
             path: "Sources/Host/AgentCommands"),
     ]
 }
@@ -211,7 +213,7 @@ var programs: [Target] {
     [
         .executableTarget(name: "livemig", dependencies: ["Commands"], path: "Sources/livemig"),
         .executableTarget(
-            name: "livemig-agent", dependencies: ["AgentCommands", argumentParser],
+            name: "livemig-agent", dependencies: ["AgentCommands"],
             path: "Sources/livemig-agent"),
         .executableTarget(
             name: "livemig-synthetic-guest", dependencies: ["SyntheticVM"],

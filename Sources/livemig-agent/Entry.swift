@@ -1,8 +1,7 @@
 import AgentCommands
-import ArgumentParser
 
 /// The host's program: `livemig-agent`.
 @main
 enum Entry {
-    static func main() { LivemigAgent.main() }
+    static func main() { AgentCommandLine.run(Array(CommandLine.arguments.dropFirst())) }
 }

@@ -48,6 +48,25 @@ struct BatchTests {
         #expect(course.results.map { $0.error?.code } == [.stall, nil, nil])
     }
 
+    // Breaks when moves begin although the end was asked for before, such as while a hook ran.
+    @Test("A batch that was interrupted before begins no move")
+    func interruptedBefore() async throws {
+        let moves = [try Self.move("a", 1), try Self.move("b", 2)]
+        let batch = MoveBatch(
+            moves.map { MoveBatch.Item($0) }, limits: MoveQueue.Limits(),
+            template: MoveTemplate(),
+            control: HostControl(HostDirectory([]), AgentDialer(home: "/")))
+        batch.interrupt()
+        let results = await batch.run()
+        #expect(results.compactMap { $0.error?.code } == [.cancelled, .cancelled])
+        for result in results {
+            guard case .notBegun = result else {
+                Issue.record("begun: \(result)")
+                continue
+            }
+        }
+    }
+
     // Breaks when a move begins before the one that makes room for it has succeeded, or when the
     // two moves of a guest that goes by way of a third host are at once in the queue.
     @Test("A move waits for those before it, and is not begun when one of them failed")

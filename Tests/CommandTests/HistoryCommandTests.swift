@@ -52,12 +52,13 @@ struct HistoryCommandTests {
     func broken() throws {
         let folder = try ScratchFolder()
         try folder.write(String(repeating: "garbage ", count: 1024), to: "history.sqlite")
-        try folder.write("<livemig version=\"1\"></livemig>", to: "hosts.xml")
+        let port = try SilentPort()
+        let inventory = try port.inventory(folder)
         let run = try ProgramRun(
             ["move", "web1", "--to", "beta"], in: folder,
             environment: [
                 "LIVEMIG_HISTORY": folder.path("history.sqlite"),
-                "LIVEMIG_INVENTORY": folder.path("hosts.xml"),
+                "LIVEMIG_INVENTORY": inventory,
             ])
         #expect(run.status == 3)
         let lines = run.errors.split(separator: "\n")

@@ -37,10 +37,9 @@ struct BatchView {
     func follow<Value: Sendable>(
         _ batch: MoveBatch, _ body: () async -> Value
     ) async throws(LivemigError) -> Value {
-        let interrupts = try Interrupts.stream()
+        try Interrupts.catchSignals()
         let place = Result { () throws(LivemigError) in try context.historyPath() }
         let history = HistoryWriter(to: place)
-        let watcher = Task { for await _ in interrupts { batch.interrupt() } }
         let viewer = Task { [self] in
             let title = "\(command.rawValue) \(host)"
             var overview = BatchOverview(moves, title: title, form: form, at: .now)
@@ -52,10 +51,9 @@ struct BatchView {
             }
             context.console.live(nil)
         }
-        let value = await body()
+        let value = await Interrupts.reacting(by: { batch.interrupt() }, body)
         batch.close()
         await viewer.value
-        watcher.cancel()
         let missing = await BlockingWork.value("history-end") { history.finish() }
         if let missing { context.console.message(HistoryText.warning(missing)) }
         return value

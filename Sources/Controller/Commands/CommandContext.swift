@@ -19,7 +19,7 @@ struct CommandContext: Sendable {
         inventoryOption = options.inventory
         isVerbose = options.verbose
         isJSON = options.output == .json
-        console = Console(allowsColor: !options.noColor)
+        console = Console(allowsColor: !options.noColor, printsJSON: isJSON)
     }
 
     /// The inventory's file, there or not.
@@ -31,16 +31,26 @@ struct CommandContext: Sendable {
         try HistoryPlace.find(environment: environment, isRoot: geteuid() == 0)
     }
 
-    /// The hosts of the inventory; none where nobody named a file and none is there.
+    /// The hosts of the inventory.
+    /// - Throws: `E-FILE` where there is none, `E-NOHOST` where it names no host, and as
+    ///   `InventoryFile.load`: about no hosts nothing can be said.
     func directory() throws(LivemigError) -> HostDirectory {
         let found = found
-        let isNamed = inventoryOption != nil || !(environment["LIVEMIG_INVENTORY"] ?? "").isEmpty
-        guard found.exists || isNamed else { return HostDirectory([]) }
         guard found.exists else {
+            let isNamed =
+                inventoryOption != nil || !(environment["LIVEMIG_INVENTORY"] ?? "").isEmpty
+            let places = isNamed ? [found.path] : InventorySearch.defaults(environment)
             throw LivemigError(
-                .file, "there is no inventory", at: found.path, fix: "livemig host add makes it")
+                .file, "there is no inventory", at: places.joined(separator: " or "),
+                fix: "livemig host add makes it")
         }
-        return HostDirectory(try InventoryFile(path: found.path).load())
+        let hosts = try InventoryFile(path: found.path).load()
+        guard !hosts.isEmpty else {
+            throw LivemigError(
+                .noHost, "the inventory names no host", at: found.path,
+                fix: "livemig host add adds one")
+        }
+        return HostDirectory(hosts)
     }
 
     /// The hosts and the way to them.
@@ -50,10 +60,14 @@ struct CommandContext: Sendable {
 
     private var dialer: AgentDialer {
         let home = environment["HOME"] ?? "/"
-        guard isVerbose else { return AgentDialer(home: home) }
-        return AgentDialer(home: home) { [console] host, line in
-            console.message("\(host): \(line)")
+        let waiting = { @Sendable [console] (host: HostRecord) in
+            console.message("waiting for \(host.name) (\(host.address))…")
         }
+        guard isVerbose else { return AgentDialer(home: home, onWaiting: waiting) }
+        return AgentDialer(
+            home: home,
+            onErrorLine: { [console] host, line in console.message("\(host): \(line)") },
+            onWaiting: waiting)
     }
 
     private var found: InventorySearch.Found {
@@ -74,10 +88,12 @@ struct CommandContext: Sendable {
     }
 
     /// Prints an error: a line on standard error, and in JSON an event on standard output as well.
-    func report(_ error: LivemigError) {
+    ///
+    /// - Parameter vm: the VM that it is about, of several.
+    func report(_ error: LivemigError, vm: VMName? = nil) {
         console.message(
             ErrorText.line(error, style: console.errorStyle), isStyled: true)
-        if isJSON { console.result(JSONText.line(ErrorEvent(error))) }
+        if isJSON { console.result(JSONText.line(ErrorEvent(error, vm: vm?.text))) }
         if let guest = error.guest, !isJSON { console.result(guest.description) }
     }
 

@@ -9,11 +9,15 @@ import CrashPoints
 
 /// The program `livemig`, from its arguments to its exit code.
 public enum CommandLineProgram {
-    /// Runs the command that the arguments name.
+    /// Runs the command that the arguments name, and ends the program.
     ///
     /// - Parameter arguments: without the program's own name.
+    public static func main(_ arguments: [String]) async -> Never {
+        ProgramEnd.leave(await run(arguments))
+    }
+
     /// - Returns: the exit code, as the manual lists them.
-    public static func run(_ arguments: [String]) async -> Int32 {
+    private static func run(_ arguments: [String]) async -> Int32 {
         // A reader of standard output that goes away must not end a move.
         _ = signal(SIGPIPE, SIG_IGN)
         // Guest memory passes through when moves are relayed.
@@ -29,7 +33,7 @@ public enum CommandLineProgram {
             if let action = command as? any LivemigAction { return await run(action) }
             return try runHelp(command)
         } catch {
-            return report(error)
+            return report(error, isJSON: asksForJSON(arguments))
         }
     }
 
@@ -68,8 +72,17 @@ public enum CommandLineProgram {
         return MigrationModel.ExitCode.usage.rawValue
     }
 
-    /// What the parser has to say: help and version on standard output, errors on standard error.
-    private static func report(_ error: any Error) -> Int32 {
+    /// Whether the results are wanted in JSON, by arguments that cannot be parsed as a whole.
+    static func asksForJSON(_ arguments: [String]) -> Bool {
+        let options = arguments.prefix { $0 != "--" }
+        let values = zip(options, options.dropFirst()).filter { $0.0 == "--output" }.map(\.1)
+        let joined = options.filter { $0.hasPrefix("--output=") }.map { $0.dropFirst(9) }
+        return (values.last == "json") || (joined.last == "json")
+    }
+
+    /// What the parser has to say: help and version on standard output, errors on standard error,
+    /// and as events where results are events.
+    private static func report(_ error: any Error, isJSON: Bool) -> Int32 {
         let text = LivemigCommand.fullMessage(for: error, columns: 80)
         guard LivemigCommand.exitCode(for: error) != .success else {
             write(text, to: STDOUT_FILENO)
@@ -77,12 +90,17 @@ public enum CommandLineProgram {
         }
         let prefix = "Error: "
         let message = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
+        if isJSON {
+            let what = message.split(separator: "\n").first.map(String.init) ?? message
+            let event = ErrorEvent(LivemigError(.usage, what, fix: "see livemig --help"))
+            Console.write(Array((JSONText.line(event) + "\n").utf8), to: STDOUT_FILENO)
+        }
         write(ErrorText.line(code: .usage, message), to: STDERR_FILENO)
         return MigrationModel.ExitCode.usage.rawValue
     }
 
     private static func write(_ text: String, to stream: CInt) {
-        var bytes = Array(text.utf8)
+        var bytes = Array(Characters.ofLocale.shown(text).utf8)
         while bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
         bytes.append(UInt8(ascii: "\n"))
         Console.write(bytes, to: stream)

@@ -33,8 +33,13 @@ final class Console: Sendable {
     private let queue = Monitor(Queue())
     private let writer: WorkerThread<Void>
 
-    /// - Parameter allowsColor: false where the user wants none.
-    init(allowsColor: Bool) {
+    private let resultCharacters: Characters
+
+    /// - Parameters:
+    ///   - allowsColor: false where the user wants none.
+    ///   - printsJSON: whether results are JSON, which is UTF-8 in every locale.
+    init(allowsColor: Bool, printsJSON: Bool = false) {
+        resultCharacters = printsJSON ? .unicode : .ofLocale
         let isTerminal = isatty(STDERR_FILENO) == 1 && Self.variable("TERM") != "dumb"
         let wantsColor = allowsColor && Self.variable("NO_COLOR").isEmpty
         isLive = isTerminal
@@ -46,7 +51,7 @@ final class Console: Sendable {
 
     /// Prints a line of the result, on standard output.
     func result(_ line: String) {
-        add(Array((line.harmless() + "\n").utf8), STDOUT_FILENO)
+        add(Array((resultCharacters.shown(line.harmless()) + "\n").utf8), STDOUT_FILENO)
     }
 
     /// Prints a message, on standard error.
@@ -56,11 +61,13 @@ final class Console: Sendable {
     ///   - isStyled: whether the line has colours of our own, and nothing else that is obeyed.
     func message(_ line: String, isStyled: Bool = false) {
         let text = isStyled ? line : line.harmless()
-        add(Array((text + "\n").utf8), STDERR_FILENO)
+        add(Array((Characters.ofLocale.shown(text) + "\n").utf8), STDERR_FILENO)
     }
 
     /// Prints a question, on standard error, and stays on its line.
-    func prompt(_ text: String) { add(Array(text.harmless().utf8), STDERR_FILENO) }
+    func prompt(_ text: String) {
+        add(Array(Characters.ofLocale.shown(text.harmless()).utf8), STDERR_FILENO)
+    }
 
     /// Writes bytes as they are to standard output.
     func raw(_ bytes: [UInt8]) { add(bytes, STDOUT_FILENO) }

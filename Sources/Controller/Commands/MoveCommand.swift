@@ -12,7 +12,7 @@ struct MoveCommand: LivemigAction {
         usage: "livemig move <vm> ... --to <host>|any [<options>]",
         discussion: """
             Several VMs are moved one after the other. Ctrl-C cancels a move before its
-            commit, and the guest runs on where it was.
+            commit, and the guest runs on where it was; no further VM is moved.
 
             Example:
               livemig move web1 --to beta
@@ -51,29 +51,52 @@ struct MoveCommand: LivemigAction {
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let requests = try await requests()
         let control = try context.control()
-        let interrupts = try Interrupts.stream()
+        guard !requests.isEmpty else { return context.nothingToDo() }
+        try Interrupts.catchSignals()
         let history = isDryRun ? nil : HistoryWriter(to: Self.place(in: context))
         var outcomes: [MoveOutcome] = []
-        for var request in requests {
-            request.forecast = await forecast(of: request.vm.name, context)
+        for request in requests {
+            // A move that was committed when the signal came counts as an interruption as well.
+            let isBegun = !Interrupts.haveCome
             let outcome =
-                switch await destined(request, control, context) {
-                case .success(let request):
-                    await move(request, control, interrupts, history, context)
-                case .failure(let error):
-                    MoveOutcome(
-                        vm: request.vm, source: request.source, destination: request.destination,
-                        total: .zero, ending: .failed(error))
-                }
-            show(outcome, context)
+                isBegun
+                ? await outcome(of: request, control, history, context)
+                : Self.failure(request, Interrupts.notBegun(request.vm.description))
+            if isBegun || context.isJSON { show(outcome, context) }
             outcomes.append(outcome)
-            if outcome.exitCode == .cancelled { break }
         }
         if requests.count > 1, !context.isJSON {
             context.console.message(MoveText.summary(outcomes))
         }
         await finish(history, context)
         return .worst(of: outcomes.map(\.exitCode))
+    }
+
+    private func outcome(
+        of request: MoveRequest, _ control: HostControl, _ history: HistoryWriter?,
+        _ context: CommandContext
+    ) async -> MoveOutcome {
+        var request = request
+        request.forecast = await forecast(of: request.vm.name, context)
+        let wanted = request
+        let destined = await Interrupts.cancelling {
+            await self.destined(wanted, control, context)
+        }
+        switch destined {
+        case .success where Interrupts.haveCome:
+            return Self.failure(request, Interrupts.notBegun(request.vm.description))
+        case .success(let request): return await move(request, control, history, context)
+        case .failure(let error):
+            return Self.failure(
+                request,
+                Interrupts.haveCome ? Interrupts.notBegun(request.vm.description) : error)
+        }
+    }
+
+    private static func failure(_ request: MoveRequest, _ error: LivemigError) -> MoveOutcome {
+        MoveOutcome(
+            vm: request.vm, source: request.source, destination: request.destination,
+            total: .zero, ending: .failed(error))
     }
 
     /// The request with a destination, chosen where none is named.
@@ -129,14 +152,13 @@ struct MoveCommand: LivemigAction {
     }
 
     private func move(
-        _ request: MoveRequest, _ control: HostControl, _ interrupts: AsyncStream<Void>,
-        _ history: HistoryWriter?, _ context: CommandContext
+        _ request: MoveRequest, _ control: HostControl, _ history: HistoryWriter?,
+        _ context: CommandContext
     ) async -> MoveOutcome {
         let migration = Migration(request, control)
         let started = MonotonicTime.now
         var recording = MoveRecording(of: request, as: .move)
         history?.write(recording.record)
-        let watcher = Task { for await _ in interrupts { migration.interrupt() } }
         let viewer = Task { [recording] in
             var recording = recording
             var text = MoveText()
@@ -157,10 +179,11 @@ struct MoveCommand: LivemigAction {
             }
             return recording
         }
-        let outcome = await migration.run()
+        let outcome = await Interrupts.reacting(by: { migration.interrupt() }) {
+            await migration.run()
+        }
         recording = await viewer.value
         context.console.live(nil)
-        watcher.cancel()
         recording.end(outcome)
         history?.write(recording.record)
         return outcome

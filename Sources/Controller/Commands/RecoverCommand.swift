@@ -39,6 +39,7 @@ struct RecoverCommand: LivemigAction {
             try control.directory.host(try HostName(name)).name
         }
         let names = try await VMNames.references(vms).map(\.name)
+        guard vms.isEmpty || !names.isEmpty else { return context.nothingToDo() }
         guard host == nil || names.count == 1 else {
             throw LivemigError(
                 .usage, "--fenced needs a VM, one alone",
@@ -48,10 +49,11 @@ struct RecoverCommand: LivemigAction {
             let outcome = try await Recovery(of: name, control).run(fenced: host)
             return report([outcome], [], context)
         }
+        try Interrupts.catchSignals()
         guard names.isEmpty else {
             return await recover(names.map(\.text), [], control, context)
         }
-        let found = await control.whereabouts()
+        let found = await Interrupts.cancelling { await control.whereabouts() }
         return await recover(found.vms.map(\.vm), found.silent, control, context)
     }
 
@@ -62,10 +64,19 @@ struct RecoverCommand: LivemigAction {
         var outcomes: [Recovery.Outcome] = []
         var errors = silent
         for name in names {
-            do throws(LivemigError) {
-                outcomes.append(try await Recovery(of: try VMName(name), control).run())
-            } catch {
-                errors.append(error)
+            guard !Interrupts.haveCome else {
+                errors.append(Interrupts.notBegun(name))
+                continue
+            }
+            let result = await Interrupts.cancelling {
+                await Result.of { () async throws(LivemigError) in
+                    try await Recovery(of: try VMName(name), control).run()
+                }
+            }
+            switch result {
+            case .success(let outcome): outcomes.append(outcome)
+            case .failure(let error):
+                errors.append(Interrupts.haveCome ? Interrupts.givenUp(name) : error)
             }
         }
         return report(outcomes, errors, context)

@@ -26,7 +26,7 @@ struct StatusCommand: LivemigAction {
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let control = try context.control()
         let references = try await VMNames.references(vms)
-        guard !references.isEmpty else {
+        guard !vms.isEmpty else {
             let all = await control.whereabouts()
             context.show(
                 text: MachineText.status(all.vms),
@@ -35,6 +35,7 @@ struct StatusCommand: LivemigAction {
             _ = context.complain(about: errors)
             return .worst(of: errors.map(\.code.exitCode))
         }
+        guard !references.isEmpty else { return context.nothingToDo() }
         let places = try references.map { vm throws(LivemigError) in
             guard let host = vm.host else { return (vm.name, control.directory.hosts) }
             return (vm.name, [try control.directory.host(host)])

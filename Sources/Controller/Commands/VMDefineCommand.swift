@@ -10,13 +10,15 @@ struct VMDefineCommand: LivemigAction {
         usage: "livemig vm define <file> --on <host> [<options>]",
         discussion: """
             FILE is a libvirt domain document; what livemig does not support in it is an
-            error with its line, never ignored. A definition without <uuid> gets one.
+            error with its line, never ignored. A definition without <uuid> gets one. - reads
+            it from standard input.
 
             Example:
               livemig vm define web1.xml --on alpha
+              virsh dumpxml --inactive web1 | livemig vm define - --on alpha
             """)
 
-    @Argument(help: ArgumentHelp("The definition.", valueName: "file"))
+    @Argument(help: ArgumentHelp("The definition; - is standard input.", valueName: "file"))
     var file: String
 
     @Option(help: ArgumentHelp("The host.", valueName: "host"))
@@ -31,7 +33,12 @@ struct VMDefineCommand: LivemigAction {
         let host = try control.directory.host(HostName(on))
         let file = file
         let document = try await BlockingWork.run("definition") { () throws(LivemigError) in
-            let definition = try VMDefinitionDocument.read(path: file, generatedUUID: .random())
+            let definition =
+                file == "-"
+                ? try VMDefinitionDocument.decode(
+                    bytes: StandardInput.read(atMost: VMDefinitionDocument.byteLimit),
+                    name: "standard input", generatedUUID: .random())
+                : try VMDefinitionDocument.read(path: file, generatedUUID: .random())
             return try VMDefinitionDocument.encode(definition)
         }
         let machine = try await control.talk(to: host) { agent async throws(LivemigError) in

@@ -1,5 +1,7 @@
 public import ArgumentParser
+import Glibc
 import HostAgent
+import LinuxSystem
 
 /// The command line of `livemig-agent`.
 public struct LivemigAgent: ParsableCommand {
@@ -28,6 +30,26 @@ public struct LivemigAgent: ParsableCommand {
             _ = try guarding.name()
             _ = try guarding.role()
         default: break
+        }
+    }
+}
+
+/// The program `livemig-agent`, from its arguments to its end.
+public enum AgentCommandLine {
+    /// Runs the command that the arguments name, and ends the program.
+    ///
+    /// - Parameter arguments: without the program's own name.
+    public static func run(_ arguments: [String]) -> Never {
+        do {
+            var command = try LivemigAgent.parseAsRoot(arguments)
+            try command.run()
+            ProgramEnd.leave(0)
+        } catch {
+            let status = LivemigAgent.exitCode(for: error)
+            let text = Array((LivemigAgent.fullMessage(for: error) + "\n").utf8)
+            let stream = status.isSuccess ? STDOUT_FILENO : STDERR_FILENO
+            try? DescriptorIO.write(text, to: stream)
+            ProgramEnd.leave(status.rawValue)
         }
     }
 }

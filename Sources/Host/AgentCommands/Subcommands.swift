@@ -1,7 +1,7 @@
 import ArgumentParser
-import Glibc
 import Guardian
 import HostAgent
+import LinuxSystem
 import MigrationModel
 
 /// The folder that holds everything of one host.
@@ -116,7 +116,7 @@ struct Recover: ParsableCommand {
         try AgentProgram.run { () throws(LivemigError) in
             let environment = try AgentEnvironment(root: try HostRoot(location.root))
             let code = try LocalRecovery(environment).run(vms) { print($0) }
-            guard code == .success else { Glibc.exit(code.rawValue) }
+            guard code == .success else { ProgramEnd.leave(code.rawValue) }
         }
     }
 }
@@ -136,8 +136,7 @@ struct Doctor: ParsableCommand {
             let items = try HostExamination(root: try HostRoot(location.root)).items()
             for line in items.lines { print(line) }
             if items.count(of: .error) > 0 {
-                fflush(nil)
-                Glibc.exit(MigrationModel.ExitCode.refused.rawValue)
+                ProgramEnd.leave(MigrationModel.ExitCode.refused.rawValue)
             }
         }
     }

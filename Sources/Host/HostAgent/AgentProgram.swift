@@ -32,7 +32,7 @@ public enum AgentProgram {
         } catch {
             let line = Array("livemig-agent: \(error)\n".utf8)
             try? DescriptorIO.write(line, to: STDERR_FILENO)
-            exit(error.code == .gate ? refusedStatus : error.code.exitCode.rawValue)
+            ProgramEnd.leave(error.code == .gate ? refusedStatus : error.code.exitCode.rawValue)
         }
     }
 }

@@ -13,7 +13,8 @@ struct LiveLine: Hashable, Sendable {
 
     /// Adds a part; what a terminal would obey in it is shown, not obeyed.
     mutating func add(_ text: String, _ emphasis: TextStyle.Emphasis = .none) {
-        parts.append(Part(text: text.onOneLine(), emphasis: emphasis))
+        let text = Characters.ofLocale.fitting(text.onOneLine())
+        parts.append(Part(text: text, emphasis: emphasis))
     }
 
     /// Characters, each of which takes a column.

@@ -7,11 +7,21 @@ extension HostControl {
     ///   - names: the guests.
     ///   - name: the host.
     ///   - limit: how many at a time, at least 1.
-    ///   - batch: is told how far it is; once it is interrupted, no further guest is begun with.
+    ///   - batch: is told how far it is; once it is interrupted, no further guest is begun with,
+    ///     and with a second interruption those under way are given up.
     ///   - work: what is done.
     /// - Returns: the errors of those with which it failed.
     func each(
         of names: [VMName], on name: HostName, atMost limit: Int, beside batch: MoveBatch,
+        _ work: MoveBatch.GuestWork
+    ) async -> [VMName: LivemigError] {
+        await batch.givingUp {
+            await run(names, on: name, atMost: limit, beside: batch, work)
+        }
+    }
+
+    private func run(
+        _ names: [VMName], on name: HostName, atMost limit: Int, beside batch: MoveBatch,
         _ work: MoveBatch.GuestWork
     ) async -> [VMName: LivemigError] {
         await withTaskGroup(of: (VMName, LivemigError?).self) { group in
@@ -52,7 +62,10 @@ extension HostControl {
             }
             return nil
         } catch {
-            return error
+            guard batch.isGivenUp else { return error }
+            return LivemigError(
+                .cancelled, "given up on request", at: "VM \(guest)",
+                fix: "livemig status \(guest) says what came of it")
         }
     }
 }

@@ -93,7 +93,7 @@ public final class MoveBatch: Sendable {
     private let limits: MoveQueue.Limits
     private let template: MoveTemplate
     private let control: HostControl
-    private let interrupted = Atomic(false)
+    private let interruptions = Mutex<(count: Int, giveUp: (@Sendable () -> Void)?)>((0, nil))
 
     /// States the moves; `run` makes them.
     ///
@@ -116,12 +116,34 @@ public final class MoveBatch: Sendable {
     /// Asks for the end: the first time no further move begins and those under way are finished,
     /// the second time these are given up, as `Migration.interrupt` says.
     public func interrupt() {
-        interrupted.store(true, ordering: .relaxed)
+        let giveUp = interruptions.withLock { state in
+            state.count += 1
+            return state.count > 1 ? state.giveUp : nil
+        }
+        giveUp?()
         supply.yield(.interrupt)
     }
 
     /// Whether the end was asked for.
-    var isInterrupted: Bool { interrupted.load(ordering: .relaxed) }
+    var isInterrupted: Bool { interruptions.withLock { $0.count > 0 } }
+
+    /// Whether what is under way is to be given up.
+    var isGivenUp: Bool { interruptions.withLock { $0.count > 1 } }
+
+    /// Runs work beside the moves, which a second request for the end cancels.
+    func givingUp<Value: Sendable>(
+        _ work: @escaping @Sendable () async -> Value
+    ) async -> Value {
+        let task = Task { await work() }
+        let isLate = interruptions.withLock { state in
+            state.giveUp = { task.cancel() }
+            return state.count > 1
+        }
+        if isLate { task.cancel() }
+        let value = await task.value
+        interruptions.withLock { $0.giveUp = nil }
+        return value
+    }
 
     /// Ends the events.
     public func close() { show.finish() }
@@ -145,6 +167,8 @@ public final class MoveBatch: Sendable {
                 items, limits, patience: max(template.policy.timeout, Self.leastPatience))
             var running: [Int: Migration] = [:]
             var isAsking = false
+            // Asked for before the moves, such as while a hook ran.
+            if isInterrupted { course.hold() }
             begin(course.start(), by: control, &running, &group)
             ask(for: course, by: control, &isAsking, &group)
             tell(&course)

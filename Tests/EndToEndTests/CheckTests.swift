@@ -202,6 +202,73 @@ import Testing
         try hosts.expectUntouched()
     }
 
+    /// Two hosts on a network of their own, the guest on alpha, and an operator beside them who
+    /// reaches both.
+    private func distantHosts() throws -> (HostNetwork, TwoHosts, Operator) {
+        let network = try HostNetwork(["alpha", "beta"])
+        let all = try network.hosts()
+        let hosts = try TwoHosts(alpha: all[0], beta: all[1])
+        let someone = try Operator(in: network.switching)
+        for host in all { try someone.add(host, Operator.Entry(address: host.ssh.address)) }
+        try hosts.start(Self.workload)
+        return (network, hosts, someone)
+    }
+
+    // Breaks when a check asks the operator's side alone: a move opens its lanes from the source,
+    // which has no way to the destination here. A drain has no place to go then. Needs root.
+    @Test(.timeLimit(.minutes(2))) func sourceDoesNotReachDestination() throws {
+        let (network, hosts, someone) = try distantHosts()
+        #expect(try check(someone).ids == [])
+        let alpha = try #require(network.namespaces["alpha"])
+        try alpha.ip(["route", "add", "unreachable", "10.78.1.2/32"])
+        let report = try check(someone)
+        #expect(report.ids == ["E-CONNECT"], "\(report)")
+        let finding = try #require(report.findings.first)
+        #expect(finding.message.hasPrefix("the source opens no lane to beta: "), "\(report)")
+        #expect(finding.fix?.contains("--path relay") == true, "\(report)")
+        #expect(finding.place?.contains("alpha") == true, "\(report)")
+        #expect(try check(someone, "--path", "relay").ids == [])
+        try someone.run("move", "guest", "--to", "beta", "--dry-run").expect(.connect, "relay")
+        let plan = try someone.run("plan", "drain", "alpha")
+        #expect(plan.status != 0 && plan.output.contains("opens no lane"), "\(plan)")
+        try hosts.expectUntouched()
+    }
+
+    // Breaks when a path passes for good that carries a login and no pages: large packets vanish
+    // on it, and nobody says so (RFC 2923). Needs root.
+    @Test(.timeLimit(.minutes(2))) func largePacketsVanish() throws {
+        let (network, hosts, someone) = try distantHosts()
+        let alpha = try #require(network.namespaces["alpha"])
+        // Each packet on its own, as a network card would put them on the wire.
+        try alpha.ip(["link", "set", "uplink", "gso_max_segs", "1"])
+        try network.switching.ip(["link", "set", "beta", "mtu", "1400"])
+        let report = try check(someone)
+        #expect(report.ids == ["E-STALL"], "\(report)")
+        let finding = try #require(report.findings.first)
+        #expect(finding.message.contains("small packets reach it and large ones do not"))
+        #expect(finding.fix?.contains("MTU") == true, "\(report)")
+        #expect(finding.fix?.contains("--path relay") == true, "\(report)")
+        try hosts.expectUntouched()
+    }
+
+    // Breaks when bridges of different sizes are moved between without a word. Needs root.
+    @Test(.timeLimit(.minutes(2))) func bridgesDiffer() throws {
+        let network = try GuestNetwork()
+        let hosts = try TwoHosts(
+            alpha: TestHost("alpha", in: network.alpha, address: GuestNetwork.alphaAddress),
+            beta: TestHost("beta", in: network.beta, address: GuestNetwork.betaAddress))
+        let someone = try Operator(in: network.alpha)
+        for host in [hosts.alpha, hosts.beta] {
+            try someone.add(host, Operator.Entry(address: host.ssh.address))
+        }
+        try hosts.start(document: IdleGuest.definition(GuestNetwork.element))
+        try network.alpha.ip(["link", "set", GuestNetwork.bridge, "mtu", "9000"])
+        let report = try check(someone)
+        #expect(report.ids == ["W-NETWORK"], "\(report)")
+        #expect(report.findings.first?.source == "MTU 9000")
+        #expect(report.findings.first?.destination == "MTU 1500")
+    }
+
     // Breaks when moves that fill a host up for a while count as something to be repaired, are not
     // told, or memory promised to them is given away.
     @Test(.timeLimit(.minutes(2))) func movesUnderWay() throws {

@@ -69,7 +69,8 @@ import WireProtocol
         try withLane { channel in
             try channel.send(LaneProbe(number: 7))
             let first = try #require(try channel.receive())
-            #expect(try first.decode(LaneProbed.self) == LaneProbed(number: 7, bytes: 0))
+            let known = try first.decode(LaneProbed.self)
+            #expect(known.number == 7 && known.bytes == 0 && known.host.utf8.count == 32)
             for _ in 0..<2 {
                 var frame = [UInt8](repeating: 0xAB, count: FrameHeader.size + 1000)
                 var span = frame.mutableSpan
@@ -78,7 +79,9 @@ import WireProtocol
             }
             try channel.send(LaneProbe(number: 8))
             let second = try #require(try channel.receive())
-            #expect(try second.decode(LaneProbed.self) == LaneProbed(number: 8, bytes: 2000))
+            #expect(
+                try second.decode(LaneProbed.self)
+                    == LaneProbed(number: 8, bytes: 2000, host: known.host))
             try channel.send(RoundEnd(round: 0, batches: 0))
             #expect(try Self.refusal(&channel).code == .wire)
         }

@@ -119,7 +119,7 @@ struct HostRulesTests {
             (-2001, .warning, "behind"), (-60_000, .warning, "behind"),
         ] as [(Int, Diagnosis.State, String)])
     func clock(milliseconds: Int, state: Diagnosis.State, word: String) {
-        let item = HostRules.clock(.milliseconds(milliseconds))
+        let item = HostRules.clock(ClockReading(offset: .milliseconds(milliseconds)))
         #expect(item.state == state)
         #expect(item.what.contains(word))
     }

@@ -15,6 +15,7 @@ struct PreflightTests {
         var others: [MachineSummary] = []
         var damaged: [DamagedMachine] = []
         var offsets: (Duration?, Duration?) = (.zero, .zero)
+        var uncertainty = Duration.zero
         var keepsPaused = false
 
         /// Another VM that runs on the destination.
@@ -35,16 +36,20 @@ struct PreflightTests {
                 clock: 0)
         }
 
+        private func clock(_ offset: Duration?) -> ClockReading? {
+            offset.map { ClockReading(offset: $0, uncertainty: uncertainty) }
+        }
+
         var findings: [Finding] {
             get throws {
                 Preflight(
                     moving: machine,
                     from: PreflightSide(
                         name: try HostName("alpha"), facts: source, MachineList([machine]),
-                        clockOffset: offsets.0),
+                        clock: clock(offsets.0)),
                     to: PreflightSide(
                         name: try HostName("beta"), facts: destination,
-                        MachineList(others, damaged: damaged), clockOffset: offsets.1),
+                        MachineList(others, damaged: damaged), clock: clock(offsets.1)),
                     keepsPaused: keepsPaused
                 ).findings
             }
@@ -67,6 +72,26 @@ struct PreflightTests {
     static let cases: [Case] = [
         Case("nothing") { _ in },
         Case("one host twice", "E-SAMEHOST") { $0.destination.identity = "a" },
+        Case("a copy of a root on another host", "E-SAMEHOST") {
+            $0.destination.identity = "a"
+            $0.destination.installation.boot = "other"
+        },
+        Case("a copy of a root beside it", "E-SAMEHOST") {
+            $0.destination.identity = "a"
+            $0.destination.installation.inode = 7
+        },
+        Case("a cloned machine-id", "W-IDENTITY") {
+            $0.source.installation = .init(machineID: "m", boot: "one")
+            $0.destination.installation = .init(machineID: "m", boot: "two")
+        },
+        Case("two roots of one system") {
+            $0.source.installation = .init(machineID: "m", boot: "one", inode: 1)
+            $0.destination.installation = .init(machineID: "m", boot: "one", inode: 2)
+        },
+        Case("systems without a machine-id") {
+            $0.source.installation = .init(boot: "one")
+            $0.destination.installation = .init(boot: "two")
+        },
         Case("a host that its policy forbids", "W-POLICY") {
             $0.machine.policy.placement.forbidden = [try? HostName("beta")].reduce(into: []) {
                 if let host = $1 { $0.insert(host) }
@@ -146,6 +171,14 @@ struct PreflightTests {
         Case("another agent", "W-VERSION") { $0.destination.agentVersion = "1.1" },
         Case("a clock behind", "W-CLOCK") { $0.offsets = (.seconds(1), .seconds(-2)) },
         Case("a clock a little behind") { $0.offsets = (.seconds(1), .seconds(-1)) },
+        Case("a clock that slow answers leave open") {
+            $0.offsets = (.seconds(1), .seconds(-2))
+            $0.uncertainty = .milliseconds(600)
+        },
+        Case("a clock that is off in spite of slow answers", "W-CLOCK") {
+            $0.offsets = (.seconds(1), .seconds(-3))
+            $0.uncertainty = .milliseconds(600)
+        },
         Case("a clock that nobody has seen") { $0.offsets = (nil, .seconds(-100)) },
         Case("several at once", "E-NOTRUNNING", "E-KERNEL", "E-NOMEM") {
             $0.machine.state = .stopped

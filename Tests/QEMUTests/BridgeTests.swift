@@ -35,6 +35,53 @@ extension QEMUTests {
             #expect(error?.what.contains("lo") == true)
         }
 
+        /// Breaks when a guest's port pulls the bridge, and the host's own traffic, down to the MTU of
+        /// a new tap device, or gives the bridge another address, which the host's peers know.
+        @Test(
+            "A port changes neither the MTU nor the address of its bridge", arguments: [1280, 9000])
+        func harmlessPort(mtu: Int) throws {
+            let bridge = try Bridge("lmtest2")
+            try bridge.addPort("lmtest2p", mtu: mtu, address: "f2:00:00:00:00:01")
+            #expect(try bridge.value("mtu") == "\(mtu)")
+            #expect(try bridge.value("address") == "f2:00:00:00:00:01")
+            for mac in ["02:00:00:00:00:01", "fe:00:00:00:00:01"] {
+                let tap = try TapDevice(on: bridge.name, for: mac)
+                defer { withExtendedLifetime(tap) {} }
+                #expect(bridge.ports.count == 2)
+                #expect(try bridge.value("mtu") == "\(mtu)")
+                #expect(try bridge.value("address") == "f2:00:00:00:00:01")
+                let port = try #require(bridge.ports.first { $0 != "lmtest2p" })
+                #expect(try bridge.value("mtu", of: port) == "\(mtu)")
+                // A port with the guest's own address would keep the bridge from finding the guest.
+                #expect(try bridge.value("address", of: port) != mac)
+            }
+        }
+
+        /// Breaks when what is no bridge is not called by what it is.
+        @Test("A name says what it stands for") func names() throws {
+            let bridge = try Bridge("lmtest3")
+            try bridge.addPort("lmtest3p", mtu: 1500, address: "f2:00:00:00:00:02")
+            try HostBridge(bridge.name).requireRoom()
+            let veth = failure { try HostBridge("lmtest3p").requireRoom() }
+            #expect(veth?.what.contains("an interface of kind veth") == true, "\(veth as Any)")
+            let none = failure { try HostBridge("lmnone").requireRoom() }
+            #expect(none?.what == "no bridge lmnone on this host")
+            #expect(HostBridge("lmtest3p").facts == nil && HostBridge("lmnone").facts == nil)
+        }
+
+        /// Breaks when a bridge is not described as it is.
+        @Test("A bridge is described as it is") func facts() throws {
+            let bridge = try Bridge("lmtest4")
+            let plain = try #require(HostBridge(bridge.name).facts)
+            #expect(plain == BridgeFacts(name: "lmtest4", mtu: 1500))
+            try bridge.set("type", "bridge", "stp_state", "1")
+            try bridge.set("mtu", "9000")
+            try bridge.set("down")
+            let changed = BridgeFacts(
+                name: "lmtest4", mtu: 9000, isUp: false, usesSpanningTree: true)
+            #expect(HostBridge(bridge.name).facts == changed)
+        }
+
         /// Breaks when a destination tells the network that the guest is there before it is
         /// decided: switches would send its packets to a guest that does not run.
         @Test("A destination is silent until it is resumed, and announces the guest then")
@@ -67,6 +114,7 @@ extension QEMUTests {
 /// A bridge of the test's own, deleted with it.
 private final class Bridge {
     let name: String
+    private var cables: [String] = []
 
     init(_ name: String) throws {
         self.name = name
@@ -74,7 +122,10 @@ private final class Bridge {
         try Self.ip("link", "set", name, "up")
     }
 
-    deinit { try? Self.ip("link", "delete", name) }
+    deinit {
+        for cable in cables { try? Self.ip("link", "delete", cable) }
+        try? Self.ip("link", "delete", name)
+    }
 
     var ports: [String] {
         ((try? FolderListing.names(in: "/sys/class/net/\(name)/brif")) ?? []).sorted()
@@ -88,7 +139,27 @@ private final class Bridge {
         return try #require(Int(text.prefix { $0 != "\n" }))
     }
 
-    private static func ip(_ arguments: String...) throws {
+    /// Makes one end of a cable a port.
+    func addPort(_ port: String, mtu: Int, address: String) throws {
+        try Self.ip("link", "add", port, "address", address, "type", "veth", "peer", port + "q")
+        try Self.ip("link", "set", port, "mtu", String(mtu))
+        try Self.ip("link", "set", port, "master", name, "up")
+        cables.append(port)
+    }
+
+    func set(_ options: String...) throws { try Self.ip(["link", "set", name] + options) }
+
+    /// What the kernel says of the bridge or a port.
+    func value(_ file: String, of interface: String? = nil) throws -> String {
+        let path = "/sys/class/net/\(interface ?? name)/\(file)"
+        let descriptor = try OwnedDescriptor.open(path, O_RDONLY)
+        let text = String(decoding: try Stream.drain(descriptor.release()), as: UTF8.self)
+        return String(text.prefix { $0 != "\n" })
+    }
+
+    private static func ip(_ arguments: String...) throws { try ip(arguments) }
+
+    private static func ip(_ arguments: [String]) throws {
         let process = try ChildProcess(.init("/sbin/ip", arguments))
         try #require(process.wait() == 0, "ip \(arguments.joined(separator: " "))")
     }

@@ -103,6 +103,7 @@ public final class TestHost {
 
     private static let staying = [
         "agent.log", "definitions.lock", "guardians-without-units", "host.xml", "host.xml.lock",
+        "identity",
     ]
 
     /// What the host's guardians said.

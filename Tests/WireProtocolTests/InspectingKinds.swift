@@ -43,12 +43,43 @@ extension MessageKind {
                     usesAllNetworks: random.flag())
             },
             MessageKind(
-                Inspection([
-                    Finding(
-                        .warning(.fence), "its lock is not seen", at: "disk vda", source: "locked",
-                        destination: "free", fix: "mount one file system on both hosts")
-                ]), [.list("findings", WireLimits.findings, Layout.finding)]
-            ) { random in Inspection((0..<random.below(9)).map { _ in random.finding() }) },
+                Inspection(
+                    [
+                        Finding(
+                            .warning(.fence), "its lock is not seen", at: "disk vda",
+                            source: "locked",
+                            destination: "free", fix: "mount one file system on both hosts")
+                    ], bridges: [BridgeFacts(name: "br0", mtu: 9000, vlan: 7), nil]),
+                [
+                    .list("findings", WireLimits.findings, Layout.finding),
+                    .list(
+                        "bridges", WireLimits.bridges,
+                        [
+                            .optional(
+                                .group(
+                                    "bridge",
+                                    [
+                                        .text("name", NetworkMap.nameLimit), .fixed("MTU", 4),
+                                        .fixed("up", 1, note: "flag"),
+                                        .optional(.fixed("VLAN", 2)),
+                                        .fixed("spanning tree", 1, note: "flag"),
+                                    ]))
+                        ]),
+                ]
+            ) { random in
+                Inspection(
+                    (0..<random.below(9)).map { _ in random.finding() },
+                    bridges: (0..<random.below(5)).map { _ in
+                        random.flag()
+                            ? nil
+                            : BridgeFacts(
+                                name: random.text(15),
+                                mtu: UInt32(truncatingIfNeeded: random.next()),
+                                isUp: random.flag(),
+                                vlan: random.flag() ? nil : UInt16(random.below(4096)),
+                                usesSpanningTree: random.flag())
+                    })
+            },
             MessageKind(
                 RunDrainHook(
                     .after(LivemigError(.notEmpty, "2 VMs run", at: "alpha", fix: "move them")),

@@ -46,20 +46,23 @@ indirect enum Layout: Sendable {
             .optional(.fixed("full slots", 1, note: "outgoing 1, incoming 2")),
         ]
     /// Where lanes go, and how a move behaves.
-    static let terms: [Layout] = [
+    static let peer: [Layout] = [
         .group(
             "peer",
             [.text("name", 64), .text("address", 255), .fixed("port", 2), .text("user", 64)]),
         .list("host keys", WireLimits.items, [.text("key", 64)]),
-        .fixed("max downtime", 8, note: "ns, signed, above 0"),
-        .fixed("timeout", 8, note: "ns, signed, above 0"),
-        .fixed("on timeout", 1, note: "1 abort, 2 pause"),
-        .optional(.fixed("bandwidth", 8, note: "bytes a second")),
-        .optional(.fixed("lanes", 1, note: "1–16")),
-        .fixed("compression", 1, note: "1 auto, 2 none, 3 LZ4, 4 zstd"),
-        .fixed("path", 1, note: "1 direct, 2 relay"), .fixed("keep paused", 1, note: "flag"),
-        .fixed("verification", 1, note: verification),
     ]
+    static let terms: [Layout] =
+        peer + [
+            .fixed("max downtime", 8, note: "ns, signed, above 0"),
+            .fixed("timeout", 8, note: "ns, signed, above 0"),
+            .fixed("on timeout", 1, note: "1 abort, 2 pause"),
+            .optional(.fixed("bandwidth", 8, note: "bytes a second")),
+            .optional(.fixed("lanes", 1, note: "1–16")),
+            .fixed("compression", 1, note: "1 auto, 2 none, 3 LZ4, 4 zstd"),
+            .fixed("path", 1, note: "1 direct, 2 relay"), .fixed("keep paused", 1, note: "flag"),
+            .fixed("verification", 1, note: verification),
+        ]
     static let machine: [Layout] = [
         vmName, .fixed("uuid", 16), .text("kind", WireLimits.name),
         .text("state", WireLimits.name), .fixed("memory", 8, note: "bytes"), .fixed("vcpus", 4),

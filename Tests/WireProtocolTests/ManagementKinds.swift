@@ -61,7 +61,9 @@ extension MessageKind {
         MessageKind(
             HostFactsMessage(
                 HostFacts(
-                    identity: "id", kernel: "6.18.0", agentVersion: "0.1.0", architecture: "x86_64",
+                    identity: "id",
+                    installation: .init(machineID: "m", boot: "b", device: 3, inode: 4),
+                    kernel: "6.18.0", agentVersion: "0.1.0", architecture: "x86_64",
                     processors: 8, memoryTotal: ByteCount(8 << 30),
                     memoryAvailable: ByteCount(4 << 30),
                     hugePages: HugePages(
@@ -73,7 +75,11 @@ extension MessageKind {
         ) { random in
             HostFactsMessage(
                 HostFacts(
-                    identity: random.text(99), kernel: random.text(9), agentVersion: "",
+                    identity: random.text(99),
+                    installation: .init(
+                        machineID: random.text(33), boot: random.text(36),
+                        device: random.next(), inode: random.next()), kernel: random.text(9),
+                    agentVersion: "",
                     architecture: random.text(9), processors: random.below(1 << 32),
                     memoryTotal: ByteCount(random.next()),
                     memoryAvailable: ByteCount(random.next()),
@@ -126,7 +132,9 @@ extension MessageKind {
     ]
 
     private static let facts: [Layout] = [
-        .text("identity", WireLimits.name), .text("kernel", WireLimits.name),
+        .text("identity", WireLimits.name), .text("machine id", WireLimits.name),
+        .text("boot", WireLimits.name), .fixed("root's device", 8), .fixed("root's inode", 8),
+        .text("kernel", WireLimits.name),
         .text("agent version", WireLimits.name), .text("architecture", WireLimits.name),
         .fixed("processors", 4), .fixed("memory total", 8, note: "bytes"),
         .fixed("memory available", 8, note: "bytes"),

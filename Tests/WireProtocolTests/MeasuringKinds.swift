@@ -32,11 +32,17 @@ extension MessageKind {
                 LaneProbe(number: UInt32(truncatingIfNeeded: random.next()))
             },
             MessageKind(
-                LaneProbed(number: 3, bytes: 1 << 20), [.fixed("number", 4), .fixed("bytes", 8)]
+                LaneProbed(number: 3, bytes: 1 << 20, host: "id"),
+                [.fixed("number", 4), .fixed("bytes", 8), .text("host", WireLimits.word)]
             ) { random in
                 LaneProbed(
-                    number: UInt32(truncatingIfNeeded: random.next()), bytes: random.next())
+                    number: UInt32(truncatingIfNeeded: random.next()), bytes: random.next(),
+                    host: random.plain(60))
             },
+            MessageKind(
+                ProbePath(peer: samplePeer, identity: "id"),
+                Layout.peer + [.text("identity", WireLimits.word)]
+            ) { random in ProbePath(peer: random.peer(), identity: random.plain(60)) },
         ]
     }()
 

@@ -24,8 +24,13 @@ extension MessageKind {
         MessageKind(RoundPlaced(round: 3), [.fixed("round", 4)]) {
             RoundPlaced(round: UInt32(truncatingIfNeeded: $0.next()))
         },
-        MessageKind(ClockProbe(sent: 123_456_789), [.fixed("sent", 8, note: "ns")]) {
-            ClockProbe(sent: $0.next())
+        MessageKind(
+            ClockProbe(sent: 123_456_789),
+            [
+                .fixed("sent", 8, note: "ns"), .text("filler", WireLimits.stateChunk),
+            ]
+        ) {
+            ClockProbe(sent: $0.next(), filler: $0.bytes($0.below(99)))
         },
         MessageKind(
             ClockReply(sent: 123_456_789, answered: 987_654_321, batches: 4711),

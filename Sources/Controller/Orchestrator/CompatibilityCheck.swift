@@ -22,6 +22,7 @@ extension HostControl {
         do {
             let machine = try survey.source.side.machine(request.vm.name)
             let inspection = await MoveInspection.make(request, survey)
+                .trying(request, survey)
             let rules = Preflight(
                 moving: machine, from: survey.source.side.preflight,
                 to: survey.destination.side.preflight, keepsPaused: request.policy.keepPaused)

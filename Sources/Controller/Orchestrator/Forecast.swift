@@ -56,12 +56,17 @@ extension Forecast {
         ).measurement
         let lanes = try measurement.lanes.get()
         let stop = request.knownHandOver ?? handOver(of: machine.kind)
-        let measurements = Measurements(
+        var measurements = Measurements(
             populatedPages: measurement.populatedPages, zeroPages: measurement.zeroPages,
             windows: measurement.windows, laneRate: lanes.rate.shared,
             codingRatio: measurement.codingRatio, handOver: reckonedHandOver, stop: stop,
             roundTrip: lanes.roundTrip, downtimeBudget: terms.policy.maxDowntime,
             bandwidthLimit: terms.policy.bandwidth)
+        // The device state is not held back by the limit, and lanes within it say little of the path.
+        if terms.policy.bandwidth == nil {
+            measurements.deviceState = DeviceStateEstimate.extra(
+                bytesPerSecond: Double(lanes.rate.lowerBound.bytesPerSecond))
+        }
         return Forecast(
             lanes: lanes.count, prediction: Prediction(measurements),
             knowsHandOver: request.knownHandOver != nil)

@@ -1,3 +1,4 @@
+import LinuxSystem
 public import MigrationModel
 import Preflight
 
@@ -55,10 +56,10 @@ public struct HostControl: Sendable {
     public func examinations(of hosts: [HostRecord]) async -> [HostAnswer<[Diagnosis]>] {
         await askAll(hosts) { host async throws(LivemigError) in
             try await talk(to: host) { agent async throws(LivemigError) in
-                let asked = WallClock.now
-                let clock = try await agent.facts().clock
-                let offset = WallClock.offset(of: clock, asked: asked, answered: WallClock.now)
-                return try await agent.examine() + [HostRules.clock(offset)]
+                let (asked, start) = (WallClock.now, MonotonicTime.now)
+                let facts = try await agent.facts()
+                let clock = ClockReading(facts.clock, asked: asked, took: start.elapsed)
+                return try await agent.examine() + [HostRules.clock(clock)]
             }
         }
     }

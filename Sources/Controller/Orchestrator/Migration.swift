@@ -147,7 +147,9 @@ public final class Migration: Sendable {
             var plan = try MovePlan(
                 moving: request.vm.name, from: survey.source.side, to: survey.destination.side,
                 policy: request.policy)
-            let inspection = await MoveInspection.make(request, survey)
+            var inspection = await MoveInspection.make(request, survey)
+            // A move opens its lanes next, and says itself why it cannot.
+            if request.isDryRun { inspection = await inspection.trying(request, survey) }
             let terms = try inspection.terms(request, survey)
             plan.networks = request.networks
             plan.warnings += try inspection.admit(isDryRun: request.isDryRun)

@@ -1,4 +1,5 @@
 import MigrationModel
+import Preflight
 import WireProtocol
 
 /// What both hosts say for themselves before a move: their settings, the definition, and what each
@@ -10,6 +11,8 @@ struct MoveInspection: Sendable {
         let networks: [MigrationNetwork]
         let settings: Result<HostSettings, LivemigError>
         let findings: Result<[Finding], LivemigError>
+        /// The bridges of the guest's interfaces, as the host has them.
+        var bridges: [BridgeFacts?] = []
 
         /// The host as the choice of a route sees it.
         func route(_ settings: HostSettings) -> LaneRoute.Side {
@@ -21,6 +24,8 @@ struct MoveInspection: Sendable {
     let destination: Side
     /// The XML document, as the source has it.
     let definition: Result<String, LivemigError>
+    /// What the source has found when it tried the way to the destination.
+    private(set) var path: [Finding] = []
 
     /// Asks both hosts at once, each one thing after the other.
     ///
@@ -50,7 +55,7 @@ struct MoveInspection: Sendable {
         _ request: MoveRequest, _ source: MoveSurvey.Reached, to destination: HostName
     ) async -> Side {
         let settings = await source.settings()
-        let outgoing = await source.findings(
+        let outgoing = await source.inspection(
             InspectOutgoing(
                 name: request.vm.name, peer: destination, path: request.policy.path,
                 keys: source.side.host.authorizedKeys))
@@ -66,6 +71,26 @@ struct MoveInspection: Sendable {
             request, from: source.route(try source.settings.get()),
             to: destination.route(try destination.settings.get()),
             peer: StartOutgoing.Peer(survey.destination.side.host))
+    }
+
+    /// Lets the source open a lane to the destination, and adds what it finds.
+    ///
+    /// Hosts that do not trust each other, or must not, have nothing to try.
+    func trying(
+        _ request: MoveRequest, _ survey: MoveSurvey
+    ) async -> MoveInspection {
+        let found = ((try? source.findings.get()) ?? []) + ((try? destination.findings.get()) ?? [])
+        guard request.policy.path == .direct, let terms = try? terms(request, survey),
+            !found.contains(where: { $0.kind == .error(.authentication) })
+        else { return self }
+        var copy = self
+        let question = ProbePath(
+            peer: terms.peer, identity: survey.destination.side.facts.identity)
+        switch await survey.source.inspection(question) {
+        case .success(let answer): copy.path = answer.findings
+        case .failure(let error): copy.path = [Finding(error)]
+        }
+        return copy
     }
 
     /// Refuses what a host has found to stand in the way.
@@ -92,7 +117,9 @@ struct MoveInspection: Sendable {
     func joined(_ outgoing: [Finding], _ incoming: [Finding]) -> [Finding] {
         // Both look at the definition.
         let others = incoming.filter { !outgoing.contains($0) }
-        return outgoing.map { named($0, source.name) } + others.map { named($0, destination.name) }
+        return (outgoing + path).map { named($0, source.name) }
+            + others.map { named($0, destination.name) }
+            + BridgeRules.findings(source.bridges, destination.bridges)
     }
 
     private func named(_ finding: Finding, _ host: HostName) -> Finding {
@@ -129,11 +156,11 @@ extension MoveSurvey.Reached {
         }
     }
 
-    fileprivate func findings(
+    fileprivate func inspection(
         _ question: some WireMessage
-    ) async -> Result<[Finding], LivemigError> {
+    ) async -> Result<Inspection, LivemigError> {
         do throws(LivemigError) {
-            return .success(try await agent.request(question, for: Inspection.self).findings)
+            return .success(try await agent.request(question, for: Inspection.self))
         } catch {
             return .failure(error)
         }
@@ -142,13 +169,13 @@ extension MoveSurvey.Reached {
     /// Without a definition there is nothing to ask.
     fileprivate func incoming(
         _ definition: Result<String, LivemigError>, from survey: MoveSurvey, _ request: MoveRequest
-    ) async -> Result<[Finding], LivemigError> {
-        guard case .success(let definition) = definition else { return .success([]) }
+    ) async -> Result<Inspection, LivemigError> {
+        guard case .success(let definition) = definition else { return .success(Inspection([])) }
         let source = survey.source.side
         let isRunning = source.machines.contains {
             $0.name == request.vm.name.text && $0.state == .running
         }
-        return await findings(
+        return await inspection(
             InspectIncoming(
                 definition: definition, source: source.host.name, isRunning: isRunning,
                 path: request.policy.path, keys: side.host.authorizedKeys,
@@ -156,10 +183,12 @@ extension MoveSurvey.Reached {
     }
 
     fileprivate func answers(
-        _ settings: Result<HostSettings, LivemigError>, _ findings: Result<[Finding], LivemigError>
+        _ settings: Result<HostSettings, LivemigError>,
+        _ inspection: Result<Inspection, LivemigError>
     ) -> MoveInspection.Side {
         MoveInspection.Side(
             name: side.host.name, networks: side.host.migrationNetworks, settings: settings,
-            findings: findings)
+            findings: inspection.map(\.findings),
+            bridges: (try? inspection.get().bridges) ?? [])
     }
 }

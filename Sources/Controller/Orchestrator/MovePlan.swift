@@ -32,23 +32,23 @@ public struct MoveSide: Sendable {
     /// VMs that it cannot read.
     public let damaged: [DamagedMachine]
     /// How far its wall clock is ahead of this machine's; `nil` where nobody has looked.
-    public let clockOffset: Duration?
+    public let clock: ClockReading?
 
     /// States a side.
     public init(
-        host: HostRecord, facts: HostFacts, _ list: MachineList, clockOffset: Duration? = nil
+        host: HostRecord, facts: HostFacts, _ list: MachineList, clock: ClockReading? = nil
     ) {
         self.host = host
         self.facts = facts
         machines = list.machines
         damaged = list.damaged
-        self.clockOffset = clockOffset
+        self.clock = clock
     }
 
     /// What the rules compare.
     var preflight: PreflightSide {
         PreflightSide(
-            name: host.name, facts: facts, list, clockOffset: clockOffset)
+            name: host.name, facts: facts, list, clock: clock)
     }
 
     /// All VMs, whether they can be read or not.

@@ -1,3 +1,4 @@
+import LinuxSystem
 import MigrationModel
 
 /// The hosts of a move before it starts: found, asked, and connected.
@@ -95,11 +96,11 @@ struct MoveSurvey: Sendable {
         _ host: HostRecord, _ control: HostControl
     ) async throws(LivemigError) -> Reached {
         let (agent, side) = try await control.open(host) { agent async throws(LivemigError) in
-            let asked = WallClock.now
+            let (asked, start) = (WallClock.now, MonotonicTime.now)
             let facts = try await agent.facts()
-            let offset = WallClock.offset(of: facts.clock, asked: asked, answered: WallClock.now)
+            let clock = ClockReading(facts.clock, asked: asked, took: start.elapsed)
             let machines = try await agent.machines()
-            return MoveSide(host: host, facts: facts, machines, clockOffset: offset)
+            return MoveSide(host: host, facts: facts, machines, clock: clock)
         }
         return Reached(agent: agent, side: side)
     }

@@ -25,18 +25,22 @@ struct RelayLanes: Sendable {
             source.agent, "lane", "--root", source.root, "--attach", migration.description,
         ])
         var pumps: [SSHPump] = []
-        for _ in 0...lanes {
+        let activity = Activity()
+        for lane in 0...lanes {
+            let silence = SharedSilence(activity, contributes: lane > 0)
+            var (here, there) = (dialer.endpoint(source), dialer.endpoint(destination))
+            (here.silence, there.silence) = (silence, silence)
             let ends = try UnixSocket.pair(.stream).release()
             // Both numbers are owned from here on, so that an error closes the second as well.
             let first = OwnedDescriptor(owning: ends.first)
             let second = OwnedDescriptor(owning: ends.second)
             pumps.append(
                 try SSHPump(
-                    to: dialer.endpoint(destination), running: arriving, pumping: first,
+                    to: there, running: arriving, pumping: first,
                     profile: .bulkToServer, retries: 2, onErrorLine: dialer.logger(destination)))
             pumps.append(
                 try SSHPump(
-                    to: dialer.endpoint(source), running: attaching, pumping: second,
+                    to: here, running: attaching, pumping: second,
                     retries: 2, onErrorLine: dialer.logger(source)))
         }
         self.pumps = pumps

@@ -20,8 +20,12 @@ public struct Finding: Hashable, Sendable {
         case hook = "W-HOOK"
         /// Written pages are found by the huge page.
         case hugePages = "W-HUGEPAGES"
+        /// Two systems have one machine-id.
+        case identity = "W-IDENTITY"
         /// The destination would have little memory left.
         case memory = "W-MEMORY"
+        /// The guest's network may not be what it was.
+        case network = "W-NETWORK"
         /// The guest's own policy speaks against the host.
         case policy = "W-POLICY"
         /// A host has as many moves under way as it allows.

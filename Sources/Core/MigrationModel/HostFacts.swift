@@ -1,7 +1,9 @@
 /// What a host says about itself.
 public struct HostFacts: Hashable, Sendable {
-    /// The identity of the installation (machine-id(5)) with the root folder: one agent's world.
+    /// The host's own random identity, kept in its root since its first use: one agent's world.
     public var identity: String
+    /// Where that root is: what tells a host with two names from a copy of a host.
+    public var installation: Installation
     /// The kernel's release.
     public var kernel: String
     /// The agent's version.
@@ -29,6 +31,35 @@ public struct HostFacts: Hashable, Sendable {
     /// The host's wall clock when it answered, in milliseconds since 1970.
     public var clock: UInt64
 
+    /// A running system and the folder in it that is the host's root.
+    public struct Installation: Hashable, Sendable {
+        /// The identity of the system's installation (machine-id(5)), which clones share; may be
+        /// empty.
+        public var machineID: String
+        /// The kernel's own name for this boot (`/proc/sys/kernel/random/boot_id`), which they do
+        /// not share.
+        public var boot: String
+        /// The device that the root is on; with the inode, it tells folders of one kernel apart.
+        public var device: UInt64
+        /// The root's inode.
+        public var inode: UInt64
+
+        /// States an installation.
+        public init(
+            machineID: String = "", boot: String = "", device: UInt64 = 0, inode: UInt64 = 0
+        ) {
+            self.machineID = machineID
+            self.boot = boot
+            self.device = device
+            self.inode = inode
+        }
+
+        /// Whether two kernels have the same machine-id.
+        public func isClone(of other: Installation) -> Bool {
+            boot != other.boot && !machineID.isEmpty && machineID == other.machineID
+        }
+    }
+
     /// What a guest that sees the host's processor would see.
     public struct CPU: Hashable, Sendable {
         /// The maker, such as `GenuineIntel`.
@@ -48,12 +79,14 @@ public struct HostFacts: Hashable, Sendable {
 
     /// States facts.
     public init(
-        identity: String, kernel: String, agentVersion: String, architecture: String,
+        identity: String, installation: Installation = Installation(), kernel: String,
+        agentVersion: String, architecture: String,
         processors: Int, memoryTotal: ByteCount, memoryAvailable: ByteCount,
         hugePages: HugePages = HugePages(), tracking: String, canTrack: Bool, hypervisor: String,
         hasKVM: Bool, cpu: CPU, clock: UInt64
     ) {
         self.identity = identity
+        self.installation = installation
         self.kernel = kernel
         self.agentVersion = agentVersion
         self.architecture = architecture

@@ -21,6 +21,8 @@ public struct Measurements: Hashable, Sendable {
     public var codingRatio: ClosedRange<Double>
     /// What the engine reckons that the hand-over costs besides the last pages and a round-trip.
     public var handOver: Duration
+    /// What the device state takes on this path, beyond what experience with others includes.
+    public var deviceState: Duration = .zero
     /// What it is known to have cost.
     public var stop: ClosedRange<Duration>
     /// From the source to the destination and back.

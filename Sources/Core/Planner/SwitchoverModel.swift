@@ -9,6 +9,8 @@ struct SwitchoverModel {
         case anotherRound, switchOver, notConverging
     }
 
+    /// A hand-over of this many seconds is accepted where no round would shorten the stop.
+    private static let tolerable = 0.5
     /// A last transfer below this many seconds is not worth another round.
     private static let negligible = 0.002
     /// Rounds that leave less than this share of what the last progress left are progress.
@@ -60,7 +62,8 @@ struct SwitchoverModel {
         lowWater = min(lowWater, pages)
         if isProgress { lastProgress = pages }
         roundsWithoutProgress = isProgress ? 0 : roundsWithoutProgress + 1
-        if transfer <= Self.negligible, transfer + handOver <= max(budget, handOver) {
+        let least = min(handOver, Self.tolerable)
+        if transfer <= Self.negligible, transfer + handOver <= max(budget, least) {
             return .switchOver
         }
         let fits = handOver + transfer <= budget
@@ -115,7 +118,7 @@ struct ModelledMove {
         let roundTrip = measurements.roundTrip.seconds
         var rule = SwitchoverModel(
             budget: measurements.downtimeBudget.seconds,
-            handOver: measurements.handOver.seconds + roundTrip)
+            handOver: (measurements.handOver + measurements.deviceState).seconds + roundTrip)
         var pages = Double(
             measurements.populatedPages - min(measurements.zeroPages, measurements.populatedPages))
         var decision = SwitchoverModel.Decision.anotherRound
@@ -135,7 +138,8 @@ struct ModelledMove {
         if pages > 0 { rounds += 1 }
         bytes += pages * bytesPerPage
         blackout = min(
-            stop.seconds + roundTrip + pages * bytesPerPage / rate, Self.longest)
+            (stop + measurements.deviceState).seconds + roundTrip + pages * bytesPerPage / rate,
+            Self.longest)
         total = min(total + blackout, Self.longest)
     }
 }

@@ -208,16 +208,18 @@ public enum HostRules {
     }
 
     /// Whether a host's clock is that of whoever looks.
-    /// - Parameter offset: by how much it is ahead.
-    public static func clock(_ offset: Duration) -> Diagnosis {
-        let size = offset < .zero ? .zero - offset : offset
-        guard size > Preflight.clockTolerance else {
+    /// - Parameter clock: by how much it is ahead.
+    public static func clock(_ clock: ClockReading) -> Diagnosis {
+        let tolerance = Preflight.clockTolerance
+        guard clock.exceeds(tolerance) else {
+            // What a slow answer leaves open is not claimed.
+            let known = clock.size + clock.uncertainty
             return Diagnosis(
-                "clock", .ok, "within \(Preflight.clockTolerance.brief) of this machine's")
+                "clock", .ok, "within \(max(tolerance, known).brief) of this machine's")
         }
-        let direction = offset < .zero ? "behind" : "ahead of"
+        let direction = clock.offset < .zero ? "behind" : "ahead of"
         return Diagnosis(
-            "clock", .warning, "\(size.brief) \(direction) this machine's",
+            "clock", .warning, "\(clock.size.brief) \(direction) this machine's",
             fix: "synchronise the clocks (NTP): a guest that reads its host's clock sees a jump")
     }
 

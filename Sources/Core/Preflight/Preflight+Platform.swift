@@ -85,11 +85,11 @@ extension Preflight {
     static let clockTolerance: Duration = .seconds(2)
 
     var clocks: Finding? {
-        guard let here = source.clockOffset, let there = destination.clockOffset else { return nil }
-        let difference = there - here
-        let size = difference < .zero ? .zero - difference : difference
-        guard size > Self.clockTolerance else { return nil }
-        let direction = difference < .zero ? "behind" : "ahead of"
+        guard let here = source.clock, let there = destination.clock else { return nil }
+        let difference = there.ahead(of: here)
+        guard difference.exceeds(Self.clockTolerance) else { return nil }
+        let size = difference.size
+        let direction = difference.offset < .zero ? "behind" : "ahead of"
         return Finding(
             .warning(.clock),
             "\(destination.name)'s clock is \(size.brief) \(direction) \(source.name)'s",

@@ -30,7 +30,8 @@ public struct Preflight: Sendable {
     /// All findings, in the order in which an operator would want to know them.
     public var findings: [Finding] {
         let found = [
-            sameHost, leaving.unfinished, busy, leaving.state, duplicate, leaving.tracking,
+            sameHost, clonedSystem, leaving.unfinished, busy, leaving.state, duplicate,
+            leaving.tracking,
             leaving.epochs, memory, architecture, vendor, features, emulatedFeatures,
             hypervisors, agents, leaving.hugePages, clocks, forbidden, apart,
         ]
@@ -46,9 +47,27 @@ public struct Preflight: Sendable {
 
     private var sameHost: Finding? {
         guard source.facts.identity == destination.facts.identity else { return nil }
+        guard source.facts.installation == destination.facts.installation else {
+            return Finding(
+                .error(.sameHost),
+                "the roots of both hosts have one identity: one is a copy, or both share a folder",
+                at: "\(source.name) and \(destination.name)",
+                fix: "give the copy a root of its own: an empty folder, named with --root")
+        }
         return Finding(
             .error(.sameHost), "source and destination are the same host",
             at: "\(source.name) and \(destination.name)", fix: "name another host with --to")
+    }
+
+    /// Roots tell hosts apart, but DHCP, the journal and others go by the machine-id.
+    private var clonedSystem: Finding? {
+        let (here, there) = (source.facts.installation, destination.facts.installation)
+        guard there.isClone(of: here), sameHost == nil else { return nil }
+        return Finding(
+            .warning(.identity), "both hosts have one machine-id: one system is a clone",
+            at: "\(source.name) and \(destination.name)", source: here.machineID,
+            destination: there.machineID,
+            fix: "on the clone: remove /etc/machine-id, run systemd-machine-id-setup, and reboot")
     }
 
     /// A move under way shows in the record on either side.

@@ -12,16 +12,16 @@ public struct PreflightSide: Sendable {
     public let damaged: [DamagedMachine]
     /// How far its wall clock is ahead of the observer's, as exactly as a request tells;
     /// `nil` where nobody has looked.
-    public let clockOffset: Duration?
+    public let clock: ClockReading?
 
     /// States a side.
     public init(
-        name: HostName, facts: HostFacts, _ list: MachineList, clockOffset: Duration? = nil
+        name: HostName, facts: HostFacts, _ list: MachineList, clock: ClockReading? = nil
     ) {
         self.name = name
         self.facts = facts
         machines = list.machines
         damaged = list.damaged
-        self.clockOffset = clockOffset
+        self.clock = clock
     }
 }

@@ -32,6 +32,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case changeGuestPolicy = 42
     case saveMachine = 46
     case discardSaved = 47
+    case probePath = 56
 
     // Agent to controller
     case hostFacts = 64

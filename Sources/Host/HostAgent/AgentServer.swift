@@ -128,11 +128,14 @@ public final class AgentServer {
         case .inspectOutgoing:
             let inspection = OutgoingInspection(
                 environment: environment, request: try frame.decode())
-            try sink.send(Inspection(try inspection.findings()))
+            try sink.send(try inspection.run())
         case .inspectIncoming:
             let inspection = IncomingInspection(
                 environment: environment, request: try frame.decode())
-            try sink.send(Inspection(try inspection.findings()))
+            try sink.send(try inspection.run())
+        case .probePath:
+            let probe = PathProbe(root: environment.root, request: try frame.decode())
+            try sink.send(Inspection(probe.findings()))
         case .measureGuest:
             let measuring = GuestMeasuring(
                 environment: environment, request: try frame.decode())

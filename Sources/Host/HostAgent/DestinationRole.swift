@@ -1,4 +1,3 @@
-import CLinux
 import CrashPoints
 import FrameTransport
 import Glibc
@@ -12,6 +11,7 @@ import MigrationEngine
 import MigrationModel
 import Ownership
 import PageCodec
+import QEMU
 import VMDefinitions
 import WireProtocol
 
@@ -115,7 +115,7 @@ struct DestinationRole: Sendable {
 
 /// What a destination must have for a VM to run there.
 enum DestinationRules {
-    /// - Throws: `E-DISK` for an image that is not there, `E-NET` for a missing bridge.
+    /// - Throws: `E-DISK` for an image that is not there, `E-NET` for a bridge that is none or is full.
     static func check(_ definition: VMDefinition) throws(LivemigError) {
         if let error = findings(definition).lazy.compactMap(\.error).first { throw error }
     }
@@ -128,11 +128,25 @@ enum DestinationRules {
                 .error(.disk), "disk \(disk.target) is not there", at: disk.path,
                 fix: "both hosts must see the image under the same path")
         }
-            + definition.interfaces.compactMap { interface in
-                guard case .bridge(let bridge) = interface.attachment,
-                    unsafe clinux_is_bridge(bridge) == 0
-                else { return nil }
-                return Finding(.error(.network), "no bridge \(bridge) on this host")
+            + definition.bridgeNames.compactMap { bridge in
+                do throws(LivemigError) {
+                    try HostBridge(bridge).requireRoom()
+                    return nil
+                } catch {
+                    return Finding(error)
+                }
             }
     }
+}
+
+extension VMDefinition {
+    /// The bridges of its interfaces, in their order, for those that are on one.
+    fileprivate var bridgeNames: [String] {
+        interfaces.compactMap { interface in
+            if case .bridge(let name) = interface.attachment { name } else { nil }
+        }
+    }
+
+    /// The same as they are on this host; `nil` for one that is not there.
+    var bridges: [BridgeFacts?] { bridgeNames.map { HostBridge($0).facts } }
 }

@@ -149,7 +149,9 @@ final class DestinationSession {
         return WorkerThread("lane \(lane)") {
             do throws(LivemigError) {
                 var channel = FrameChannel(
-                    try connection.channel(at: place), at: "\(place) lane \(lane)", received: 1)
+                    try connection.channel(
+                        silence: SharedSilence(board.activity, contributes: true), at: place),
+                    at: "\(place) lane \(lane)", received: 1)
                 try channel.send(LaneAccepted())
                 var receiver = try LaneReceiver(lane: lane - 1, board: board, image: image)
                 try receiver.run(on: &channel)

@@ -19,8 +19,11 @@ struct HostFactsProbe: Sendable {
         } catch {
             hypervisor = error.explanation
         }
+        let installation = Self.installation(root: environment.root.path)
         return HostFacts(
-            identity: Self.identity(root: environment.root.path),
+            identity: environment.root.identity
+                ?? "\(installation.machineID):\(environment.root.path)",
+            installation: installation,
             kernel: system.release, agentVersion: Banner.currentProgram,
             architecture: system.machine,
             processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), memoryTotal: memory.total,
@@ -73,11 +76,14 @@ struct HostFactsProbe: Sendable {
         return (value("MemTotal"), value("MemAvailable"))
     }
 
-    /// The installation's identity and the root: two roots on one machine are two hosts.
-    private static func identity(root: String) -> String {
-        let machine = SmallFile.read("/etc/machine-id").prefix { $0 != "\n" }
-        let boot = SmallFile.read("/proc/sys/kernel/random/boot_id").prefix { $0 != "\n" }
-        return "\(machine.isEmpty ? boot : machine):\(root)"
+    /// The system that the root is on.
+    private static func installation(root: String) -> HostFacts.Installation {
+        var status = stat()
+        _ = unsafe stat(root, &status)
+        return HostFacts.Installation(
+            machineID: SmallFile.line("/etc/machine-id"),
+            boot: SmallFile.line("/proc/sys/kernel/random/boot_id"),
+            device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
     private static func text<Field>(of field: inout Field) -> String {
@@ -89,6 +95,12 @@ struct HostFactsProbe: Sendable {
 
 /// Files of the kernel and of ourselves that are small and may be missing.
 enum SmallFile {
+    /// The first line of a file, at most 64 bytes of it; empty when it cannot be read.
+    static func line(_ path: String) -> String {
+        String(
+            decoding: read(path).utf8.prefix { $0 != UInt8(ascii: "\n") }.prefix(64), as: UTF8.self)
+    }
+
     /// The text of a file, at most 64 KiB; empty when it cannot be read.
     static func read(_ path: String) -> String {
         guard let file = try? OwnedDescriptor.open(path, O_RDONLY) else { return "" }

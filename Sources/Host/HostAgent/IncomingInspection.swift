@@ -13,7 +13,7 @@ struct IncomingInspection: Sendable {
 
     /// Looks at everything, and gathers what it finds.
     /// - Throws: as `VMDefinitionDocument.decode` for a definition that this host cannot read.
-    func findings() throws(LivemigError) -> [Finding] {
+    func run() throws(LivemigError) -> Inspection {
         let sent = try VMDefinitionDocument.decode(
             bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
             generatedUUID: .random())
@@ -28,7 +28,7 @@ struct IncomingInspection: Sendable {
         findings += definition.bootFiles.compactMap(Self.missing)
         findings.note { () throws(LivemigError) in try requireMemory(for: definition) }
         if request.isRunning { findings += definition.disks.compactMap(Self.unfenced) }
-        return findings
+        return Inspection(findings, bridges: definition.bridges)
     }
 
     /// A bridge that is to be replaced and is none of the VM's is a mistake in writing.

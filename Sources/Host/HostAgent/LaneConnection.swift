@@ -65,9 +65,10 @@ final class LaneConnection: Sendable {
     ///
     /// - Parameters:
     ///   - stall: the longest silence accepted.
+    ///   - silence: whose silence counts together with this connection's.
     ///   - place: the peer, for messages.
     func channel(
-        stall: Duration? = nil, at place: String
+        stall: Duration? = nil, silence: SharedSilence? = nil, at place: String
     ) throws(LivemigError) -> DescriptorChannel {
         let writing = try output.withLock { (output) throws(LivemigError) in
             switch output {
@@ -76,18 +77,21 @@ final class LaneConnection: Sendable {
             }
         }
         return DescriptorChannel(
-            reading: try input.duplicate(), writing: writing, stall: stall, at: place)
+            reading: try input.duplicate(), writing: writing, stall: stall, silence: silence,
+            at: place)
     }
 
     /// A channel that only reads.
     ///
     /// - Parameters:
     ///   - stall: the longest silence accepted.
+    ///   - silence: whose silence counts together with this connection's.
     ///   - place: the peer, for messages.
     func receiver(
-        stall: Duration? = nil, at place: String
+        stall: Duration? = nil, silence: SharedSilence? = nil, at place: String
     ) throws(LivemigError) -> DescriptorChannel {
-        DescriptorChannel(reading: try input.duplicate(), writing: nil, stall: stall, at: place)
+        DescriptorChannel(
+            reading: try input.duplicate(), writing: nil, stall: stall, silence: silence, at: place)
     }
 
     /// Polls readable when something has come.

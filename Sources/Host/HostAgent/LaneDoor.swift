@@ -43,7 +43,8 @@ public struct LaneDoor: Sendable {
         do throws(LivemigError) {
             if frame.type == .laneProbe {
                 try root.policy.load().admit(address: arrival, at: root.path)
-                try LaneMeter.serve(try frame.decode(), on: &channel)
+                try LaneMeter.serve(
+                    try frame.decode(), as: root.identity ?? "", on: &channel)
                 return nil
             }
             let hello = try frame.decode(LaneHello.self)

@@ -16,13 +16,14 @@ enum LaneMeter {
     ///
     /// - Parameters:
     ///   - first: the probe that opened the connection.
+    ///   - host: this host's identity.
     ///   - channel: the connection.
     /// - Throws: `E-WIRE` for anything but batches and probes, and for more of them than a
     ///   measurement needs.
     static func serve<Channel: ByteChannel & ~Copyable>(
-        _ first: LaneProbe, on channel: inout FrameChannel<Channel>
+        _ first: LaneProbe, as host: String, on channel: inout FrameChannel<Channel>
     ) throws(LivemigError) {
-        try channel.send(LaneProbed(number: first.number, bytes: 0))
+        try channel.send(LaneProbed(number: first.number, bytes: 0, host: host))
         let deadline = MonotonicTime.now + timeLimit
         var (all, since): (UInt64, UInt64) = (0, 0)
         while let frame = try channel.receive() {
@@ -32,7 +33,7 @@ enum LaneMeter {
                 all += UInt64(frame.payload.count)
             case .laneProbe:
                 let probe = try frame.decode(LaneProbe.self)
-                try channel.send(LaneProbed(number: probe.number, bytes: since))
+                try channel.send(LaneProbed(number: probe.number, bytes: since, host: host))
                 since = 0
             default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))")
             }

@@ -57,9 +57,15 @@ struct LaneOpener: Sendable {
     }
 
     /// Opens the link; its pump goes on by itself.
-    func openLink(_ route: borrowing Route) throws(LivemigError) -> OpenLink {
+    /// - Parameters:
+    ///   - route: how connections come about.
+    ///   - activity: what moves on the lanes, whose turns it may have to wait for.
+    func openLink(
+        _ route: borrowing Route, beside activity: Activity
+    ) throws(LivemigError) -> OpenLink {
         switch route {
-        case .direct(let endpoint):
+        case .direct(var endpoint):
+            endpoint.silence = SharedSilence(activity, contributes: false)
             let pump = try SSHPump(to: endpoint, running: try Self.command(), retries: 3)
             let connection = try LaneConnection(socket: try pump.connect())
             do throws(LivemigError) {
@@ -110,8 +116,9 @@ struct LaneOpener: Sendable {
     ) throws(LivemigError) -> WorkerThread<Void> {
         let (opener, name) = (self, "lane \(number)")
         switch route {
-        case .direct(let endpoint):
-            let command = try Self.command()
+        case .direct(var endpoint):
+            endpoint.silence = SharedSilence(board.activity, contributes: true)
+            let (endpoint, command) = (endpoint, try Self.command())
             return WorkerThread(name) {
                 board.failing { () throws(LivemigError) in
                     let channel = try SSHBulkChannel(to: endpoint, running: command)

@@ -11,7 +11,7 @@ struct OutgoingInspection: Sendable {
 
     /// Looks at everything, and gathers what it finds.
     /// - Throws: `E-NOVM` when the VM is not here; the hypervisor's error when it does not answer.
-    func findings() throws(LivemigError) -> [Finding] {
+    func run() throws(LivemigError) -> Inspection {
         let definition = try MachineStore(root: environment.root).definition(of: request.name)
         var findings: [Finding] = []
         findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
@@ -21,7 +21,7 @@ struct OutgoingInspection: Sendable {
                 .error(.device), "the hypervisor refuses to save the guest: \(reason.escaped())",
                 at: "VM \(request.name)", fix: "remove the device from the guest")
         }
-        return findings
+        return Inspection(findings, bridges: definition.bridges)
     }
 
     /// Whether this host can log in to the peer, and the peer here once it has the guest.

@@ -16,6 +16,8 @@ final class PeerLink: Sendable {
         var acknowledged: (OwnerAcknowledged, at: MonotonicTime)?
         var aborted: Aborted?
         var clock: ClockOffset?
+        /// The probe whose answer is waited for, and that it has come.
+        var measured: UInt64?
         var failure: LivemigError?
         var hasEnded = false
     }
@@ -126,7 +128,22 @@ final class PeerLink: Sendable {
         let offset = ClockOffset(
             sent: MonotonicTime(nanoseconds: reply.sent), received: received,
             answered: reply.answered)
-        state.withLock { $0.clock = ClockOffset.better($0.clock, offset) }
+        state.withLock {
+            $0.clock = ClockOffset.better($0.clock, offset)
+            $0.measured = reply.sent
+        }
+    }
+
+    /// How long a number of bytes take to the peer and an answer back.
+    /// - Throws: `E-STALL` when no answer comes in time; why the link has ended.
+    func time(of bytes: Int, deadline: MonotonicTime) throws(LivemigError) -> Duration {
+        let start = MonotonicTime.now
+        try sink.send(
+            ClockProbe(sent: start.nanoseconds, filler: [UInt8](repeating: 0, count: bytes)))
+        try wait(deadline, for: "an answer to \(bytes) bytes") {
+            $0.measured == start.nanoseconds ? () : nil
+        }
+        return start.elapsed
     }
 
     /// The best measurement of the peer's clock so far.

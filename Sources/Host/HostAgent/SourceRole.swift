@@ -197,12 +197,16 @@ struct SourceRole: Sendable {
     private func runRounds(
         _ preCopy: inout PreCopy, _ session: SourceSession, _ deadline: MonotonicTime
     ) throws(LivemigError) {
+        let path = PathMeter(session.link, budget: request.policy.maxDowntime)
         let rule = ConvergenceRule(
             budget: request.policy.maxDowntime, handOver: Self.handOverCost)
         let outcome = try preCopy.run(
             rule, deadline: deadline, fallback: request.policy.onTimeout,
             // READY and the token each take half a round-trip of the link.
-            handOver: { Self.handOverCost + (session.link.clock?.uncertainty ?? .zero) * 2 }
+            handOver: {
+                Self.handOverCost + (session.link.clock?.uncertainty ?? .zero) * 2
+                    + path.deviceState()
+            }
         ) { (round) throws(LivemigError) in
             try control.check()
             CrashPoint.reach(.sourceRoundPlaced)

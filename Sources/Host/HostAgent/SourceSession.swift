@@ -46,7 +46,7 @@ final class SourceSession: Sendable {
         let route = try opener.route()
         // A relaying controller brings connections from now on.
         role.events.sendIfPossible(PhaseMessage(.connecting))
-        let open = try opener.openLink(route)
+        let open = try opener.openLink(route, beside: board.activity)
         let (place, events, control) = (role.request.peer.name, role.events, role.control)
         pump = open.pump
         let connection = open.connection
@@ -56,8 +56,10 @@ final class SourceSession: Sendable {
         self.link = link
         receiver = WorkerThread("link") {
             var channel = FrameChannel(
-                try connection.receiver(stall: PeerLink.stallLimit, at: place), at: place,
-                received: 1)
+                try connection.receiver(
+                    stall: PeerLink.stallLimit,
+                    silence: SharedSilence(board.activity, contributes: false), at: place),
+                at: place, received: 1)
             link.receive(on: &channel, board: board)
         }
         ticker = WorkerThread("ticker") {

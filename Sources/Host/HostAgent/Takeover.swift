@@ -43,7 +43,9 @@ struct Takeover {
         var progress = Progress()
         do throws(LivemigError) {
             while true {
-                guard try waitForFrame(on: link.descriptor, guardian, progress) else { break }
+                guard try waitForFrame(on: link.descriptor, session, guardian, progress) else {
+                    break
+                }
                 guard let frame = try session.receive() else { break }
                 if try take(frame, session, guardian, sink, &progress) { return }
             }
@@ -62,16 +64,24 @@ struct Takeover {
     /// likes.
     /// - Returns: `false` when nothing more needs to come.
     private func waitForFrame(
-        on link: CInt, _ guardian: borrowing GuardianClient, _ progress: Progress
+        on link: CInt, _ session: DestinationSession, _ guardian: borrowing GuardianClient,
+        _ progress: Progress
     ) throws(LivemigError) -> Bool {
         let interests = [link] + (progress.isOwner ? [] : [guardian.descriptor])
+        var limit = Self.stallLimit
         while true {
-            let ready = try Poll.wait(interests.map { .init($0) }, timeout: Self.stallLimit)
+            let ready = try Poll.wait(interests.map { .init($0) }, timeout: limit)
             if ready.contains(guardian.descriptor), !ready.contains(link) {
                 throw LivemigError(.destinationQEMU, "the guest's process ended on the destination")
             }
             guard ready.isEmpty else { return true }
             if progress.isOwner { return false }
+            // On a slow path the lanes may leave the link no turn for long.
+            if let more = session.board.activity.remaining(of: Self.stallLimit) {
+                limit = more
+                continue
+            }
+            limit = Self.stallLimit
             guard progress.digest != nil, isUndecided else {
                 throw LivemigError(
                     .stall, "nothing from the source for \(Self.stallLimit.brief)")

@@ -6,7 +6,7 @@ public import MigrationModel
 /// page and `r` bytes a second, the stop would last `h + V·b/r`, where `h` is the fixed cost of the
 /// hand-over. The rule
 /// - switches over when there is nothing left to gain: the last pages take less than
-///   `negligible`, whatever the budget;
+///   `negligible`, whatever the budget, unless the hand-over itself takes longer than `tolerable`;
 /// - goes on while rounds still shrink, for the stop should be short and not merely within budget;
 /// - switches over when they shrink no more and the stop fits the budget;
 /// - gives up when they shrink no more, the stop does not fit, and that has been so for
@@ -24,6 +24,9 @@ public struct ConvergenceRule: Sendable {
         case notConverging
     }
 
+    /// A hand-over of this length is accepted where no round would shorten the stop, whatever the
+    /// budget; one that takes longer, as on a slow path, has to fit it.
+    static let tolerable: Duration = .milliseconds(500)
     /// A last transfer below this is not worth another round.
     static let negligible: Duration = .milliseconds(2)
     /// Rounds that leave less than this share of what the last progress left are progress.
@@ -67,7 +70,8 @@ public struct ConvergenceRule: Sendable {
         // Small steps add up: a guest that writes a little slower than the link does converge.
         if isProgress { lastProgress = left }
         roundsWithoutProgress = isProgress ? 0 : roundsWithoutProgress + 1
-        if transfer <= Self.negligible, transfer + handOver <= max(budget, handOver) {
+        let least = min(handOver, Self.tolerable)
+        if transfer <= Self.negligible, transfer + handOver <= max(budget, least) {
             return .switchOver
         }
         let fits = handOver + transfer <= budget
@@ -77,6 +81,9 @@ public struct ConvergenceRule: Sendable {
         let isInVain = !fits && roundsWithoutProgress >= Self.patience
         return isInVain || round.number >= Self.roundLimit ? .notConverging : .anotherRound
     }
+
+    /// Whether the stop would be too long if not a single page were left.
+    public var isHandOverTooLong: Bool { handOver > max(budget, Self.tolerable) }
 
     /// How long the stop would last with some pages left, by the measurements so far.
     public func predictedDowntime(pages: UInt64) -> Duration {

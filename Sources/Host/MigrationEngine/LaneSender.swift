@@ -81,6 +81,7 @@ public struct LaneSender: ~Copyable {
                 rawBytes: batch.rawBytes, encodedBytes: batch.encodedBytes,
                 elapsed: start.elapsed)
         }
+        board.activity.note()
         board.add(batch, wireBytes: channel.bytesSent - before)
         return true
     }

@@ -27,6 +27,8 @@ public final class PlacementBoard: Sendable {
         }
     }
 
+    /// What comes on the lanes.
+    public let activity = Activity()
     private let state: Monitor<State>
     private let placed = Atomic<UInt64>(0)
     private let roundPlaced: @Sendable (UInt32) throws(LivemigError) -> Void

@@ -67,7 +67,9 @@ public struct PreCopy: ~Copyable {
             case .switchOver: return .converged
             case .notConverging:
                 let downtime = rule.predictedDowntime(pages: round.dirtiedPages)
-                return .notConverging(Self.tooDirty(round, downtime: downtime))
+                return .notConverging(
+                    rule.isHandOverTooLong
+                        ? Self.tooSlow(rule.handOver) : Self.tooDirty(round, downtime: downtime))
             case .anotherRound where MonotonicTime.now >= deadline:
                 return .notConverging(Self.late(nextRound))
             case .anotherRound: continue
@@ -129,6 +131,14 @@ public struct PreCopy: ~Copyable {
         LivemigError(
             .timeout, "still in round \(max(1, rounds) - 1) when the time was over",
             fix: "raise --timeout or --bandwidth")
+    }
+
+    private static func tooSlow(_ handOver: Duration) -> LivemigError {
+        LivemigError(
+            .converge,
+            "the path is slow: the device state alone would stop the guest for \(handOver.brief)",
+            fix: "raise --max-downtime to that, below \(MigrationPolicy.blackoutLimit.brief), or "
+                + "choose a faster path (host settings --network)")
     }
 
     private static func tooDirty(_ round: RoundReport, downtime: Duration) -> LivemigError {

@@ -57,6 +57,8 @@ public final class RoundBoard: Sendable {
 
     private let state: Monitor<State>
     private let lanes: Int
+    /// What moves on the lanes.
+    public let activity = Activity()
 
     /// A board for a guest of some pages and a number of lanes.
     public init(pageCount: Int, lanes: Int) {
@@ -152,6 +154,12 @@ public final class RoundBoard: Sendable {
     @discardableResult
     public func waitUntilPlaced(
         stall: Duration = stallLimit, deadline: MonotonicTime? = nil
+    ) throws(LivemigError) -> Bool {
+        try activity.drain { () throws(LivemigError) in try awaitPlacement(stall, deadline) }
+    }
+
+    private func awaitPlacement(
+        _ stall: Duration, _ deadline: MonotonicTime?
     ) throws(LivemigError) -> Bool {
         var seen: UInt64?
         while true {

@@ -156,7 +156,7 @@ public struct QEMULauncher: MachineLauncher {
         var taps: [Int: TapDevice] = [:]
         for (index, interface) in definition.interfaces.enumerated() {
             guard case .bridge(let bridge) = interface.attachment else { continue }
-            taps[index] = try TapDevice(on: bridge)
+            taps[index] = try TapDevice(on: bridge, for: interface.mac)
         }
         return taps
     }

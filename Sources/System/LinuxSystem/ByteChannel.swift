@@ -44,6 +44,7 @@ public struct DescriptorChannel: ByteChannel, ~Copyable, Sendable {
     private let input: OwnedDescriptor
     private var output: OwnedDescriptor?
     private let stall: Duration?
+    private let silence: SharedSilence?
     private let place: String
 
     /// Joins a descriptor to read from and one to write to.
@@ -52,11 +53,13 @@ public struct DescriptorChannel: ByteChannel, ~Copyable, Sendable {
     ///   - input: where bytes come from.
     ///   - output: where bytes go; `nil` for a channel that only reads.
     ///   - stall: the longest silence accepted in either direction; `nil` waits without limit.
+    ///   - silence: whose silence counts together with that of what is read here.
     ///   - place: the peer, for messages.
     public init(
         reading input: consuming OwnedDescriptor, writing output: consuming OwnedDescriptor?,
-        stall: Duration? = nil, at place: String = ""
+        stall: Duration? = nil, silence: SharedSilence? = nil, at place: String = ""
     ) {
+        self.silence = silence
         self.input = input
         self.output = consume output
         self.stall = stall
@@ -66,10 +69,11 @@ public struct DescriptorChannel: ByteChannel, ~Copyable, Sendable {
     /// Takes over a stream socket, for both directions.
     /// - Throws: `E-RESOURCE` when the process has too many descriptors.
     public init(
-        socket: consuming OwnedDescriptor, stall: Duration? = nil, at place: String = ""
+        socket: consuming OwnedDescriptor, stall: Duration? = nil,
+        silence: SharedSilence? = nil, at place: String = ""
     ) throws(LivemigError) {
         let output = try socket.duplicate()
-        self.init(reading: socket, writing: output, stall: stall, at: place)
+        self.init(reading: socket, writing: output, stall: stall, silence: silence, at: place)
     }
 
     /// Writes every byte.
@@ -85,7 +89,20 @@ public struct DescriptorChannel: ByteChannel, ~Copyable, Sendable {
     public mutating func read(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(LivemigError) -> Int {
-        try unsafe DescriptorIO.read(into: buffer, from: input.number, stall: stall, at: place)
+        var limit = stall
+        while true {
+            do throws(LivemigError) {
+                let count = try unsafe DescriptorIO.read(
+                    into: buffer, from: input.number, stall: limit, at: place)
+                silence?.note()
+                return count
+            } catch {
+                guard error.code == .stall, let stall,
+                    let more = silence?.activity.remaining(of: stall)
+                else { throw error }
+                limit = more
+            }
+        }
     }
 
     /// Ends writing: half-closes a socket, closes the end of a pipe.

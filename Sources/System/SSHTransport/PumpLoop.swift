@@ -14,9 +14,8 @@ struct PumpLoop: ~Copyable {
     private var toRemote = Flow()
     private var toLocal = Flow()
     private var isLocalGone = false
-    /// Since when bytes for the host wait without any being taken.
-    private var waitingSince: MonotonicTime?
-    private var sentBytes: UInt64 = 0
+    /// How long bytes for the host may wait; `nil` when none do.
+    private var patience: WritePatience?
 
     private static let flags = CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL)
 
@@ -143,23 +142,17 @@ struct PumpLoop: ~Copyable {
         if !toLocal.isEmpty { events |= POLLOUT }
         // With no event to wait for, a socket that is hung up would still end every poll at once.
         let interest = events == 0 ? nil : Poll.Interest(local.number, events)
-        let deadline = stallDeadline()
-        guard try channel.session.wait(since: mark, until: deadline, or: interest) else {
-            let endpoint = channel.session.endpoint
+        let session = channel.session
+        let waits = session.hasUnsent || !toRemote.isEmpty
+        var patience = waits ? self.patience ?? WritePatience(session) : nil
+        patience?.note(session)
+        let isQuiet = try !session.wait(since: mark, until: patience?.next, or: interest)
+        if isQuiet, patience?.isOver(session) == true {
+            let endpoint = session.endpoint
             throw LivemigError(
                 .stall, "nothing accepted for \(endpoint.stallTimeout.brief)", at: endpoint.place)
         }
-    }
-
-    private mutating func stallDeadline() -> MonotonicTime? {
-        let session = channel.session
-        guard session.hasUnsent || !toRemote.isEmpty else {
-            waitingSince = nil
-            return nil
-        }
-        if waitingSince == nil || session.sentBytes != sentBytes { waitingSince = .now }
-        sentBytes = session.sentBytes
-        return waitingSince.map { $0 + session.endpoint.stallTimeout }
+        self.patience = patience
     }
 }
 

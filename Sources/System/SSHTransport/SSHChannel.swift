@@ -159,20 +159,16 @@ public struct SSHChannel: ByteChannel, ~Copyable {
     /// - Throws: `E-DISCONNECTED` when the command or the connection has ended, `E-STALL` when the
     ///   peer takes nothing for the stall time-out.
     public mutating func write(_ bytes: RawSpan) throws(LivemigError) {
-        let stall = session.endpoint.stallTimeout
+        var patience = WritePatience(session)
         var done = 0
-        var sent = session.sentBytes
-        var deadline = MonotonicTime.now + stall
         while done < bytes.byteCount || session.hasUnsent {
             let mark = session.activity
             let gathered = try gather(bytes.extracting(done...))
             done += gathered
-            if session.sentBytes != sent {
-                sent = session.sentBytes
-                deadline = .now + stall
-            }
+            patience.note(session)
             guard gathered == 0 || session.hasUnsent else { continue }
-            guard try session.wait(since: mark, until: deadline) else {
+            if try !session.wait(since: mark, until: patience.next), patience.isOver(session) {
+                let stall = session.endpoint.stallTimeout
                 throw LivemigError(
                     .stall, "nothing accepted for \(stall.brief)", at: session.endpoint.place)
             }

@@ -1,3 +1,4 @@
+public import LinuxSystem
 public import MigrationModel
 
 /// Where to connect, as whom, and by which host key the right host is recognised.
@@ -22,6 +23,8 @@ public struct SSHEndpoint: Hashable, Sendable {
     public var connectTimeout: Duration
     /// How long the peer may take nothing before a write fails, and be silent before a read does.
     public var stallTimeout: Duration
+    /// Connections on the same path, whose silence counts together with this one's.
+    public var silence: SharedSilence?
 
     /// States an endpoint.
     public init(

@@ -43,6 +43,7 @@ final class SessionHandle {
         unsafe polled = .allocate(capacity: 3)
         unsafe polled.initialize(repeating: pollfd(), count: 3)
         self.socket = socket
+        if endpoint.silence != nil { tolerateLoss() }
         unsafe ssh_set_blocking(pointer, 0)
         unsafe ssh_set_counters(pointer, counter, nil)
         var descriptor = lent
@@ -96,6 +97,21 @@ final class SessionHandle {
 
     /// The bytes that the socket has taken so far.
     var sentBytes: UInt64 { unsafe counter.pointee.out_bytes }
+
+    /// The bytes that the peer's kernel has acknowledged so far.
+    var acknowledgedBytes: UInt64 { TCPProgress.acknowledgedBytes(of: socket.number) }
+
+    /// Lets the kernel keep the connection for longer than the stall time-out without an
+    /// acknowledgement (tcp(7), TCP_USER_TIMEOUT): packets of one of several connections on a slow
+    /// path may be lost again and again.
+    private func tolerateLoss() {
+        var limit = CInt(clamping: Int(Self.lossLimit.milliseconds))
+        _ = unsafe setsockopt(
+            socket.number, CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, &limit,
+            socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    private static let lossLimit: Duration = .seconds(60)
 
     /// Changes whenever libssh has read from or written to the socket.
     ///

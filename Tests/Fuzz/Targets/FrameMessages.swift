@@ -46,6 +46,7 @@ enum FrameMessages {
         case .examination: try again(Examination.self, frame)
         case .inspection: try again(Inspection.self, frame)
         case .measureGuest: try again(MeasureGuest.self, frame)
+        case .probePath: try again(ProbePath.self, frame)
         case .guestMeasured: try again(GuestMeasured.self, frame)
         case .laneProbe: try again(LaneProbe.self, frame)
         case .laneProbed: try again(LaneProbed.self, frame)

@@ -47,6 +47,9 @@ struct PairInspections {
     private let note: @Sendable (String) -> Void
     private var agents: [HostName: Result<AgentConnection, LivemigError>] = [:]
     private var asked: Set<Pair> = []
+    /// Sources and destinations between which a way was tried, and why there is none.
+    private var tried: Set<[HostName]> = []
+    private var ways: [[HostName]: LivemigError] = [:]
     private var findings = Findings()
 
     /// Makes a plan, asks the hosts about its moves, and makes it again without what they refuse,
@@ -110,7 +113,13 @@ struct PairInspections {
         let destination = try await reach(move.to)
         let pair = MoveSurvey(source: source, destination: destination)
         let request = template.request(for: move)
-        let inspection = await MoveInspection.make(request, pair)
+        var inspection = await MoveInspection.make(request, pair)
+        // The way between two hosts is the same for all guests.
+        if tried.insert([move.from, move.to]).inserted {
+            inspection = await inspection.trying(request, pair)
+            ways[[move.from, move.to]] = inspection.path.lazy.compactMap(\.error).first
+        }
+        if let error = ways[[move.from, move.to]] { throw error }
         let outgoing = try inspection.source.findings.get()
         for case let error? in outgoing.map(\.error) where error.isForPlan {
             findings.obstacles[move.uuid] = error

@@ -11,6 +11,10 @@ public struct HostFactsMessage: WireMessage, Hashable {
 
     public func encode(into writer: inout WireWriter) {
         writer.text(facts.identity)
+        writer.text(facts.installation.machineID)
+        writer.text(facts.installation.boot)
+        writer.integer(facts.installation.device)
+        writer.integer(facts.installation.inode)
         writer.text(facts.kernel)
         writer.text(facts.agentVersion)
         writer.text(facts.architecture)
@@ -32,7 +36,8 @@ public struct HostFactsMessage: WireMessage, Hashable {
 
     public init(from reader: inout WireReader) throws(WireError) {
         facts = HostFacts(
-            identity: try reader.text(), kernel: try reader.text(),
+            identity: try reader.text(), installation: try reader.installation(),
+            kernel: try reader.text(),
             agentVersion: try reader.text(), architecture: try reader.text(),
             processors: Int(try reader.integer(UInt32.self)),
             memoryTotal: ByteCount(try reader.integer()),
@@ -118,6 +123,11 @@ extension WireWriter {
 }
 
 extension WireReader {
+    mutating func installation() throws(WireError) -> HostFacts.Installation {
+        HostFacts.Installation(
+            machineID: try text(), boot: try text(), device: try integer(), inode: try integer())
+    }
+
     mutating func hugePages() throws(WireError) -> HugePages {
         let (pool, free) = (ByteCount(try integer()), ByteCount(try integer()))
         guard let sharing = HugePages.Sharing(rawValue: try text(limit: WireLimits.word)) else {

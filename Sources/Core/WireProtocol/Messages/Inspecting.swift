@@ -109,30 +109,46 @@ public struct InspectIncoming: WireMessage, Hashable {
 
 /// What a host has found: the answer to both.
 ///
-/// One field, a list of at most 256 findings: id text, 64; message, place, source, destination and
-/// fix text, 2048 each.
+/// A list of at most 256 findings: id text, 64; message, place, source, destination and fix text,
+/// 2048 each. Then a list of at most 64 bridges, one for each interface of the guest that is on
+/// one, each optional: name text, 15; MTU u32; up flag; VLAN optional u16; spanning tree flag.
 public struct Inspection: WireMessage, Hashable {
     public static let type = FrameType.inspection
     /// The findings.
     public let findings: [Finding]
+    /// The bridges of the guest's interfaces, in their order; `nil` for one that is not there.
+    public let bridges: [BridgeFacts?]
 
-    /// Wraps findings; those beyond the limit are left out.
-    public init(_ findings: [Finding]) {
+    /// Wraps findings and bridges; those beyond the limits are left out.
+    public init(_ findings: [Finding], bridges: [BridgeFacts?] = []) {
         self.findings = Array(findings.prefix(WireLimits.findings))
+        self.bridges = Array(bridges.prefix(WireLimits.bridges))
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.list(findings) { $0.finding($1) }
+        writer.list(bridges) { writer, bridge in writer.optional(bridge) { $0.bridge($1) } }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         findings = try reader.list(limit: WireLimits.findings) { (reader) throws(WireError) in
             try reader.finding()
         }
+        bridges = try reader.list(limit: WireLimits.bridges) { (reader) throws(WireError) in
+            try reader.optional { (reader) throws(WireError) in try reader.bridge() }
+        }
     }
 }
 
 extension WireWriter {
+    mutating func bridge(_ bridge: BridgeFacts) {
+        text(bridge.name, limit: NetworkMap.nameLimit)
+        integer(bridge.mtu)
+        flag(bridge.isUp)
+        optional(bridge.vlan) { $0.integer($1) }
+        flag(bridge.usesSpanningTree)
+    }
+
     mutating func finding(_ finding: Finding) {
         text(finding.id, limit: WireLimits.word)
         for sentence in [
@@ -144,6 +160,13 @@ extension WireWriter {
 }
 
 extension WireReader {
+    mutating func bridge() throws(WireError) -> BridgeFacts {
+        BridgeFacts(
+            name: try text(limit: NetworkMap.nameLimit), mtu: try integer(), isUp: try flag(),
+            vlan: try optional { (reader) throws(WireError) in try reader.integer() },
+            usesSpanningTree: try flag())
+    }
+
     mutating func finding() throws(WireError) -> Finding {
         guard let kind = Finding.Kind(id: try text(limit: WireLimits.word)) else {
             throw .field("id")

@@ -110,16 +110,20 @@ public struct LaneProbe: WireMessage, Hashable {
     public init(from reader: inout WireReader) throws(WireError) { number = try reader.integer() }
 }
 
-/// Everything up to a `LaneProbe` has arrived: number u32, bytes of batches since the last one u64.
+/// Everything up to a `LaneProbe` has arrived: number u32, bytes of batches since the last one u64,
+/// the answering host's identity text, 64, empty where it has none.
 public struct LaneProbed: WireMessage, Hashable {
     public static let type = FrameType.laneProbed
     /// The probe's number.
     public let number: UInt32
     /// Payload bytes of batches since the probe before.
     public let bytes: UInt64
+    /// Who answers: an address may lead to another host than meant.
+    public let host: String
 
     /// Answers a probe.
-    public init(number: UInt32, bytes: UInt64) {
+    public init(number: UInt32, bytes: UInt64, host: String) {
+        self.host = host
         self.number = number
         self.bytes = bytes
     }
@@ -127,11 +131,13 @@ public struct LaneProbed: WireMessage, Hashable {
     public func encode(into writer: inout WireWriter) {
         writer.integer(number)
         writer.integer(bytes)
+        writer.text(host, limit: WireLimits.word)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         number = try reader.integer()
         bytes = try reader.integer()
+        host = try reader.text(limit: WireLimits.word)
     }
 }
 

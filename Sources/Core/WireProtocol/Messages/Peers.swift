@@ -106,13 +106,24 @@ public struct ClockProbe: WireMessage, Hashable {
     public static let type = FrameType.clockProbe
     /// When the probe was sent.
     public let sent: UInt64
+    /// Bytes without meaning, which show how long so many take on the link.
+    public let filler: [UInt8]
 
     /// States when it is sent.
-    public init(sent: UInt64) { self.sent = sent }
+    public init(sent: UInt64, filler: [UInt8] = []) {
+        self.sent = sent
+        self.filler = filler
+    }
 
-    public func encode(into writer: inout WireWriter) { writer.integer(sent) }
+    public func encode(into writer: inout WireWriter) {
+        writer.integer(sent)
+        writer.data(filler)
+    }
 
-    public init(from reader: inout WireReader) throws(WireError) { sent = try reader.integer() }
+    public init(from reader: inout WireReader) throws(WireError) {
+        sent = try reader.integer()
+        filler = try reader.data(limit: WireLimits.stateChunk)
+    }
 }
 
 /// The peer's clock: the probe's time u64, the peer's own `CLOCK_MONOTONIC` in ns u64.

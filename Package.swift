@@ -113,7 +113,8 @@ var host: [Target] {
         .target(
             name: "Journal",
             dependencies: [
-                "CLinux", "LinuxSystem", "MigrationModel", "WireProtocol", systemPackage,
+                "CLinux", "LinuxSystem", "MigrationModel", "Ownership", "WireProtocol",
+                systemPackage,
             ],
             path: "Sources/Host/Journal"),
         .target(
@@ -286,8 +287,8 @@ var tests: [Target] {
         .testTarget(
             name: "EndToEndTests",
             dependencies: [
-                "CrashPoints", "FrameTransport", "Hypervisor", "LinuxSystem", "MigrationModel",
-                "TestSupport", "WireProtocol", "livemig", "livemig-agent",
+                "CrashPoints", "FrameTransport", "Hypervisor", "Journal", "LinuxSystem",
+                "MigrationModel", "TestSupport", "WireProtocol", "livemig", "livemig-agent",
                 "livemig-synthetic-guest", systemPackage,
             ],
             path: "Tests/EndToEndTests", exclude: ["Transcripts"]),

@@ -504,6 +504,75 @@ struct WhereaboutsTests {
         #expect(steps(twice) == ["alpha stopped the guest", "beta stopped the guest"])
     }
 
+    // Breaks when a host that lies in its records costs another host its guest: an owner is told to
+    // give up or stopped, or a copy that is handed over is removed by the word of a third host.
+    @Test(
+        "a host that lies makes a VM undecidable at most", arguments: ["OWN", "INT", "GONE", "REL"])
+    func liars(word: String) throws {
+        func steps(_ found: Whereabouts, on host: String) -> [RecoveryStep] {
+            found.parties.steps.filter { $0.host.text == host }.map(\.step)
+        }
+        let lie = Whereabouts.View.record(
+            OwnershipRecord(
+                uuid: machine().uuid, right: lying(word), peer: "delta", time: 0), .running)
+        let owner = try Self.judge(("alpha", Self.view("OWN")), ("gamma", lie))
+        #expect(steps(owner, on: "alpha").allSatisfy { $0 == .settle })
+        if lying(word).mayRun {
+            #expect(owner.sentence.contains("gamma") && owner.sentence.contains("alpha"))
+            #expect(owner.trouble?.code.exitCode == .internal)
+            #expect(owner.trouble?.fix.contains("--overruled alpha") == true)
+        }
+        let given = Self.view("REL", .paused, peer: "beta")
+        let away = try Self.judge(("alpha", given), ("beta", Self.silent), ("gamma", lie))
+        #expect(steps(away, on: "alpha") == [], "the copy may be the only good one")
+        let flight = try Self.judge(
+            ("alpha", given), ("beta", Self.view("RDY", .paused, peer: "alpha")), ("gamma", lie))
+        #expect(
+            !steps(flight, on: "beta").contains { if case .discard = $0 { true } else { false } })
+    }
+
+    /// A record at an epoch that nobody else knows of, by an attempt of its own.
+    private func lying(_ word: String) -> Right {
+        let attempt = Attempt(
+            migration: MigrationID(Bits128(high: 6, low: 6)), epoch: Epoch(507))
+        return switch word {
+        case "OWN": .owner(Epoch(507), nil)
+        case "INT": .intent(attempt)
+        case "GONE": .gone(attempt)
+        default: .released(attempt, digest: .zero)
+        }
+    }
+
+    // Breaks when two VMs of one name are taken for one that is claimed twice, or what is left of
+    // one that has gone hides the other.
+    @Test("two VMs of one name are two VMs")
+    func namesakes() throws {
+        func entry(_ host: String, _ word: String, _ uuid: UInt64) throws -> Whereabouts.Entry {
+            Whereabouts.Entry(
+                host: try HostName(host),
+                view: .record(
+                    OwnershipRecord(
+                        uuid: VMUUID(Bits128(high: 0, low: uuid)), right: record(word, epoch: 7),
+                        peer: "", time: 0), .running))
+        }
+        let two = Whereabouts.apart(
+            "web1", [try entry("alpha", "OWN", 1), try entry("beta", "OWN", 2)])
+        #expect(two.map(\.sentence) == ["runs on alpha", "runs on beta"])
+        #expect(two.allSatisfy { $0.trouble == nil && $0.parties.steps.map(\.step) == [.settle] })
+        let one = Whereabouts.apart(
+            "web1", [try entry("alpha", "GONE", 1), try entry("beta", "OWN", 2)])
+        #expect(one.map(\.sentence) == ["runs on beta"])
+        let lists = try [("alpha", UInt64(1)), ("beta", 2)].map { name, uuid in
+            HostAnswer(
+                HostRecord(name: try HostName(name), address: name, hostKeys: []),
+                .success(MachineList([machine(uuid == 1 ? .running : .stopped, uuid: uuid)])))
+        }
+        let error = #expect(throws: LivemigError.self) {
+            _ = try VMSearch.find(try VMName("web1"), in: lists)
+        }
+        #expect(error?.code == .ambiguousVM)
+    }
+
     // Breaks when a move whose commit was not heard says that the guest is on the source, or a
     // failure before the commit says that it is not.
     @Test("a failure is called by where the guest is")

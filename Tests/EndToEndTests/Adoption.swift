@@ -77,7 +77,8 @@ extension TwoHosts {
                 let record = try beta.agent().request(
                     ShowRecord(name: name), for: RecordMessage.self)
                 if case .ready(attempt, _) = record.record?.right {
-                    let step = RecoverMachine(name: name, step: .discard(attempt))
+                    let step = RecoverMachine(
+                        name: name, uuid: TwoHosts.guest, step: .discard(attempt))
                     _ = try beta.agent().request(step, for: DoneMessage.self)
                 }
                 return record.record?.right == .aborted(attempt)

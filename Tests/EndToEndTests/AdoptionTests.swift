@@ -101,7 +101,7 @@ import WireProtocol
             (RecoveryStep.freeze, GuestLocation.State.paused), (.settle, .running),
         ] {
             _ = try hosts.alpha.agent().request(
-                RecoverMachine(name: name, step: step), for: DoneMessage.self)
+                RecoverMachine(name: name, uuid: TwoHosts.guest, step: step), for: DoneMessage.self)
             #expect(try hosts.summary(on: hosts.alpha).state == state)
         }
         try expectAlive(hosts, since: beat, .synthetic)
@@ -237,7 +237,7 @@ import WireProtocol
             (hosts.alpha, .finish(attempt)),
         ] {
             _ = try host.agent().request(
-                RecoverMachine(name: name, step: step), for: DoneMessage.self)
+                RecoverMachine(name: name, uuid: TwoHosts.guest, step: step), for: DoneMessage.self)
         }
         #expect(try hosts.summary(on: hosts.beta).state == .running)
         #expect(hosts.alpha.leftovers == [])

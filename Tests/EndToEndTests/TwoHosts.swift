@@ -23,6 +23,10 @@ final class TwoHosts {
         try alpha.trust(beta)
     }
 
+    /// The identity of the guest that `start` defines.
+    static let guest = VMUUID(
+        Bits128(high: 0x7d3c_8f7e_2f55_4a0a, low: 0x9d0b_0f6f_5b1c_2d3e))
+
     func start(_ workload: String, memory: Int = 64) throws {
         let document = """
             <domain type="synthetic"><name>guest</name>

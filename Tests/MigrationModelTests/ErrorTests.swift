@@ -11,6 +11,7 @@ struct ErrorTests {
             [
                 .sameHost, .noVM, .notRunning, .paused, .vmState, .noAgent, .version, .hello, .xml,
                 .xmlDTD, .xmlLimit, .fileType, .cpu, .device, .disk, .cache, .machine, .duplicateVM,
+                .staleRecord, .unasked,
                 .network, .qemuCapability, .journal, .guestDown, .file, .xmlSchema,
                 .xmlUnsupported, .noHost, .alreadyThere, .exists, .kernel, .qemu,
                 .preload, .root, .permission, .disabled, .cordoned, .notEmpty, .peer, .history,

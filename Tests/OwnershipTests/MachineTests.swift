@@ -73,7 +73,7 @@ struct MachineTests {
             (.owner(Epoch(1), nil), .acknowledged(attempt), .busy),
             (.intent(attempt), .refused(attempt), .busy), (.owner(Epoch(0), nil), .stop, .busy),
             (.intent(attempt), .release(other, ready: digest, own: digest), .busy),
-            (.owner(Epoch(0), nil), .begin(other), .migrationID),
+            (.owner(Epoch(2), nil), .begin(other), .migrationID),
             (.owner(Epoch(5), nil), .begin(attempt), .migrationID),
             (.owner(Epoch(.max), nil), .begin(attempt), .migrationID),
             (.intent(attempt), .release(attempt, ready: World.wrong, own: digest), .verify),

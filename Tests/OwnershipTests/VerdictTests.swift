@@ -50,7 +50,7 @@ struct VerdictTests {
         Line(source: released, destination: owner, guest: .paused, verdict: .committedStarting),
         Line(source: released, destination: owner, guest: .stopped, verdict: .crashedOnDestination),
         Line(source: released, destination: laterOwner, verdict: .runsOnDestination),
-        Line(source: released, destination: old, verdict: .impossible),
+        Line(source: released, destination: old, verdict: .sourceMustNotRun),
         Line(source: released, destination: .gone(next), verdict: .movedOn),
         Line(
             source: released, destination: .released(next, digest: World.digest), verdict: .movedOn),
@@ -63,6 +63,9 @@ struct VerdictTests {
         Line(source: old, destination: old, verdict: .impossible),
         Line(source: owner, destination: owner, verdict: .impossible),
         Line(source: .intent(attempt), destination: owner, verdict: .impossible),
+        Line(source: old, destination: owner, verdict: .runsOnDestination),
+        Line(source: laterOwner, destination: .intent(attempt), verdict: .runsOnSource),
+        Line(source: released, destination: .owner(attempt.epoch, nil), verdict: .impossible),
         Line(source: .none, destination: .none, verdict: .nowhere),
     ]
 
@@ -109,14 +112,15 @@ struct VerdictTests {
     private func check(_ verdict: Verdict, _ source: Right?, _ destination: Right?) {
         let (here, there) = (source?.mayRun ?? false, destination?.mayRun ?? false)
         let context: Comment = "\(source?.word ?? "–") \(destination?.word ?? "–") → \(verdict)"
+        let (ours, theirs) = (source?.epoch ?? Epoch(0), destination?.epoch ?? Epoch(0))
         switch verdict {
         case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone:
-            #expect(here && !there, context)
+            #expect(here && (!there || ours > theirs), context)
         case .runsOnDestination, .committedStarting, .crashedOnDestination, .destinationOwnsAlone:
-            #expect(there && !here, context)
-        case .impossible: #expect(there, context)
-        case .nowhere, .handOverInFlight, .handOverRefused, .movedOn, .sourceMustNotRun,
-            .destinationMustNotRun:
+            #expect(there && (!here || theirs > ours), context)
+        case .impossible: #expect(there && ours == theirs, context)
+        case .sourceMustNotRun: #expect(!here && (!there || ours > theirs), context)
+        case .nowhere, .handOverInFlight, .handOverRefused, .movedOn, .destinationMustNotRun:
             #expect(!here && !there, context)
         }
     }

@@ -96,7 +96,8 @@ public final class TestHost {
     /// The files below the host's root, but for keys, policy and logs that stay on purpose.
     public var leftovers: [String] {
         TreeListing.files(below: root).filter {
-            !$0.hasPrefix("keys/") && !$0.hasPrefix("moves/") && !$0.hasSuffix("/ownership")
+            !$0.hasPrefix("keys/") && !$0.hasPrefix("moves/") && !$0.hasPrefix("epochs/")
+                && !$0.hasSuffix("/ownership")
                 && !Self.staying.contains($0)
         }
     }

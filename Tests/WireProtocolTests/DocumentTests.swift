@@ -26,7 +26,8 @@ struct DocumentTests {
         arguments: [
             ("payload", WireLimits.payload), ("definition", WireLimits.definition),
             ("name", WireLimits.name), ("sentence", WireLimits.sentence),
-            ("machines", WireLimits.machines), ("damaged", WireLimits.damaged),
+            ("devices", WireLimits.devices), ("machines", WireLimits.machines),
+            ("damaged", WireLimits.damaged),
             ("reason", WireLimits.reason), ("items", WireLimits.items),
             ("stateChunk", WireLimits.stateChunk), ("deviceState", Int(WireLimits.deviceState)),
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
@@ -52,7 +53,7 @@ struct DocumentTests {
             }
             return words[3].prefix { $0 != ":" }
         }
-        #expect(names.count == 18)
+        #expect(names.count == 19)
         for name in names { #expect(text.contains("| `\(name)` | "), "\(name)") }
     }
 

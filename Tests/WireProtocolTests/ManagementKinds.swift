@@ -29,16 +29,24 @@ extension MessageKind {
         MessageKind(empty: DoneMessage.self), MessageKind(empty: DescribeHost.self),
         MessageKind(empty: ListMachines.self),
         MessageKind(
-            DefineMachine(definition: "<domain/>"), [.text("definition", WireLimits.definition)]
-        ) { DefineMachine(definition: $0.text(5000)) },
-        request(StartMachine.self), request(StopMachine.self), request(RemoveMachine.self),
+            DefineMachine(definition: "<domain/>", isAsked: true, known: Epoch(6)),
+            [
+                .text("definition", WireLimits.definition), .fixed("asked", 1, note: "flag"),
+                .optional(.fixed("known", 8, note: "epoch")),
+            ]
+        ) { random in
+            DefineMachine(
+                definition: random.text(5000), isAsked: random.flag(),
+                known: random.flag() ? Epoch(random.next()) : nil)
+        },
+        request(StopMachine.self), request(RemoveMachine.self),
         request(ShowMachine.self), request(AttachConsole.self), request(ShowRecord.self),
         request(CancelMachine.self), request(SaveMachine.self), request(DiscardSaved.self),
         MessageKind(
             Storing(done: 1 << 20, total: 4 << 30),
             [.fixed("done", 8, note: "bytes"), .fixed("total", 8, note: "bytes")]
         ) { Storing(done: $0.next(), total: $0.next()) },
-        recovery,
+        starting, recovery, findingClaims, claims,
         MessageKind(
             RecordMessage(sampleRecord, state: .paused),
             [.optional(Layout.record), .text("state", WireLimits.name)]
@@ -170,17 +178,21 @@ extension MessageKind {
         else { fatalError("a plain name") }
         return MessageKind(
             RecoverMachine(
-                name: name, step: .token(attempt, digest: Bits128(high: 0xAABB, low: 0xCCDD))),
+                name: name, uuid: sampleUUID,
+                step: .token(attempt, digest: Bits128(high: 0xAABB, low: 0xCCDD))),
             [
-                Layout.vmName,
+                Layout.vmName, .fixed("uuid", 16),
                 .fixed(
                     "step", 1,
-                    note: "settle 0, discard 1, token 2, reclaim 3, finish 4, freeze 5, seize 6"),
+                    note: "settle 0, discard 1, token 2, reclaim 3, finish 4, freeze 5, seize 6, "
+                        + "overrule 7"),
                 .fixed("migration", 16), .fixed("epoch", 8), .fixed("digest", 16),
                 .text("fenced", WireLimits.name),
             ]
         ) { random in
-            RecoverMachine(name: (try? VMName(random.plain(64))) ?? name, step: random.step())
+            RecoverMachine(
+                name: (try? VMName(random.plain(64))) ?? name, uuid: VMUUID(random.bits()),
+                step: random.step())
         }
     }
 

@@ -110,13 +110,14 @@ extension Seeded {
     }
 
     mutating func step() -> RecoveryStep {
-        switch below(7) {
+        switch below(8) {
         case 0: .settle
         case 1: .discard(attempt())
         case 2: .token(attempt(), digest: bits())
         case 3: .reclaim(attempt())
         case 4: .finish(attempt())
         case 5: .freeze
+        case 6: .overrule(attempt())
         default: .seize(fenced: text(WireLimits.name))
         }
     }

@@ -16,6 +16,9 @@ struct RecoverCommand: LivemigAction {
             When a host is off for good, and only then, --fenced NAME lets another take the
             right to run that it may hold. If that host still ran the VM, it would run twice.
 
+            Where two hosts say that they own a VM, the later record counts and nothing is
+            stopped. --overruled NAME has that host give its guest up for the other one.
+
             Example:
               livemig recover web1
             """)
@@ -29,68 +32,82 @@ struct RecoverCommand: LivemigAction {
             "The host that is off for good, its name in full.", valueName: "name"))
     var fenced: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The owner that loses its guest to another owner, its name in full.",
+            valueName: "name"))
+    var overruled: String?
+
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let control = try context.control()
-        let host = try fenced.map { name throws(LivemigError) in
-            try control.directory.host(try HostName(name)).name
-        }
-        let names = try await VMNames.references(vms).map(\.name)
-        guard vms.isEmpty || !names.isEmpty else { return context.nothingToDo() }
-        guard host == nil || names.count == 1 else {
+        guard !control.directory.hosts.isEmpty else {
             throw LivemigError(
-                .usage, "--fenced needs a VM, one alone",
-                fix: "livemig recover VM --fenced NAME")
+                .noHost, "the inventory has no hosts: nobody can be asked",
+                fix: "add them with livemig host add")
         }
-        if let name = names.first, names.count == 1 {
-            let outcome = try await Recovery(of: name, control).run(fenced: host)
-            return report([outcome], [], context)
+        let references = try await VMNames.references(vms)
+        let decision = try decision(control.directory)
+        guard decision == nil || references.count == 1 else {
+            let option = fenced == nil ? "--overruled" : "--fenced"
+            throw LivemigError(
+                .usage, "\(option) needs a VM, one alone", fix: "livemig recover VM \(option) NAME")
         }
+        guard vms.isEmpty || !references.isEmpty else { return context.nothingToDo() }
         try Interrupts.catchSignals()
-        guard names.isEmpty else {
-            return await recover(names.map(\.text), [], control, context)
-        }
-        let found = await Interrupts.cancelling { await control.whereabouts() }
-        return await recover(found.vms.map(\.vm), found.silent, control, context)
-    }
-
-    private func recover(
-        _ names: [String], _ silent: [LivemigError], _ control: HostControl,
-        _ context: CommandContext
-    ) async -> MigrationModel.ExitCode {
         var outcomes: [Recovery.Outcome] = []
-        var errors = silent
-        for name in names {
+        var errors: [LivemigError] = []
+        var rest = references.map { (vm: $0, uuid: nil as VMUUID?) }
+        if vms.isEmpty {
+            let found = await Interrupts.cancelling { await control.whereabouts() }
+            errors = found.silent
+            rest = found.vms.compactMap { place in
+                (try? VMName(place.vm)).map { (VMReference(name: $0), place.uuid) }
+            }
+        }
+        for (vm, uuid) in rest {
             guard !Interrupts.haveCome else {
-                errors.append(Interrupts.notBegun(name))
+                errors.append(Interrupts.notBegun(vm.name.text))
                 continue
             }
             let result = await Interrupts.cancelling {
-                await Result.of { () async throws(LivemigError) in
-                    try await Recovery(of: try VMName(name), control).run()
-                }
+                await Recovery(of: vm, uuid, control).run(decision)
             }
-            switch result {
-            case .success(let outcome): outcomes.append(outcome)
-            case .failure(let error):
-                errors.append(Interrupts.haveCome ? Interrupts.givenUp(name) : error)
-            }
+            outcomes += result.outcomes
+            let isCut = Interrupts.haveCome && !result.errors.isEmpty
+            errors += isCut ? [Interrupts.givenUp(vm.name.text)] : result.errors
         }
         return report(outcomes, errors, context)
+    }
+
+    private func decision(
+        _ directory: HostDirectory
+    ) throws(LivemigError) -> Recovery.Decision? {
+        switch (fenced, overruled) {
+        case (nil, nil): return nil
+        case (let name?, nil): return .fenced(try directory.host(try HostName(name)).name)
+        case (nil, let name?): return .overruled(try directory.host(try HostName(name)).name)
+        case (_?, _?):
+            throw LivemigError(
+                .usage, "--fenced and --overruled are two decisions", fix: "pass one of them")
+        }
     }
 
     private func report(
         _ outcomes: [Recovery.Outcome], _ errors: [LivemigError], _ context: CommandContext
     ) -> MigrationModel.ExitCode {
-        let errors = errors + outcomes.compactMap(\.after.trouble)
+        var all = errors
+        for trouble in outcomes.flatMap(\.troubles) where !all.contains(trouble) {
+            all.append(trouble)
+        }
         context.show(
             text: outcomes.flatMap(RecoveryText.lines),
-            json: RecoveryDocument(outcomes, errors: errors))
-        _ = context.complain(about: errors)
-        return .worst(of: errors.map(\.code.exitCode))
+            json: RecoveryDocument(outcomes, errors: all))
+        _ = context.complain(about: all)
+        return .worst(of: all.map(\.code.exitCode))
     }
 }
 
@@ -142,6 +159,7 @@ enum RecoveryText {
         case .token: "took the right to run; the guest runs"
         case .reclaim: "took the right back; the guest runs"
         case .finish: "removed the copy"
+        case .overrule: "gave the VM up for the other owner"
         case .freeze: "stopped the guest"
         case .seize(let fenced): "took the right that \(fenced) may have held; the guest runs"
         }

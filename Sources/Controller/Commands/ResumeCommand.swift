@@ -37,6 +37,8 @@ struct ResumeCommand: LivemigAction {
     @Flag(name: .customLong("dry-run"), help: "Show the moves and change nothing.")
     var isDryRun = false
 
+    @OptionGroup var unasked: UnaskedOption
+
     @OptionGroup(title: "Moves") var policy: MovePolicyOptions
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions
@@ -78,7 +80,8 @@ struct ResumeCommand: LivemigAction {
         _ proposal: Resumption.Proposal, _ template: MoveTemplate, _ control: HostControl,
         _ context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
-        let resumption = Resumption(proposal, template: template, control)
+        let resumption = Resumption(
+            proposal, template: template, control, unasked: try unasked.names())
         let view = BatchView(proposal.moves, as: .resume, of: proposal.host, context)
         let result = try await view.follow(resumption.batch) {
             await Result.of { () async throws(LivemigError) in try await resumption.run() }

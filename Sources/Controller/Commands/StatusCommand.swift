@@ -36,14 +36,9 @@ struct StatusCommand: LivemigAction {
             return .worst(of: errors.map(\.code.exitCode))
         }
         guard !references.isEmpty else { return context.nothingToDo() }
-        let places = try references.map { vm throws(LivemigError) in
-            guard let host = vm.host else { return (vm.name, control.directory.hosts) }
-            return (vm.name, [try control.directory.host(host)])
-        }
+        for host in references.compactMap(\.host) { _ = try control.directory.host(host) }
         var found: [Whereabouts] = []
-        for (name, hosts) in places {
-            found.append(await control.whereabouts(of: name, on: hosts))
-        }
+        for vm in references { found += await control.whereabouts(of: vm) }
         let errors = found.compactMap(\.trouble)
         context.show(
             text: MachineText.status(found), json: StatusDocument(found, errors: errors))

@@ -13,6 +13,9 @@ struct VMDefineCommand: LivemigAction {
             error with its line, never ignored. A definition without <uuid> gets one. - reads
             it from standard input.
 
+            All hosts of the inventory are asked first: no two VMs may have one UUID or MAC
+            address, wherever they are.
+
             Example:
               livemig vm define web1.xml --on alpha
               virsh dumpxml --inactive web1 | livemig vm define - --on alpha
@@ -24,6 +27,8 @@ struct VMDefineCommand: LivemigAction {
     @Option(help: ArgumentHelp("The host.", valueName: "host"))
     var on: String
 
+    @OptionGroup var unasked: UnaskedOption
+
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
@@ -32,18 +37,20 @@ struct VMDefineCommand: LivemigAction {
         let control = try context.control()
         let host = try control.directory.host(HostName(on))
         let file = file
-        let document = try await BlockingWork.run("definition") { () throws(LivemigError) in
+        let unasked = try unasked.names()
+        let (document, subject) = try await BlockingWork.run("definition") {
+            () throws(LivemigError) in
             let definition =
                 file == "-"
                 ? try VMDefinitionDocument.decode(
                     bytes: StandardInput.read(atMost: VMDefinitionDocument.byteLimit),
                     name: "standard input", generatedUUID: .random())
                 : try VMDefinitionDocument.read(path: file, generatedUUID: .random())
-            return try VMDefinitionDocument.encode(definition)
+            return (try VMDefinitionDocument.encode(definition), Claims.Subject(definition))
         }
-        let machine = try await control.talk(to: host) { agent async throws(LivemigError) in
-            try await agent.define(document)
-        }
+        let (machine, notes) = try await control.define(
+            document, subject, on: host, unasked: unasked)
+        context.tell(notes)
         context.show(
             text: ["defined VM \(machine.summary.name) on \(host.name)"],
             json: MachineDocument(machine))

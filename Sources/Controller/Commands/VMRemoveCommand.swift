@@ -30,15 +30,22 @@ struct VMRemoveCommand: LivemigAction {
         return try await VMNames.each(vms, context) { vm async throws(LivemigError) in
             let host = try await control.locate(vm)
             let machine = try await control.talk(to: host) { agent async throws(LivemigError) in
-                let machine = try await agent.show(vm.name)
-                if discardSaved { _ = try await agent.discardSaved(vm.name) }
-                try await agent.remove(vm.name)
-                return machine
+                try await agent.remove(vm.name, discardsSaved: discardSaved)
             }
-            context.show(
-                text: ["removed VM \(vm.name) from \(host.name)"],
-                json: MachineDocument(machine))
+            let line = "removed VM \(vm.name) from \(host.name)"
+            if let machine {
+                context.show(text: [line], json: MachineDocument(machine))
+            } else {
+                context.show(
+                    text: [line], json: RemovedDocument(name: vm.name.text, host: host.name.text))
+            }
             return .success
         }
     }
+}
+
+/// A VM that was removed and could not be read before.
+struct RemovedDocument: Encodable {
+    let name: String
+    let host: String
 }

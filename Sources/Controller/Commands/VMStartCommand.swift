@@ -11,6 +11,8 @@ struct VMStartCommand: LivemigAction {
             A VM that is saved goes on where it stood; --discard-saved gives its memory up
             and boots it afresh.
 
+            All other hosts of the inventory are asked first, so that no VM runs twice.
+
             Example:
               livemig vm start web1
               livemig vm list alpha | tail -n +2 | livemig vm start -
@@ -22,19 +24,20 @@ struct VMStartCommand: LivemigAction {
     @Flag(name: .customLong("discard-saved"), help: "Give up a saved guest and boot afresh.")
     var discardSaved = false
 
+    @OptionGroup var unasked: UnaskedOption
+
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let control = try context.control()
+        let unasked = try unasked.names()
         return try await VMNames.each(vms, context) { vm async throws(LivemigError) in
-            let host = try await control.locate(vm)
-            let machine = try await control.talk(to: host) { agent async throws(LivemigError) in
-                if discardSaved { _ = try await agent.discardSaved(vm.name) }
-                return try await agent.start(
-                    vm.name, StoringText.progress(of: vm.name, "restoring", context))
-            }
+            let (machine, notes) = try await control.start(
+                vm, unasked: unasked, discardsSaved: discardSaved,
+                StoringText.progress(of: vm.name, "restoring", context))
+            context.tell(notes)
             context.show(text: [MachineText.line(machine)], json: MachineDocument(machine))
             return .success
         }

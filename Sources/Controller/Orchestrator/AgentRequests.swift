@@ -23,18 +23,34 @@ extension AgentConnection {
         try await machine(ShowMachine(name: name))
     }
 
-    /// Hands a definition over to keep.
-    public func define(_ document: String) async throws(LivemigError) -> Machine {
-        try await machine(DefineMachine(definition: document))
+    /// Asks what the host has that only one VM of a fleet may have.
+    public func claims(on subject: Claims.Subject) async throws(LivemigError) -> Claims {
+        var claims = try await request(FindClaims(subject), for: ClaimsMessage.self).claims
+        for index in claims.damaged.indices {
+            claims.damaged[index].error = claims.damaged[index].error.named(host.name)
+        }
+        return claims
+    }
+
+    /// Hands a definition over to keep, once the other hosts were asked.
+    ///
+    /// - Parameters:
+    ///   - document: the definition.
+    ///   - known: the highest epoch at which they know the VM.
+    func define(_ document: String, known: Epoch?) async throws(LivemigError) -> Machine {
+        try await machine(DefineMachine(definition: document, isAsked: true, known: known))
     }
 
     /// Starts a VM; one that is saved is restored.
     ///
-    /// - Parameter progress: told how far a restoring is.
-    public func start(
-        _ name: VMName, _ progress: StoringProgress? = nil
+    /// - Parameters:
+    ///   - name: the VM's name.
+    ///   - uuid: the VM that the other hosts were asked for.
+    ///   - progress: told how far a restoring is.
+    func start(
+        _ name: VMName, _ uuid: VMUUID, _ progress: StoringProgress? = nil
     ) async throws(LivemigError) -> Machine {
-        try await store(StartMachine(name: name), progress)
+        try await store(StartMachine(name: name, uuid: uuid), progress)
     }
 
     /// Saves a VM to a file of the host.
@@ -65,9 +81,25 @@ extension AgentConnection {
         try await machine(StopMachine(name: name))
     }
 
-    /// Forgets a VM that is stopped.
-    public func remove(_ name: VMName) async throws(LivemigError) {
+    /// Forgets a VM that is stopped, also one whose record is out of date.
+    ///
+    /// - Parameters:
+    ///   - name: the VM.
+    ///   - discardsSaved: whether a saved guest is given up.
+    /// - Returns: the VM as it was; `nil` where its record was out of date.
+    public func remove(
+        _ name: VMName, discardsSaved: Bool
+    ) async throws(LivemigError) -> Machine? {
+        var machine: Machine?
+        do throws(LivemigError) {
+            machine = try await show(name)
+            if discardsSaved { _ = try await discardSaved(name) }
+        } catch  where error.code == .staleRecord {
+            // The answer shows the VM, which cannot be shown.
+            if discardsSaved { _ = try? await discardSaved(name) }
+        }
         _ = try await request(RemoveMachine(name: name), for: DoneMessage.self)
+        return machine
     }
 
     /// Asks for the agent's public key, made when there is none: a line of an authorized_keys file.

@@ -158,8 +158,8 @@ public final class Migration: Sendable {
             let secret = Secret(UInt64.random(in: .min ... .max))
             let definition = try inspection.definition.get()
             let preparation = MovePreparation(
-                survey: survey, vm: request.vm.name, definition: definition,
-                secret: secret, networks: request.networks)
+                survey: survey, vm: request.vm.name, uuid: plan.machine.uuid,
+                definition: definition, secret: secret, networks: request.networks)
             let (began, epoch) = (MonotonicTime.now, plan.epoch)
             let attempt =
                 request.isDryRun
@@ -229,7 +229,9 @@ public final class Migration: Sendable {
             // destination that may have gone.
             if let stated, stated.state == .running { return stated }
             let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
-            let found = await control.whereabouts(of: request.vm.name, on: hosts).guest
+            let found = await control.whereabouts(
+                of: request.vm.name, move.plan.machine.uuid, on: hosts
+            ).guest
             return found.state == .unknown ? stated ?? found : found
         }
     }

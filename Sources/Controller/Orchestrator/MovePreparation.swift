@@ -5,36 +5,42 @@ import WireProtocol
 struct MovePreparation {
     let survey: MoveSurvey
     let vm: VMName
+    let uuid: VMUUID
     /// The XML document, as the source has it.
     let definition: String
     let secret: Secret<UInt64>
     /// What takes the place of the guest's bridges.
     let networks: NetworkMap
 
-    /// How many epochs may be used up on the destination alone.
-    private static let epochLimit = 8
-
     /// Readies the destination at the first epoch that neither host has used up.
     ///
     /// A preparation that was given up before the source began, such as when the controller died in
     /// between, has used its epoch up on the destination alone.
     /// - Returns: the attempt that the destination is ready for.
-    /// - Throws: the destination's reason to refuse, or the source's.
+    /// - Throws: the destination's reason to refuse.
     func run(from first: Epoch) async throws(LivemigError) -> Attempt {
-        var attempt = Attempt(migration: .random(), epoch: first)
-        for _ in 0..<Self.epochLimit {
-            do throws(LivemigError) {
-                try await prepare(attempt)
-                return attempt
-            } catch {
-                guard error.code == .migrationID, let next = attempt.epoch.next else { throw error }
-                try await useUp(attempt)
-                attempt = Attempt(migration: .random(), epoch: next)
-            }
+        let attempt = try await next(from: first)
+        do throws(LivemigError) {
+            try await prepare(attempt)
+            return attempt
+        } catch  where error.code == .migrationID {
+            // Somebody else has prepared another attempt meanwhile.
+            let next = try await next(from: first)
+            guard next.epoch > attempt.epoch else { throw error }
+            try await prepare(next)
+            return next
         }
-        throw LivemigError(
-            .migrationID, "\(Self.epochLimit) epochs in a row are used up on the destination",
-            at: survey.destination.side.host.name.text, fix: "move again")
+    }
+
+    private func next(from first: Epoch) async throws(LivemigError) -> Attempt {
+        let subject = Claims.Subject(uuid: uuid, name: vm, macs: [], images: [])
+        let known = try await survey.destination.agent.claims(on: subject).epoch(of: uuid)
+        let used = known.map { $0.next } ?? first
+        guard let used else {
+            throw LivemigError(
+                .internal, "the epochs are used up", at: survey.destination.side.host.name.text)
+        }
+        return Attempt(migration: .random(), epoch: max(first, used))
     }
 
     private func prepare(_ attempt: Attempt) async throws(LivemigError) {
@@ -43,26 +49,5 @@ struct MovePreparation {
             source: survey.source.side.host.name, networks: networks)
         _ = try await survey.destination.agent.request(
             message, for: Prepared.self, within: AgentConnection.startLimit + HostHook.limit)
-    }
-
-    /// Lets the source begin an attempt that the destination has given up already, which the source
-    /// then gives up as well; the guest runs on.
-    private func useUp(_ attempt: Attempt) async throws(LivemigError) {
-        let agent = survey.source.agent
-        agent.send(
-            StartOutgoing(
-                name: vm, attempt: attempt, secret: secret.exposed,
-                definition: StartOutgoing.checksum(of: definition),
-                peer: StartOutgoing.Peer(survey.destination.side.host), policy: MigrationPolicy()))
-        let failure = try await failure(of: agent)
-        // An attempt that can still commit must not be overtaken on the destination.
-        guard try await agent.show(vm).summary.right.hasPassed(attempt) else { throw failure }
-    }
-
-    private func failure(of agent: AgentConnection) async throws(LivemigError) -> LivemigError {
-        while true {
-            let message = try Migration.message(try await agent.receive(), agent.host.name)
-            if case .failed(let error)? = message { return error }
-        }
     }
 }

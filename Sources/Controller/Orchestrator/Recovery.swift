@@ -2,12 +2,14 @@ public import MigrationModel
 import Ownership
 import WireProtocol
 
-/// Puts a VM in order after a move that was interrupted, by what the hosts' records say.
+/// Puts VMs in order after a move that was interrupted, by what the hosts' records say.
 ///
-/// Every part can be repeated, by any controller that reaches the hosts.
+/// Every part can be repeated, by any controller that reaches the hosts. VMs are told apart by their
+/// UUIDs: those of one name are never taken for each other.
 public struct Recovery: Sendable {
     private let control: HostControl
-    private let vm: VMName
+    private let vm: VMReference
+    private let uuid: VMUUID?
 
     /// What a recovery came to.
     public struct Outcome: Sendable {
@@ -19,48 +21,110 @@ public struct Recovery: Sendable {
         public let after: Whereabouts
     }
 
+    /// What an operator decides where records do not, naming the host that loses.
+    public enum Decision: Sendable {
+        /// The host is off for good and cannot run the VM: another may take the right that it may
+        /// hold.
+        case fenced(HostName)
+        /// The host says that it owns the VM, and so does another one: it gives the VM up.
+        case overruled(HostName)
+    }
+
     /// A recovery of a VM.
-    public init(of vm: VMName, _ control: HostControl) {
+    ///
+    /// - Parameters:
+    ///   - vm: the VM; all of that name where no host is named.
+    ///   - uuid: the one that is meant; `nil` for all.
+    public init(of vm: VMReference, _ uuid: VMUUID?, _ control: HostControl) {
         self.vm = vm
+        self.uuid = uuid
         self.control = control
     }
 
     /// Asks all hosts, does what remains to be done, and asks again.
     ///
-    /// - Parameter fenced: a host that the operator vouches for to be off for good: it cannot run
-    ///   the VM, so another may take the right that it may hold.
-    /// - Throws: why a step was not possible; steps before it have been done.
-    public func run(fenced: HostName? = nil) async throws(LivemigError) -> Outcome {
-        try await control.keepingConversations { control async throws(LivemigError) in
-            try await Recovery(of: vm, control).perform(fenced)
+    /// - Parameter decision: the operator's decision, about one VM alone.
+    /// - Returns: what became of each VM, and why a step was not possible; steps before it have been
+    ///   done.
+    public func run(
+        _ decision: Decision? = nil
+    ) async -> (outcomes: [Outcome], errors: [LivemigError]) {
+        await control.keepingConversations { control in
+            let found = await control.whereabouts(of: vm)
+                .filter { uuid == nil || $0.uuid == uuid }
+            if decision != nil, found.count > 1 {
+                let hosts = found.compactMap { $0.guest.host.isEmpty ? nil : $0.guest.host }
+                return (
+                    [],
+                    [
+                        LivemigError(
+                            .ambiguousVM, "there are \(found.count) VMs \(vm.name)",
+                            at: hosts.joined(separator: " and "),
+                            fix: "name the host: HOST/\(vm.name)"
+                        )
+                    ]
+                )
+            }
+            var outcomes: [Outcome] = []
+            var errors: [LivemigError] = []
+            for before in found {
+                do throws(LivemigError) {
+                    outcomes.append(try await perform(decision, before, control))
+                } catch {
+                    errors.append(error)
+                }
+            }
+            return (outcomes, errors)
         }
     }
 
-    private func perform(_ fenced: HostName?) async throws(LivemigError) -> Outcome {
-        let before = await look()
+    private func perform(
+        _ decision: Decision?, _ before: Whereabouts, _ control: HostControl
+    ) async throws(LivemigError) -> Outcome {
         let steps =
-            try fenced.map { host throws(LivemigError) in
-                try forcedSteps(before, host)
-            } ?? before.parties.steps
+            switch decision {
+            case nil: before.parties.steps
+            case .fenced(let host): try before.steps(fencing: host)
+            case .overruled(let host): try before.steps(overruling: host)
+            }
+        guard !steps.isEmpty, let uuid = before.uuid else {
+            return Outcome(before: before, done: [], after: before)
+        }
+        let name = vm.name
         for (host, step) in steps {
             let record = try control.directory.host(host)
-            let vm = vm
             try await control.talk(to: record) { agent async throws(LivemigError) in
-                try await agent.recover(vm, step)
+                try await agent.recover(name, uuid, step)
             }
         }
-        return Outcome(before: before, done: steps, after: steps.isEmpty ? before : await look())
+        let after = await control.whereabouts(of: name, uuid, on: control.directory.hosts)
+        return Outcome(before: before, done: steps, after: after)
     }
+}
 
-    private func look() async -> Whereabouts {
-        await control.whereabouts(of: vm, on: control.directory.hosts)
+extension Recovery.Outcome {
+    /// What is wrong all the same, though it is known where the VM is.
+    public var troubles: [LivemigError] {
+        if let trouble = after.trouble { return [trouble] }
+        let damaged = after.entries.compactMap { entry in
+            if case .silent(let error) = entry.view, error.code.isOfDamage { error } else { nil }
+        }
+        guard after.guest.state == .unknown else { return damaged }
+        return damaged + [
+            LivemigError(
+                .vmState,
+                "VM \(after.vm) belongs to \(after.guest.host), and nobody says what the "
+                    + "guest does",
+                fix: "livemig-agent recover on \(after.guest.host), and its agent.log, say why")
+        ]
     }
+}
 
+extension Whereabouts {
     /// The right may be taken only where the one host that may hold it is the one that is off.
-    private func forcedSteps(
-        _ found: Whereabouts, _ fenced: HostName
+    fileprivate func steps(
+        fencing fenced: HostName
     ) throws(LivemigError) -> [(host: HostName, step: RecoveryStep)] {
-        let parties = found.parties
         let (taker, silent): (Parties.Party?, Parties.Party?) =
             switch parties.verdict {
             case .sourceMustNotRun: (parties.source, parties.destination)
@@ -69,7 +133,7 @@ public struct Recovery: Sendable {
             }
         guard let host = taker?.host, let silent else {
             throw LivemigError(
-                .usage, "nothing is to be forced: VM \(vm) \(found.sentence)",
+                .usage, "nothing is to be forced: VM \(vm) \(sentence)",
                 fix: "run livemig recover \(vm)")
         }
         guard silent.host == fenced else {
@@ -79,6 +143,33 @@ public struct Recovery: Sendable {
                 fix: "name the host that is off for good")
         }
         return [(host, .seize(fenced: fenced.text))]
+    }
+
+    /// An owner gives the VM up for another owner alone, whose claim is at least as late.
+    fileprivate func steps(
+        overruling loser: HostName
+    ) throws(LivemigError) -> [(host: HostName, step: RecoveryStep)] {
+        let owners = entries.compactMap { entry -> (host: HostName, view: HostView)? in
+            guard case .record(let record, let state) = entry.view, record.right.mayRun else {
+                return nil
+            }
+            return (entry.host, HostView(right: record.right, guest: state))
+        }
+        let winner = owners.filter { $0.host != loser }
+            .max { $0.view.right.epoch < $1.view.right.epoch }
+        guard let losing = owners.first(where: { $0.host == loser }), let winner else {
+            throw LivemigError(
+                .usage, "\(loser) is not one of two owners: VM \(vm) \(sentence)",
+                fix: "run livemig recover \(vm)")
+        }
+        guard let step = Verdict.overruling(losing.view, for: winner.view) else {
+            throw LivemigError(
+                .vmState, "\(loser)'s claim is the later one (epoch \(losing.view.right.epoch))",
+                at: "\(winner.host) is at epoch \(winner.view.right.epoch)",
+                fix: "if \(loser) is wrong all the same: livemig vm stop \(loser)/\(vm), then "
+                    + "livemig vm remove \(loser)/\(vm)")
+        }
+        return [(loser, step), (winner.host, .settle)]
     }
 }
 
@@ -95,22 +186,29 @@ public struct Cancellation: Sendable {
     /// - Returns: where the VM is then.
     /// - Throws: `E-NOTRUNNING` when no move is under way, `E-TOOLATE` after the commit.
     public func cancel(_ name: String) async throws(LivemigError) -> Whereabouts {
-        let vm = try await find(name)
+        let (vm, uuid) = try await find(name)
         let hosts = control.directory.hosts
-        let found = await control.whereabouts(of: vm, on: hosts)
-        let mover = found.entries.first { entry in
-            if case .record(let record, _) = entry.view { record.right.isIntent } else { false }
+        let all = await control.whereabouts(of: vm, on: hosts)
+            .filter { uuid == nil || $0.uuid == uuid }
+        let moving = all.filter { $0.mover != nil }
+        guard moving.count < 2 else {
+            throw LivemigError(
+                .ambiguousVM, "\(moving.count) VMs \(vm) are being moved",
+                fix: "name the number of the migration; livemig status --output json has it")
         }
-        guard let mover else { throw nothingToCancel(vm, found) }
+        guard let found = moving.first ?? all.first else {
+            throw LivemigError(.notRunning, "no move of VM \(vm) is under way")
+        }
+        guard let mover = found.mover else { throw nothingToCancel(vm, found) }
         do throws(LivemigError) {
-            try await control.talk(to: try control.directory.host(mover.host)) {
+            try await control.talk(to: try control.directory.host(mover)) {
                 agent async throws(LivemigError) in try await agent.cancel(vm)
             }
         } catch  where error.code == .inTransfer || error.code == .tooLate {
             // Committed since the records were read.
-            throw nothingToCancel(vm, await control.whereabouts(of: vm, on: hosts))
+            throw nothingToCancel(vm, await control.whereabouts(of: vm, found.uuid, on: hosts))
         }
-        return await control.whereabouts(of: vm, on: hosts)
+        return await control.whereabouts(of: vm, found.uuid, on: hosts)
     }
 
     private func nothingToCancel(_ vm: VMName, _ found: Whereabouts) -> LivemigError {
@@ -124,8 +222,8 @@ public struct Cancellation: Sendable {
             .notRunning, "no move of VM \(vm) is under way", guest: found.guest)
     }
 
-    private func find(_ name: String) async throws(LivemigError) -> VMName {
-        guard let bits = Bits128(hexadecimal: name) else { return try VMName(name) }
+    private func find(_ name: String) async throws(LivemigError) -> (VMName, VMUUID?) {
+        guard let bits = Bits128(hexadecimal: name) else { return (try VMName(name), nil) }
         let answers = await control.machines(on: control.directory.hosts)
         let machine = answers.flatMap { $0.value?.machines ?? [] }.first {
             $0.right.attempt?.migration == MigrationID(bits)
@@ -135,15 +233,26 @@ public struct Cancellation: Sendable {
             throw answers.compactMap(\.error).first ?? damaged.first?.complaint
                 ?? LivemigError(.notRunning, "no migration \(name) is under way")
         }
-        return try VMName(machine.name)
+        return (try VMName(machine.name), machine.uuid)
+    }
+}
+
+extension Whereabouts {
+    /// The host that is about to give the VM away.
+    fileprivate var mover: HostName? {
+        entries.first { entry in
+            if case .record(let record, _) = entry.view { record.right.isIntent } else { false }
+        }?.host
     }
 }
 
 extension AgentConnection {
     /// Asks the host for one step of a recovery.
-    fileprivate func recover(_ vm: VMName, _ step: RecoveryStep) async throws(LivemigError) {
+    fileprivate func recover(
+        _ vm: VMName, _ uuid: VMUUID, _ step: RecoveryStep
+    ) async throws(LivemigError) {
         _ = try await request(
-            RecoverMachine(name: vm, step: step), for: DoneMessage.self,
+            RecoverMachine(name: vm, uuid: uuid, step: step), for: DoneMessage.self,
             within: AgentConnection.startLimit)
     }
 

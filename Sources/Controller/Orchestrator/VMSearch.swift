@@ -5,7 +5,7 @@ public enum VMSearch {
     /// Decides which host a name means.
     ///
     /// Where several hosts have a VM of the name, the one that has the right to run it is meant,
-    /// then the one on which it runs; a host that does not answer, or cannot read the VM, matters
+    /// then the one on which it runs; VMs of different UUIDs are different VMs. A host that does not answer, or cannot read the VM, matters
     /// only when no other may have it.
     /// - Parameters:
     ///   - name: the VM.
@@ -25,6 +25,13 @@ public enum VMSearch {
         }
         let owners = found.filter(\.1.isOwned)
         if owners.count == 1, let only = owners.first { return only }
+        if Set(owners.map(\.1.uuid)).count > 1 {
+            throw ambiguous(name, owners.map { answers[$0.0].host.name.text })
+        }
+        if owners.count > 1 {
+            let hosts = owners.map { "\(answers[$0.0].host.name) (epoch \($0.1.epoch))" }
+            throw unsettled(name, hosts, isClaimed: true)
+        }
         // What is left without the right to run hides nobody who may have it.
         if owners.isEmpty, let damage = damage(of: name, in: answers) { throw damage }
         if found.count == 1, let only = found.first { return only }
@@ -34,10 +41,7 @@ public enum VMSearch {
             let hosts = found.map { answers[$0.0].host.name.text }
             let isOne = Set(found.map(\.1.uuid)).count == 1
             throw isOne
-                ? unsettled(name, hosts, isClaimed: !owners.isEmpty)
-                : LivemigError(
-                    .ambiguousVM, "VM \(name) is on \(hosts.joined(separator: " and "))",
-                    fix: "name the host: \(hosts.first ?? "HOST")/\(name)")
+                ? unsettled(name, hosts, isClaimed: false) : ambiguous(name, hosts)
         }
         throw missing(name, answers)
     }
@@ -48,6 +52,12 @@ public enum VMSearch {
         let owners = answers.flatMap { $0.value?.machines ?? [] }
             .filter { $0.name == name.text && $0.isOwned }
         return owners.count == 1 && owners.first?.state == .running
+    }
+
+    private static func ambiguous(_ name: VMName, _ hosts: [String]) -> LivemigError {
+        LivemigError(
+            .ambiguousVM, "VM \(name) is on \(hosts.joined(separator: " and "))",
+            fix: "name the host: \(hosts.first ?? "HOST")/\(name)")
     }
 
     private static func damage(

@@ -44,7 +44,9 @@ struct VerdictWords {
     }
 
     /// The verdict in words, without the VM's name.
-    var sentence: String {
+    var sentence: String { verdict + rivals }
+
+    private var verdict: String {
         switch parties.verdict {
         case .runsOnSource, .sourceSafeAlone: doing(parties.source) + leftover
         case .sourceOwnsInterrupted: doing(parties.source) + Self.underWay
@@ -56,6 +58,8 @@ struct VerdictWords {
         case .handOverInFlight: "is being handed over from \(source) to \(destination)"
         case .handOverRefused: "was given away by \(source), and \(destination) cannot take it"
         case .movedOn: "was given away by \(source) and has gone on from \(destination)"
+        case .sourceMustNotRun where parties.destination?.view?.right.mayRun == true:
+            "was given away by \(source) at epoch \(epoch(parties.source)): do not start it"
         case .sourceMustNotRun:
             "was given away by \(source); \(destination) cannot be asked: do not start it"
         case .destinationMustNotRun:
@@ -63,6 +67,17 @@ struct VerdictWords {
         case .impossible: "is claimed by \(source) and \(destination) at once"
         case .nowhere: nowhere
         }
+    }
+
+    private func epoch(_ party: Parties.Party?) -> Epoch { party?.view?.right.epoch ?? Epoch(0) }
+
+    /// Who else says that it owns the VM.
+    private var rivals: String {
+        parties.rivals.map { rival in
+            let host = rival.host?.text ?? "another host"
+            let runs = rival.view?.guest.isOff == false ? ", and runs it" : ""
+            return "; \(host) claims it too, by an older record, epoch \(epoch(rival))\(runs)"
+        }.joined()
     }
 
     private var nowhere: String {
@@ -98,6 +113,16 @@ struct VerdictWords {
 
     /// Why there is no certain answer.
     var trouble: LivemigError? {
+        if let rival = parties.rivals.first?.host, let owner = parties.owner?.host {
+            return LivemigError(
+                .internal, "VM \(vm) \(sentence)",
+                fix: "find out which host has the good guest; livemig recover \(vm) --overruled "
+                    + "\(rival) has \(rival) give it up, and \(owner) keep it")
+        }
+        return troubleOfVerdict
+    }
+
+    private var troubleOfVerdict: LivemigError? {
         switch parties.verdict {
         case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone, .runsOnDestination,
             .committedStarting, .crashedOnDestination, .destinationOwnsAlone:
@@ -115,7 +140,9 @@ struct VerdictWords {
         case .impossible:
             LivemigError(
                 .internal, "VM \(vm) \(sentence)",
-                fix: "run livemig recover \(vm) to stop both, then remove one by hand")
+                fix:
+                    "livemig recover \(vm) stops both; find out which host has the good guest, then "
+                    + "livemig recover \(vm) --overruled HOST has the other one give it up")
         case .nowhere: lost
         }
     }

@@ -1,4 +1,5 @@
 public import MigrationModel
+import Ownership
 import WireProtocol
 
 /// Where a VM is, decided from what every host's record says of it.
@@ -37,8 +38,10 @@ public struct Whereabouts: Hashable, Sendable {
         }
     }
 
-    /// The VM.
+    /// The VM's name.
     public let vm: String
+    /// The VM; `nil` where no host has a record of it.
+    public let uuid: VMUUID?
     /// Which hosts it is about, and who may run the VM.
     public let parties: Parties
     /// Where it is, as far as the records tell.
@@ -50,15 +53,45 @@ public struct Whereabouts: Hashable, Sendable {
     /// What each host says, in the inventory's order.
     public let entries: [Entry]
 
-    /// Decides.
+    /// Decides, from what hosts say of one VM.
     public init(of vm: String, _ entries: [Entry]) {
         self.vm = vm
+        uuid = entries.lazy.compactMap(\.uuid).first
         self.entries = entries
         parties = Parties(entries)
         let words = VerdictWords(vm: vm, entries: entries, parties: parties)
         guest = words.guest
         sentence = words.sentence
         trouble = words.trouble
+    }
+
+    /// Tells VMs of one name apart: what hosts say of each.
+    ///
+    /// What is left of a VM that has gone for good stands in no other's way.
+    public static func apart(_ vm: String, _ entries: [Entry]) -> [Whereabouts] {
+        var uuids: [VMUUID] = []
+        for uuid in entries.compactMap(\.uuid) where !uuids.contains(uuid) { uuids.append(uuid) }
+        guard uuids.count > 1 else { return [Whereabouts(of: vm, entries)] }
+        let all = uuids.map { uuid in
+            Whereabouts(
+                of: vm,
+                entries.map { entry in
+                    guard let other = entry.uuid, other != uuid else { return entry }
+                    return Entry(host: entry.host, view: .absent)
+                })
+        }
+        let there = all.filter { !$0.hasGone }
+        return there.isEmpty ? [all[0]] : there
+    }
+
+    /// Whether nothing but records of a VM is left, and no host is known that may have it.
+    private var hasGone: Bool {
+        switch parties.verdict {
+        case .nowhere: true
+        case .sourceMustNotRun:
+            parties.source?.view?.right.isDeparted == true && parties.destination?.host == nil
+        default: false
+        }
     }
 
     /// The summary of the host that holds the VM, else of any that knows it.
@@ -69,23 +102,39 @@ public struct Whereabouts: Hashable, Sendable {
 }
 
 extension HostControl {
-    /// Asks hosts about one VM, and decides where it is.
-    public func whereabouts(
-        of name: VMName, on hosts: [HostRecord]
-    ) async -> Whereabouts {
+    /// Asks hosts about the VMs of one name, and decides where each is.
+    public func whereabouts(of name: VMName, on hosts: [HostRecord]) async -> [Whereabouts] {
         let answers = await askAll(hosts) { host async throws(LivemigError) in
             try await talk(to: host) { agent async throws(LivemigError) in
                 try await agent.entry(of: name)
             }
         }
-        return Whereabouts(
-            of: name.text,
+        return Whereabouts.apart(
+            name.text,
             answers.map { answer in
                 switch answer.result {
                 case .success(let entry): entry
                 case .failure(let error): .init(host: answer.host.name, view: .silent(error))
                 }
             })
+    }
+
+    /// Asks hosts about one VM, and decides where it is.
+    func whereabouts(
+        of name: VMName, _ uuid: VMUUID?, on hosts: [HostRecord]
+    ) async -> Whereabouts {
+        let found = await whereabouts(of: name, on: hosts)
+        return found.first { uuid == nil || $0.uuid == uuid } ?? found[0]
+    }
+
+    /// Asks all hosts about the VMs that a reference means: all of its name, or the one that the
+    /// named host has.
+    public func whereabouts(of vm: VMReference) async -> [Whereabouts] {
+        let all = await whereabouts(of: vm.name, on: directory.hosts)
+        guard let host = vm.host else { return all }
+        let meant = all.filter { $0.entries.contains { $0.host == host && $0.uuid != nil } }
+        guard meant.isEmpty else { return meant }
+        return [Whereabouts(of: vm.name.text, all[0].entries.filter { $0.host == host })]
     }
 
     /// Asks all hosts about all VMs, ordered by name; VMs of one name with different UUIDs are told
@@ -113,11 +162,11 @@ extension HostControl {
                 vms.append(found)
                 continue
             }
-            vms.append(await whereabouts(of: name, on: directory.hosts))
+            vms.append(await whereabouts(of: name, uuid, on: directory.hosts))
         }
         let known = Set(vms.map(\.vm))
         for name in Set(damaged.map(\.name)) where !known.contains(name.text) {
-            vms.append(await whereabouts(of: name, on: directory.hosts))
+            vms += await whereabouts(of: name, on: directory.hosts)
         }
         let told = Set(vms.compactMap(\.trouble))
         let untold = damaged.filter { !told.contains($0.error) }
@@ -143,6 +192,16 @@ extension HostControl {
                 return .init(host: host, view: .silent(error))
             }
         }
+    }
+}
+
+extension Whereabouts.Entry {
+    /// The VM that the host has a record of.
+    var uuid: VMUUID? {
+        guard case .record(let record, _) = view, record.right != .none || machine != nil else {
+            return nil
+        }
+        return record.uuid
     }
 }
 

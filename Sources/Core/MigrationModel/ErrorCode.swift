@@ -44,6 +44,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case paused = "E-PAUSED"
     case vmState = "E-VMSTATE"
     case duplicateVM = "E-DUPVM"
+    case unasked = "E-UNASKED"
     case exists = "E-EXISTS"
     case kernel = "E-KERNEL"
     case cpu = "E-CPU"
@@ -59,6 +60,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case noTarget = "E-NOTARGET"
     case journal = "E-JOURNAL"
     case journalCorrupt = "E-JOURNAL-CORRUPT"
+    case staleRecord = "E-STALE"
     case root = "E-ROOT"
     case permission = "E-PERMISSION"
     case disabled = "E-DISABLED"
@@ -105,7 +107,9 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     }
 
     /// Whether a host has answered, and cannot read a VM's record or definition.
-    public var isOfDamage: Bool { self == .journal || self == .journalCorrupt || isOfDocument }
+    public var isOfDamage: Bool {
+        self == .journal || self == .journalCorrupt || self == .staleRecord || isOfDocument
+    }
 
     /// The exit code that a command ends with when this error is its result.
     public var exitCode: ExitCode {

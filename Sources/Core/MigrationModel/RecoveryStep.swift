@@ -12,6 +12,9 @@ public enum RecoveryStep: Hashable, Sendable {
     case reclaim(Attempt)
     /// Destroy the copy: the destination owns the VM.
     case finish(Attempt)
+    /// Give up a VM that this host owns: an operator has decided that another owner keeps it, at
+    /// the epoch of the attempt. A saved guest is kept aside.
+    case overrule(Attempt)
     /// Let the guest stand still until somebody has looked.
     case freeze
     /// Take the right that a fenced host may hold.

@@ -102,10 +102,4 @@ public enum Right: Hashable, Sendable {
     public var isIntent: Bool {
         if case .intent = self { true } else { false }
     }
-
-    /// Whether this host owns the VM after an attempt of its own came to nothing, so that nothing of
-    /// the attempt can commit any more and a later one may be prepared.
-    public func hasPassed(_ attempt: Attempt) -> Bool {
-        if case .owner(attempt.epoch, _) = self { true } else { false }
-    }
 }

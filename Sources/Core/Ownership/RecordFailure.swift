@@ -55,6 +55,7 @@ extension RecoveryStep {
         case .discard(let attempt): return .destination(.discard(attempt))
         case .reclaim(let attempt): return .source(.refused(attempt))
         case .finish(let attempt): return .source(.acknowledged(attempt))
+        case .overrule(let attempt): return .source(.overruled(attempt))
         case .token, .seize:
             throw LivemigError(.vmState, "the copy that would run has gone")
         }

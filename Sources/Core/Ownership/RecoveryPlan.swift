@@ -12,12 +12,11 @@ extension Verdict {
     /// What remains to be done, in order; a later step may only happen once the earlier ones have.
     ///
     /// Empty where nothing is left to do, and where nothing may be done without the host that does
-    /// not answer.
+    /// not answer. An owner is never told to give the VM up: that takes `overruling`.
     public func steps(source: HostView?, destination: HostView?) -> [PlannedStep] {
         switch self {
         case .runsOnSource, .sourceSafeAlone:
-            return Self.overruled(destination, by: source).map { .destination($0) }
-                + [.source(.settle)] + Self.leftovers(destination)
+            return [.source(.settle)] + Self.leftovers(destination)
         case .sourceOwnsInterrupted:
             return [.source(.settle)] + Self.leftovers(destination)
                 + Self.takeBack(source, destination)
@@ -28,8 +27,7 @@ extension Verdict {
             guard case .released(let attempt, _) = source?.right else { return [] }
             return [.destination(.discard(attempt)), .source(.reclaim(attempt))]
         case .runsOnDestination, .committedStarting, .destinationOwnsAlone:
-            return Self.overruled(source, by: destination).map { .source($0) }
-                + [.destination(.settle)] + Self.staleCopy(source)
+            return [.destination(.settle)] + Self.staleCopy(source)
         case .crashedOnDestination, .movedOn: return Self.staleCopy(source)
         case .impossible: return [.source(.freeze), .destination(.freeze)]
         case .nowhere, .sourceMustNotRun, .destinationMustNotRun: return []
@@ -56,15 +54,24 @@ extension Verdict {
         }
     }
 
-    /// A host that was fenced, and still says that it owns the VM, gives it up.
-    private static func overruled(_ host: HostView?, by owner: HostView?) -> [RecoveryStep] {
-        guard let host, let owner, host.right.mayRun, owner.right.mayRun else { return [] }
-        let migration = owner.right.attempt?.migration ?? MigrationID(.zero)
-        return [.finish(Attempt(migration: migration, epoch: owner.right.epoch))]
-    }
-
     private static func staleCopy(_ source: HostView?) -> [PlannedStep] {
         guard case .released(let attempt, _) = source?.right else { return [] }
         return [.source(.finish(attempt))]
+    }
+}
+
+extension Verdict {
+    /// Gives the VM to one of two owners: the one that an operator has overruled gives it up first.
+    ///
+    /// - Parameters:
+    ///   - loser: the owner that is overruled.
+    ///   - winner: the owner that keeps the VM.
+    /// - Returns: the step of the loser; `nil` unless both own the VM, and the winner's claim is at
+    ///   least as late.
+    public static func overruling(_ loser: HostView, for winner: HostView) -> RecoveryStep? {
+        guard loser.right.mayRun, winner.right.mayRun, winner.right.epoch >= loser.right.epoch
+        else { return nil }
+        let migration = winner.right.attempt?.migration ?? MigrationID(.zero)
+        return .overrule(Attempt(migration: migration, epoch: winner.right.epoch))
     }
 }

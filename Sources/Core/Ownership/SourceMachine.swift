@@ -43,6 +43,8 @@ public struct SourceMachine: Hashable, Sendable {
         case release(Attempt, ready: Bits128, own: Bits128)
         /// The destination owns the VM.
         case acknowledged(Attempt)
+        /// An operator has decided that another owner keeps the VM, at the epoch of the attempt.
+        case overruled(Attempt)
         /// The destination has given up durably.
         case refused(Attempt)
         /// The worker has gone, the deadline has passed, or somebody cancelled.
@@ -69,6 +71,7 @@ public struct SourceMachine: Hashable, Sendable {
         case .stop: try stop()
         case .release(let attempt, let ready, let own): try release(attempt, ready, own)
         case .acknowledged(let attempt): try finish(attempt)
+        case .overruled(let attempt): try yield(to: attempt)
         case .refused(let attempt): try reclaim(attempt)
         case .abort: try abort()
         }
@@ -76,7 +79,8 @@ public struct SourceMachine: Hashable, Sendable {
 
     private mutating func begin(_ attempt: Attempt) throws(LivemigError) -> [OwnershipEffect] {
         guard case .owner(let epoch, _) = right else { throw notPossible("begin a move") }
-        guard attempt.epoch == epoch.next else {
+        // An epoch may have been used up by others: it need not be the next one.
+        guard attempt.epoch > epoch else {
             throw LivemigError(
                 .migrationID, "attempt for epoch \(attempt.epoch), the VM is at epoch \(epoch)")
         }
@@ -114,14 +118,19 @@ public struct SourceMachine: Hashable, Sendable {
             right = .gone(attempt)
             return [.record(right), .destroyGuest]
         case .gone(attempt): return [.destroyGuest]
-        // An operator gave the VM to another host while this one was fenced.
+        default: throw notPossible("finish \(attempt)")
+        }
+    }
+
+    /// Gives the VM up to an owner whose claim is at least as late.
+    private mutating func yield(to attempt: Attempt) throws(LivemigError) -> [OwnershipEffect] {
+        switch right {
+        case .gone(attempt): return [.destroyGuest]
         case .owner, .intent:
-            guard attempt.epoch.overrules(right.epoch) else {
-                throw notPossible("finish \(attempt)")
-            }
+            guard attempt.epoch >= right.epoch else { throw notPossible("give way to \(attempt)") }
             right = .gone(attempt)
             return [.disarmDeadline, .record(right), .destroyGuest]
-        default: throw notPossible("finish \(attempt)")
+        default: throw notPossible("give way to \(attempt)")
         }
     }
 

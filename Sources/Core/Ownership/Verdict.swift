@@ -39,13 +39,13 @@ public enum Verdict: Hashable, Sendable {
     case movedOn
     /// Only the source answers, and it may run the VM.
     case sourceSafeAlone
-    /// Only the source answers, and it has given the right away: do not run.
+    /// The source has given the right away, and nobody says where it is now: do not run.
     case sourceMustNotRun
     /// Only the destination answers, and it has no right yet: do not run.
     case destinationMustNotRun
     /// Only the destination answers, and it owns the VM.
     case destinationOwnsAlone
-    /// Both own the VM, or the records contradict each other: freeze both.
+    /// Both own the VM at the same epoch, or the records contradict each other: freeze both.
     case impossible
 
     /// Decides, for any pair of views; `nil` is a host that does not answer.
@@ -88,13 +88,13 @@ public enum Verdict: Hashable, Sendable {
         }
     }
 
-    /// Both own the VM.
+    /// Both own the VM: one has come back with an old record, or was fenced, or lies.
     ///
-    /// Only an operator's decision can have made one of them the owner, while the other was fenced.
-    /// It overrules what the fenced host remembers.
+    /// Attempts and operators only raise epochs, so the later claim counts. Equal ones contradict
+    /// each other.
     private static func contested(_ source: HostView, _ destination: HostView) -> Verdict {
-        if destination.right.epoch.overrules(source.right.epoch) { return .runsOnDestination }
-        return source.right.epoch.overrules(destination.right.epoch) ? .runsOnSource : .impossible
+        if destination.right.epoch > source.right.epoch { return .runsOnDestination }
+        return source.right.epoch > destination.right.epoch ? .runsOnSource : .impossible
     }
 
     private static func released(_ attempt: Attempt, _ destination: HostView) -> Verdict {
@@ -108,9 +108,8 @@ public enum Verdict: Hashable, Sendable {
             }
         case .owner, .intent:
             if destination.right.epoch > attempt.epoch { return .runsOnDestination }
-            // What a fenced host remembers says nothing of a hand-over that came after.
-            return attempt.epoch.overrules(destination.right.epoch)
-                ? .sourceMustNotRun : .impossible
+            // An old record says nothing of a hand-over that came after it.
+            return attempt.epoch > destination.right.epoch ? .sourceMustNotRun : .impossible
         // Only an owner's attempts have later epochs, so the destination was it, or knew it.
         case let right where right.epoch > attempt.epoch: return .movedOn
         case .ready(attempt, _) where destination.isAlive: return .handOverInFlight
@@ -121,13 +120,5 @@ public enum Verdict: Hashable, Sendable {
     private static func gone(_ destination: HostView) -> Verdict {
         guard destination.right.mayRun else { return .nowhere }
         return destination.guest == .stopped ? .crashedOnDestination : .runsOnDestination
-    }
-}
-
-extension Epoch {
-    /// Whether an epoch can only have come from an operator's decision after another, or after an
-    /// attempt that came after that; attempts alone do not lead so far.
-    public func overrules(_ other: Epoch) -> Bool {
-        self > other && number - other.number >= GuardianMachine.forcedEpochs / 2
     }
 }

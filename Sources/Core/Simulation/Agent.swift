@@ -96,6 +96,7 @@ final class AgentProcess: Process {
             .own(attempt, digest: digest, resume: true)
         case .recover(.reclaim(let attempt)): .reclaim(attempt)
         case .recover(.finish(let attempt)): .finish(attempt)
+        case .recover(.overrule(let attempt)): .overrule(attempt)
         case .recover(.freeze): .freeze
         case .recover(.seize(let fenced)): .seize(fenced: Int(fenced) ?? -1)
         case .cancelMachine: .cancel
@@ -166,7 +167,7 @@ extension Message {
     /// Whether the guardian ends once it has done what is asked.
     fileprivate var endsGuardian: Bool {
         switch self {
-        case .recover(.discard), .recover(.finish), .stopMachine: true
+        case .recover(.discard), .recover(.finish), .recover(.overrule), .stopMachine: true
         default: false
         }
     }

@@ -152,6 +152,9 @@ final class GuardianProcess: Process {
         case .finish(let attempt):
             try handle(.source(.acknowledged(attempt)), in: world)
             isFinished = true
+        case .overrule(let attempt):
+            try handle(.source(.overruled(attempt)), in: world)
+            isFinished = true
         case .reclaim(let attempt): try handle(.source(.refused(attempt)), in: world)
         case .abort: try handle(.source(.abort), in: world)
         case .load(let devices):

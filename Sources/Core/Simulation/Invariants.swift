@@ -21,7 +21,7 @@ extension World {
             for destination in hosts.indices where source != destination {
                 let verdict = Verdict.decide(
                     source: view(of: source), destination: view(of: destination))
-                if verdict == .impossible {
+                if verdict == .impossible || isContested(source, destination) {
                     violate(
                         "records contradict each other: \(name(source)) "
                             + "\(hosts[source].disk.right.brief), \(name(destination)) "
@@ -29,6 +29,13 @@ extension World {
                 }
             }
         }
+    }
+
+    /// Whether two hosts own the VM without an operator's having decided for one of them.
+    private func isContested(_ one: Int, _ other: Int) -> Bool {
+        let (here, there) = (hosts[one].disk.right, hosts[other].disk.right)
+        return here.mayRun && there.mayRun && !here.epoch.isForced(beyond: there.epoch)
+            && !there.epoch.isForced(beyond: here.epoch)
     }
 
     /// A host as it is, whether it can be asked or not.
@@ -126,12 +133,12 @@ extension Right {
     /// The changes that a record may go through.
     fileprivate func mayBecome(_ next: Right) -> Bool {
         // A fenced host may have been some attempts ahead of the one that was given the right.
-        let isForced = next.epoch.number >= epoch.number + GuardianMachine.forcedEpochs / 2
+        let isForced = next.epoch.isForced(beyond: epoch)
         switch (self, next) {
         case (_, .owner) where isForced: return self.attempt != nil
         case (_, .gone) where isForced: return mayRun
         case (.none, .armed), (.none, .aborted): return true
-        case (.owner(let epoch, _), .intent(let attempt)): return attempt.epoch == epoch.next
+        case (.owner(let epoch, _), .intent(let attempt)): return attempt.epoch > epoch
         case (.owner(let epoch, let migration), .aborted(let attempt)):
             return attempt.epoch == epoch && attempt.migration == migration
         case (.intent(let old), .owner(let epoch, nil)),
@@ -148,5 +155,13 @@ extension Right {
             return new.epoch > old.epoch
         default: return false
         }
+    }
+}
+
+extension Epoch {
+    /// Whether an epoch can only have come from an operator's decision after another, or after an
+    /// attempt that came after that: attempts alone do not lead so far in a story.
+    func isForced(beyond other: Epoch) -> Bool {
+        self > other && number - other.number >= GuardianMachine.forcedEpochs / 2
     }
 }

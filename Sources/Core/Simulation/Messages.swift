@@ -39,6 +39,7 @@ enum GuardianRequest {
     case stop, save
     case release(Attempt, ready: Bits128, own: Bits128)
     case finish(Attempt)
+    case overrule(Attempt)
     case reclaim(Attempt)
     case abort
     case load(devices: Int)

@@ -9,18 +9,14 @@ final class MoveCommand: SurveyingController {
     private enum Stage {
         case surveying
         case preparing(Attempt)
-        case usingUp(Attempt)
-        case checkingEpoch(Attempt)
         case moving(Attempt)
     }
 
     private let destination: Int
     private var source = 0
     private var stage = Stage.surveying
-    private var tries = 0
     private var hasFailed = false
 
-    private static let epochLimit = 8
     private static let prepareLimit = 30_000
     /// How long the other agent may take to say more, and a source that cannot be heard.
     private static let reasonLimit = 20_000
@@ -35,7 +31,7 @@ final class MoveCommand: SurveyingController {
         guard owners.count == 1, let owner = owners.first, owner != destination,
             let there = reports[destination], !there.isDefined,
             let here = reports[owner], here.view.guest == .running, !here.view.right.isIntent,
-            let epoch = here.view.right.epoch.next
+            let epoch = max(here.view.right.epoch, there.view.right.epoch).next
         else { return finish("refused before it began", in: world) }
         source = owner
         prepare(Attempt(migration: world.newMigration(), epoch: epoch), in: world)
@@ -54,14 +50,6 @@ final class MoveCommand: SurveyingController {
         case .preparing(let attempt):
             guard host == destination else { return }
             prepared(attempt, message, in: world)
-        case .usingUp(let attempt):
-            guard host == source else { return }
-            guard case .failed = message else { return finish("failed", in: world) }
-            stage = .checkingEpoch(attempt)
-            send(.look, to: source, in: world)
-        case .checkingEpoch(let attempt):
-            guard host == source else { return }
-            usedUp(attempt, message, in: world)
         case .moving(let attempt): moving(attempt, message, from: host, in: world)
         }
     }
@@ -72,11 +60,6 @@ final class MoveCommand: SurveyingController {
             stage = .moving(attempt)
             world.set(.patience, of: id, after: 4 * Self.prepareLimit)
             start(attempt, in: world)
-        case .failed(let error) where error.code == .migrationID && tries < Self.epochLimit:
-            // The destination has used the epoch up; the source must too.
-            tries += 1
-            stage = .usingUp(attempt)
-            start(attempt, in: world)
         default: finish("destination not prepared", in: world)
         }
     }
@@ -84,16 +67,6 @@ final class MoveCommand: SurveyingController {
     private func start(_ attempt: Attempt, in world: World) {
         let message = Message.startOutgoing(attempt, to: destination, keepPaused: false)
         if !send(message, to: source, in: world) { finish("unreachable", in: world) }
-    }
-
-    private func usedUp(_ attempt: Attempt, _ message: Message, in world: World) {
-        guard case .view(let report) = message, let next = attempt.epoch.next else {
-            return finish("failed", in: world)
-        }
-        guard report.view.right.hasPassed(attempt) else {
-            return finish("epoch not used up", in: world)
-        }
-        prepare(Attempt(migration: world.newMigration(), epoch: next), in: world)
     }
 
     private func moving(

@@ -41,7 +41,7 @@ final class RecoverCommand: SurveyingController {
         let views = (reports[source]?.view, destination.flatMap { reports[$0]?.view })
         let verdict = Verdict.decide(source: views.0, destination: views.1)
         world.note(name, "\(world.name(source)) \(views.0?.right.brief ?? ""): \(verdict)")
-        var tasks: [Task] = []
+        var tasks = overruled(source, destination)
         for step in verdict.steps(source: views.0, destination: views.1) {
             switch step {
             case .source(let step): tasks.append((step, source))
@@ -50,6 +50,18 @@ final class RecoverCommand: SurveyingController {
             }
         }
         if !tasks.isEmpty { plans.append(tasks) }
+    }
+
+    /// The operator knows which host was fenced, and names it when it claims the VM again.
+    private func overruled(_ source: Int, _ destination: Int?) -> [Task] {
+        guard let destination, let here = reports[source]?.view,
+            let there = reports[destination]?.view
+        else { return [] }
+        if there.right.epoch.isForced(beyond: here.right.epoch) {
+            return Verdict.overruling(here, for: there).map { [($0, source)] } ?? []
+        }
+        guard here.right.epoch.isForced(beyond: there.right.epoch) else { return [] }
+        return Verdict.overruling(there, for: here).map { [($0, destination)] } ?? []
     }
 
     private func next(in world: World) {

@@ -39,6 +39,7 @@ extension GuardianRequest: CustomStringConvertible {
         case .release(let attempt, let ready, let own):
             "release \(attempt.brief), ready \(ready.moment), own \(own.moment)"
         case .finish(let attempt): "finish \(attempt.brief)"
+        case .overrule(let attempt): "overrule by \(attempt.brief)"
         case .reclaim(let attempt): "reclaim \(attempt.brief)"
         case .abort: "abort"
         case .load(let devices): "load devices of moment \(devices)"
@@ -88,6 +89,7 @@ extension RecoveryStep {
         case .token(let attempt, let digest): "token \(attempt.brief), \(digest.moment)"
         case .reclaim(let attempt): "reclaim \(attempt.brief)"
         case .finish(let attempt): "finish \(attempt.brief)"
+        case .overrule(let attempt): "overrule by \(attempt.brief)"
         case .freeze: "freeze"
         case .seize: "seize"
         }

@@ -32,6 +32,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case changeGuestPolicy = 42
     case saveMachine = 46
     case discardSaved = 47
+    case findClaims = 48
     case probePath = 56
 
     // Agent to controller
@@ -51,6 +52,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case guestMeasured = 77
     case note = 80
     case examination = 81
+    case claims = 82
     case storing = 86
 
     // Source agent to destination agent
@@ -100,6 +102,7 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case guardianSuspend = 211
     case guardianKeep = 212
     case guardianRestore = 213
+    case guardianOverrule = 221
 
     // Guardian to agent
     case guardianState = 224

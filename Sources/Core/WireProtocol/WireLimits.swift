@@ -18,6 +18,8 @@ public enum WireLimits {
     public static let windows = 32
     /// The longest sentence in an error.
     public static let sentence = 2048
+    /// The most disks or interfaces of a VM that are named in a message.
+    public static let devices = 256
     /// The most VMs in a list: far more than a host can hold, and few enough for one frame.
     public static let machines = 2_000
     /// The most damaged VMs in a list; more of them are the host's trouble, and an error of it.

@@ -64,6 +64,8 @@ public final class Guardian {
     var worker: CInt?
     var storing = Storing.nothing
     var isFinished = false
+    /// Whether an operator has given the VM to another owner.
+    var isOverruled = false
     /// Whether the guest is this host's and stands still only because a disk is held elsewhere.
     var isResumeOwed = false
     /// The hypervisor that is to be taken over.
@@ -85,7 +87,7 @@ public final class Guardian {
         if case .adopt = assignment.role { try Self.requireRecord(of: assignment) }
         journal = try Journal(
             openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid,
-            on: assignment.medium)
+            on: assignment.medium, memories: assignment.folder.memories)
         ownership = GuardianMachine(right: journal.record.right, guest: .running)
         // Before anything of the folder is touched: its sockets are the orphan's.
         orphan = try Self.orphan(of: assignment)
@@ -109,11 +111,17 @@ public final class Guardian {
         while !isFinished {
             do throws(LivemigError) {
                 try turn()
+                try remember()
             } catch {
                 log.error("\(error)")
             }
         }
         leave()
+    }
+
+    /// Remembers the record outside of the VM's folder, where the guest does not stand still.
+    func remember() throws(LivemigError) {
+        if deadline == nil { try journal.remember() }
     }
 
     /// Removes what must not stay when the guardian ends, and lets go of the record, so that
@@ -126,10 +134,12 @@ public final class Guardian {
         } else {
             assignment.folder.removeSockets()
             savedFile.removeUnfinished()
+            if isOverruled { assignment.folder.keepOverruledGuest() }
             if journal.record.right.isDeparted {
                 assignment.folder.removeFilesOfDepartedGuest()
             }
         }
+        try? journal.remember()
         journal.unlock()
     }
 

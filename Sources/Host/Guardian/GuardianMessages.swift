@@ -306,6 +306,17 @@ public struct GuardianSeize: WireMessage, Hashable {
     public init(from reader: inout WireReader) throws(WireError) { fenced = try reader.text() }
 }
 
+/// Gives up a VM that this host owns, for an owner that an operator has decided on; the guest is
+/// destroyed, durably.
+public struct GuardianOverrule: AttemptMessage, Hashable {
+    public static let type = FrameType.guardianOverrule
+    /// The attempt at whose epoch the other owner keeps the VM.
+    public let attempt: Attempt
+
+    /// Names the attempt.
+    public init(attempt: Attempt) { self.attempt = attempt }
+}
+
 /// Asks what keeps the guest's state from being saved; answered by `GuardianInspection`.
 public struct GuardianInspect: EmptyWireMessage, Hashable {
     public static let type = FrameType.guardianInspect

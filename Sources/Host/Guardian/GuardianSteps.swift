@@ -45,6 +45,9 @@ extension Guardian {
         case .guardianFinish:
             try handle(.source(.acknowledged(try packet.decode(GuardianFinish.self).attempt)))
             isFinished = true
+        case .guardianOverrule:
+            try handle(.source(.overruled(try packet.decode(GuardianOverrule.self).attempt)))
+            (isFinished, isOverruled) = (true, true)
         case .guardianReclaim:
             try handle(.source(.refused(try packet.decode(GuardianReclaim.self).attempt)))
         case .guardianAbort: try isStoring ? giveUpStoring() : handle(.source(.abort))

@@ -75,8 +75,11 @@ public final class AgentServer {
                 HostFactsMessage(HostFactsProbe(environment: environment).facts()))
         case .listMachines: try sink.send(MachineListMessage(try store.list()))
         case .defineMachine:
-            try show(try store.define(try frame.decode(DefineMachine.self).definition))
-        case .startMachine: try start(try frame.decode(StartMachine.self).name)
+            try show(try store.define(try frame.decode()))
+        case .findClaims:
+            let subject = try frame.decode(FindClaims.self).subject
+            try sink.send(ClaimsMessage(try store.claims(of: subject)))
+        case .startMachine: try start(try frame.decode())
         case .stopMachine: try stop(try frame.decode(StopMachine.self).name)
         case .removeMachine:
             try store.remove(try frame.decode(RemoveMachine.self).name)
@@ -163,12 +166,20 @@ public final class AgentServer {
         try sink.send(try MachineStore(root: environment.root).message(of: name))
     }
 
-    private func start(_ name: VMName) throws(LivemigError) {
+    private func start(_ request: StartMachine) throws(LivemigError) {
+        let name = request.name
         let store = MachineStore(root: environment.root)
-        _ = try store.definition(of: name)
+        let found = try store.definition(of: name).uuid
+        guard request.uuid == nil || request.uuid == found else {
+            throw LivemigError(
+                .duplicateVM, "VM \(name) is another one now: its UUID is \(found)",
+                at: environment.root.path, fix: "look at it, then start it again")
+        }
         guard store.guardianState(of: name) == nil else {
             throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
         }
+        // A record that has come back from a backup starts nothing.
+        _ = try store.summary(of: name)
         if try takeOver(name) { return try show(name) }
         try environment.root.admitGuests()
         // A copy that was to be removed has taken the definition with it.

@@ -25,7 +25,10 @@ struct GuestRestoring: Sendable {
     func run() throws(LivemigError) {
         let folder = environment.root.machine(name)
         let definition = try MachineStore(root: environment.root).definition(of: name)
-        guard let record = try Journal.peek(folder.record) else {
+        guard
+            let record = try Journal.peek(
+                folder.record, uuid: definition.uuid, memories: environment.root.memories)
+        else {
             throw LivemigError(
                 .journal, "the VM is saved, and the host has no record of it", at: folder.record)
         }

@@ -15,8 +15,16 @@ struct HostRecovery: Sendable {
     let environment: AgentEnvironment
 
     /// Carries a step out.
-    /// - Throws: `E-BUSY` while a move goes on, and why the step is not possible.
+    /// - Throws: `E-BUSY` while a move goes on, `E-DUPVM` when this host's VM of the name is another
+    ///   one, and why the step is not possible.
     func perform(_ request: RecoverMachine) throws(LivemigError) {
+        let found = try MachineStore(root: environment.root).record(of: request.name).record
+        guard found == nil || found?.uuid == request.uuid else {
+            throw LivemigError(
+                .duplicateVM, "VM \(request.name) is another one here",
+                at: "UUID \(found?.uuid.description ?? ""), asked for \(request.uuid)",
+                fix: "name the host: HOST/\(request.name)")
+        }
         let folder = environment.root.machine(request.name)
         let search = GuardianSearch(environment: environment)
         if let guardian = try search.guardian(
@@ -24,7 +32,24 @@ struct HostRecovery: Sendable {
         {
             return try ask(guardian, request.step)
         }
+        if found == nil, case .discard = request.step {
+            return try refuse(request, at: folder)
+        }
         try restOnRecord(folder, request.step)
+    }
+
+    /// A host that never heard of an attempt refuses it durably, so that it can never come.
+    private func refuse(
+        _ request: RecoverMachine, at folder: MachineFolder
+    ) throws(LivemigError) {
+        try HostRoot.makeFolder(folder.path)
+        var journal = try Journal(
+            openingOrCreating: folder.record, uuid: request.uuid,
+            on: folder.allowsVolatileRecord ? .any : .durable, memories: folder.memories)
+        var machine = GuardianMachine(right: journal.record.right, guest: .running)
+        for case .record(let right) in try machine.handle(try request.step.eventWithoutGuest()) {
+            try journal.write(right)
+        }
     }
 
     private func ask(
@@ -43,6 +68,9 @@ struct HostRecovery: Sendable {
         case .finish(let attempt):
             try guardian.perform(GuardianFinish(attempt: attempt))
             try waitForEnd(of: guardian)
+        case .overrule(let attempt):
+            try guardian.perform(GuardianOverrule(attempt: attempt))
+            try waitForEnd(of: guardian)
         case .freeze: try guardian.perform(GuardianFreeze())
         case .seize(let fenced): try guardian.perform(GuardianSeize(fenced: fenced))
         }
@@ -59,13 +87,17 @@ struct HostRecovery: Sendable {
         guard let record = try Journal.peek(folder.record) else {
             throw LivemigError(.noVM, "this host has no record of the VM", at: folder.path)
         }
-        var journal = try Journal(openingOrCreating: folder.record, uuid: record.uuid, on: .any)
+        var journal = try Journal(
+            openingOrCreating: folder.record, uuid: record.uuid, on: .any,
+            memories: folder.memories)
         // With the record locked nobody starts the VM any more.
         if let orphan = OrphanedHypervisor(of: folder) { throw orphan.refusal }
         var machine = GuardianMachine(right: journal.record.right, guest: .running)
         for case .record(let right) in try machine.handle(try step.eventWithoutGuest()) {
             try journal.write(right)
         }
+        try journal.remember()
+        if case .overrule = step { folder.keepOverruledGuest() }
         folder.removeSockets()
         if journal.record.right.isDeparted { folder.removeFilesOfDepartedGuest() }
     }

@@ -29,7 +29,7 @@ public struct HostRoot: Hashable, Sendable {
         try Self.makeFolder(path, sharing: 0o055)
         // One name for one folder, however it was written: lanes and identities depend on it.
         self.path = try Self.resolve(path)
-        for folder in [machines, self.path + "/keys", moves] {
+        for folder in [machines, memories, self.path + "/keys", moves] {
             try Self.makeFolder(folder)
         }
     }
@@ -51,7 +51,8 @@ public struct HostRoot: Hashable, Sendable {
     /// The folder of a VM.
     public func machine(_ name: VMName) -> MachineFolder {
         MachineFolder(
-            path: "\(path)/vms/\(name)", allowsVolatileRecord: allowsVolatileRecords)
+            path: "\(path)/vms/\(name)", allowsVolatileRecord: allowsVolatileRecords,
+            memories: memories)
     }
 
     /// Whether the operator accepts that records may be lost.
@@ -65,6 +66,10 @@ public struct HostRoot: Hashable, Sendable {
 
     /// The folder that has a folder for each VM.
     public var machines: String { path + "/vms" }
+
+    /// The folder that has a file for each VM that this host ever had: what it remembers of its
+    /// right to run it.
+    var memories: String { path + "/epochs" }
 
     /// What writers of definitions take turns by: a lock file, this and `.lock`.
     var definitions: String { path + "/definitions" }

@@ -93,7 +93,10 @@ public struct LocalRecovery {
         let (right, peer) = (state.record.right, state.record.peer)
         let taken = isNew ? "taken over by a new guardian, " : ""
         switch right {
-        case .owner: return Outcome(line: "\(taken)\(state.guest.rawValue), epoch \(right.epoch)")
+        case .owner:
+            return Outcome(
+                line: "\(taken)\(state.guest.rawValue), epoch \(right.epoch)",
+                exit: state.guest == .unknown ? .refused : .success)
         case .intent: return Outcome(line: "a move to \(peer) is under way, left alone")
         case .armed: return Outcome(line: "is being received from \(peer), left alone")
         default: return taken.isEmpty ? undecided(state.record) : undecided(state.record, taken)
@@ -102,7 +105,11 @@ public struct LocalRecovery {
 
     /// What is left of a VM without a hypervisor.
     private func rest(_ name: VMName, _ folder: MachineFolder) throws(LivemigError) -> Outcome {
-        guard let record = try Journal.peek(folder.record) else {
+        let uuid = (try? MachineStore(root: environment.root).definition(of: name))?.uuid
+        guard
+            let record = try Journal.peek(
+                folder.record, uuid: uuid, memories: environment.root.memories)
+        else {
             throw LivemigError(.noVM, "no VM \(name) on this host", at: environment.root.path)
         }
         let recovery = HostRecovery(environment: environment)

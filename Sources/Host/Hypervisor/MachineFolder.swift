@@ -9,11 +9,15 @@ public struct MachineFolder: Hashable, Sendable {
     public let path: String
     /// Whether its record may be on a file system that can lose it.
     public let allowsVolatileRecord: Bool
+    /// The host's folder of what it remembers of rights, which outlives the VM's; `nil` where
+    /// nothing is remembered.
+    public let memories: String?
 
     /// Names a folder.
-    public init(path: String, allowsVolatileRecord: Bool = false) {
+    public init(path: String, allowsVolatileRecord: Bool = false, memories: String? = nil) {
         self.path = path
         self.allowsVolatileRecord = allowsVolatileRecord
+        self.memories = memories
     }
 
     /// The VM's definition, an XML document.
@@ -34,6 +38,10 @@ public struct MachineFolder: Hashable, Sendable {
     public var saved: String { path + "/saved" }
     /// The same before it counts, or when it counts no more.
     public var unfinishedSave: String { path + "/saved.unfinished" }
+    /// A guest that was saved here and has lost the right to run: kept for whoever wants it.
+    public var overruledSave: String { path + "/saved.overruled" }
+    /// The definition of that guest.
+    public var overruledDefinition: String { path + "/definition.overruled.xml" }
 
     /// The one folder that the hypervisor can write to: it listens there.
     public var sockets: String { path + "/run" }
@@ -68,6 +76,13 @@ public struct MachineFolder: Hashable, Sendable {
         ] {
             _ = unsafe unlink(path)
         }
+    }
+
+    /// Keeps a saved guest aside that has lost the right to run, with its definition.
+    public func keepOverruledGuest() {
+        guard unsafe access(saved, F_OK) == 0 else { return }
+        _ = unsafe rename(saved, overruledSave)
+        _ = unsafe rename(definition, overruledDefinition)
     }
 
     /// Removes the sockets of a guardian and a hypervisor that have ended.

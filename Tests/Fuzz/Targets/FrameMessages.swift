@@ -52,6 +52,8 @@ enum FrameMessages {
         case .laneProbed: try again(LaneProbed.self, frame)
         case .saveMachine: try again(SaveMachine.self, frame)
         case .discardSaved: try again(DiscardSaved.self, frame)
+        case .findClaims: try again(FindClaims.self, frame)
+        case .claims: try again(ClaimsMessage.self, frame)
         case .storing: try again(Storing.self, frame)
         case .hostFacts: try again(HostFactsMessage.self, frame)
         case .machineList: try again(MachineListMessage.self, frame)
@@ -97,7 +99,7 @@ enum FrameMessages {
             .guardianInspect,
             .guardianSuspend,
             .guardianKeep,
-            .guardianRestore,
+            .guardianRestore, .guardianOverrule,
             .guardianState,
             .guardianResumed,
             .guardianInspection,
@@ -130,6 +132,7 @@ enum FrameMessages {
         case .guardianSuspend: try again(GuardianSuspend.self, frame)
         case .guardianKeep: try again(GuardianKeep.self, frame)
         case .guardianRestore: try again(GuardianRestore.self, frame)
+        case .guardianOverrule: try again(GuardianOverrule.self, frame)
         case .guardianSuspended: try again(GuardianSuspended.self, frame)
         case .guardianState: try again(GuardianState.self, frame)
         case .guardianResumed: try again(GuardianResumed.self, frame)

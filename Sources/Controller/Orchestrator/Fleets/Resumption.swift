@@ -40,11 +40,18 @@ public final class Resumption: Sendable {
     public let batch: MoveBatch
     private let proposal: Proposal
     private let control: HostControl
+    private let unasked: Set<HostName>
 
     /// States a resumption as it was proposed; `run` makes it.
-    public init(_ proposal: Proposal, template: MoveTemplate, _ control: HostControl) {
+    ///
+    /// - Parameter unasked: hosts that may be silent when guests are started.
+    public init(
+        _ proposal: Proposal, template: MoveTemplate, _ control: HostControl,
+        unasked: Set<HostName> = []
+    ) {
         self.proposal = proposal
         self.control = control
+        self.unasked = unasked
         batch = MoveBatch(
             proposal.items, limits: proposal.limits, template: template, control: control)
     }
@@ -59,7 +66,7 @@ public final class Resumption: Sendable {
         let results = await batch.run()
         let unstarted = await control.each(
             of: proposal.starts.map(\.name), on: proposal.host, atMost: proposal.storageLimit,
-            beside: batch, .starting)
+            beside: batch, .starting, unasked: unasked)
         let away = Set(
             proposal.plan.blocked.map(\.guest.uuid) + proposal.plan.missing
                 + zip(proposal.plan.steps, results).filter { $0.1.error != nil }

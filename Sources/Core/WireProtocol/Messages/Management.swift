@@ -29,20 +29,35 @@ public struct CreateKey: EmptyWireMessage, Hashable {
 /// | field | type |
 /// | --- | --- |
 /// | definition | text, 1 MiB: the XML document |
+/// | asked | flag: the other hosts were asked, and none has the VM |
+/// | known | optional u64: the highest epoch at which they know it |
 public struct DefineMachine: WireMessage, Hashable {
     public static let type = FrameType.defineMachine
     /// The XML document.
     public let definition: String
+    /// Whether the other hosts were asked, and none has the VM; else one that this host has given
+    /// away is refused.
+    public let isAsked: Bool
+    /// The highest epoch at which they know the VM; `nil` where none ever had it.
+    public let known: Epoch?
 
     /// Wraps a document.
-    public init(definition: String) { self.definition = definition }
+    public init(definition: String, isAsked: Bool = false, known: Epoch? = nil) {
+        self.definition = definition
+        self.isAsked = isAsked
+        self.known = known
+    }
 
     public func encode(into writer: inout WireWriter) {
         writer.text(definition, limit: WireLimits.definition)
+        writer.flag(isAsked)
+        writer.optional(known) { $0.integer($1.number) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         definition = try reader.text(limit: WireLimits.definition)
+        isAsked = try reader.flag()
+        known = try reader.optional { (reader) throws(WireError) in try reader.epoch() }
     }
 }
 
@@ -66,13 +81,33 @@ extension MachineRequest {
 }
 
 /// Starts a VM; answered by `MachineMessage`.
-public struct StartMachine: MachineRequest, Hashable {
+///
+/// | field | type |
+/// | --- | --- |
+/// | name | VM name |
+/// | uuid | optional 16 bytes: the VM that the other hosts were asked for |
+public struct StartMachine: WireMessage, Hashable {
     public static let type = FrameType.startMachine
     /// The VM.
     public let name: VMName
+    /// The VM that is meant; `nil` starts whatever has the name.
+    public let uuid: VMUUID?
 
     /// Names a VM.
-    public init(name: VMName) { self.name = name }
+    public init(name: VMName, uuid: VMUUID? = nil) {
+        self.name = name
+        self.uuid = uuid
+    }
+
+    public func encode(into writer: inout WireWriter) {
+        writer.text(name.text)
+        writer.optional(uuid) { $0.bits($1.bits) }
+    }
+
+    public init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.vmName()
+        uuid = try reader.optional { (reader) throws(WireError) in VMUUID(try reader.bits()) }
+    }
 }
 
 /// Powers a VM off; answered by `MachineMessage`.

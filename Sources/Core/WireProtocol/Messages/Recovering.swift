@@ -58,25 +58,30 @@ public struct RecordMessage: WireMessage, Hashable {
 /// | field | type |
 /// | --- | --- |
 /// | name | VM name |
-/// | step | u8: 0 settle, 1 discard, 2 token, 3 reclaim, 4 finish, 5 freeze, 6 seize |
+/// | uuid | 16 bytes: the VM; a host whose VM of the name is another one refuses |
+/// | step | u8: 0 settle, 1 discard, 2 token, 3 reclaim, 4 finish, 5 freeze, 6 seize, 7 overrule |
 /// | attempt, digest | attempt and 16 bytes, zero where the step has none |
 /// | fenced | text: the host that an operator has fenced, of `seize` |
 public struct RecoverMachine: WireMessage, Hashable {
     public static let type = FrameType.recoverMachine
 
-    /// The VM.
+    /// The VM's name.
     public let name: VMName
+    /// The VM.
+    public let uuid: VMUUID
     /// What to do.
     public let step: RecoveryStep
 
     /// Asks.
-    public init(name: VMName, step: RecoveryStep) {
+    public init(name: VMName, uuid: VMUUID, step: RecoveryStep) {
         self.name = name
+        self.uuid = uuid
         self.step = step
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.text(name.text)
+        writer.bits(uuid.bits)
         writer.integer(step.number)
         writer.attempt(step.attempt ?? Self.noAttempt)
         writer.bits(step.digest ?? .zero)
@@ -85,6 +90,7 @@ public struct RecoverMachine: WireMessage, Hashable {
 
     public init(from reader: inout WireReader) throws(WireError) {
         name = try reader.vmName()
+        uuid = VMUUID(try reader.bits())
         let number: UInt8 = try reader.integer()
         let attempt = try reader.attempt()
         let digest = try reader.bits()
@@ -97,6 +103,7 @@ public struct RecoverMachine: WireMessage, Hashable {
         case 4: step = .finish(attempt)
         case 5: step = .freeze
         case 6: step = .seize(fenced: fenced)
+        case 7: step = .overrule(attempt)
         default: throw .field("step")
         }
         guard step.attempt ?? Self.noAttempt == attempt, step.digest ?? .zero == digest,
@@ -117,13 +124,14 @@ extension RecoveryStep {
         case .finish: 4
         case .freeze: 5
         case .seize: 6
+        case .overrule: 7
         }
     }
 
     fileprivate var attempt: Attempt? {
         switch self {
         case .discard(let attempt), .token(let attempt, _), .reclaim(let attempt),
-            .finish(let attempt):
+            .finish(let attempt), .overrule(let attempt):
             attempt
         case .settle, .freeze, .seize: nil
         }

@@ -124,9 +124,16 @@ var host: [Target] {
             ],
             path: "Sources/Host/Hypervisor"),
         .target(
+            name: "GuestFiles",
+            dependencies: [
+                "CLinux", "Hypervisor", "LinuxSystem", "MigrationModel", systemPackage,
+            ],
+            path: "Sources/Host/GuestFiles"),
+        .target(
             name: "QEMU",
             dependencies: [
-                "CLinux", "GuestMemory", "Hypervisor", "LinuxSystem", "MigrationModel",
+                "CLinux", "GuestFiles", "GuestMemory", "Hypervisor", "LinuxSystem",
+                "MigrationModel",
                 systemPackage,
             ],
             path: "Sources/Host/QEMU"),
@@ -161,7 +168,7 @@ var host: [Target] {
         .target(
             name: "HostAgent",
             dependencies: [
-                "CLinux", "CrashPoints", "FrameTransport", "GuestMemory", "Guardian",
+                "CLinux", "CrashPoints", "FrameTransport", "GuestFiles", "GuestMemory", "Guardian",
                 "HostPolicies", "Hypervisor", "Journal", "LinuxSystem", "MigrationEngine",
                 "MigrationModel", "Ownership", "PageCodec", "Preflight", "QEMU", "SSHTransport",
                 "SavedGuests",
@@ -269,7 +276,8 @@ var tests: [Target] {
         unitTests(of: "HostPolicies"),
         unitTests(of: "Journal", "CLinux"),
         unitTests(of: "SavedGuests", "GuestMemory", "Hypervisor"),
-        unitTests(of: "QEMU", "Hypervisor", "GuestMemory"),
+        unitTests(of: "GuestFiles", "Hypervisor"),
+        unitTests(of: "QEMU", "GuestFiles", "Hypervisor", "GuestMemory"),
         unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
         unitTests(of: "FrameTransport", "WireProtocol"),
         unitTests(

@@ -26,6 +26,10 @@ struct HostSettingsTests {
         policy.hypervisorUser = "livemig-qemu"
         policy.requiresSandbox = false
         policy.userNetworking = .refused
+        policy.folders.includesDefaults = false
+        policy.folders.images = ["/pool"]
+        policy.folders.boot = ["/pool/boot"]
+        policy.folders.emulators = ["/opt/qemu"]
         policy.memoryReserve = .mebibytes(4096)
         policy.allowsAnyNetwork = false
         policy.add(MigrationNetwork(try Subnet("10.77.0.0/24"), priority: 2, moves: 1))
@@ -49,14 +53,16 @@ struct HostSettingsTests {
             "--compression", "lz4", "--memory-reserve", "4GiB", "--hypervisor-user", "livemig-qemu",
             "--sandbox", "optional", "--user-network", "refused",
             "--only-networks", "--network", "10.77.0.0/24=2", "--network-moves", "10.77.0.0/24=1",
-            "--allow-peer", "beta")
+            "--allow-peer", "beta", "--image-folder", "/pool/", "--boot-folder", "/pool/boot",
+            "--emulator", "/opt/qemu", "--only-folders")
         #expect(made == (try Self.settled()))
         let back = try applied(
             made, "--enable", "--live-moves", "2", "--storage-moves", "2", "--compression", "auto",
             "--memory-reserve", "default", "--hypervisor-users", "default", "--any-network",
             "--sandbox", "required", "--user-network", "restricted",
             "--remove-network", "10.77.0.0/24",
-            "--all-peers")
+            "--all-peers", "--remove-folder", "/pool", "--remove-folder", "/pool/boot",
+            "--remove-folder", "/opt/qemu", "--default-folders")
         #expect(back == HostPolicy())
         let none = try applied(HostPolicy(), "--compression", "none", "--memory-reserve", "0B")
         #expect(none.compression == MigrationPolicy.Compression.none)
@@ -163,6 +169,11 @@ struct HostSettingsTests {
                 "QEMU runs as    the agent's user",
                 "QEMU's sandbox  required",
                 "user networks   restricted",
+                "image folders   /var/lib/libvirt/images /var/lib/livemig/images /data /images /mnt "
+                    + "/shared /srv /vms",
+                "boot folders    /boot /usr/lib/ipxe /usr/share /var/lib/libvirt/boot "
+                    + "/var/lib/libvirt/qemu/nvram image folders",
+                "emulators       /usr/bin/qemu-system-* /usr/libexec/qemu-kvm",
                 "other networks  allowed",
                 "addresses       none that peers can use",
                 "peers           all that are trusted",
@@ -187,6 +198,9 @@ struct HostSettingsTests {
                 "QEMU runs as       livemig-qemu",
                 "QEMU's sandbox     optional",
                 "user networks      refused",
+                "image folders      /pool",
+                "boot folders       /pool/boot image folders",
+                "emulators          /opt/qemu",
                 "migration network  10.77.0.0/24, priority 2, at most 1 at a time",
                 "other networks     refused",
                 "addresses          10.77.0.1 fd00::1",
@@ -196,9 +210,11 @@ struct HostSettingsTests {
         let json = JSONText.line(HostSettingsDocument(try HostName("alpha"), settings))
         #expect(
             json
-                == #"{"addresses":["10.77.0.1","fd00::1"],"any_network":false,"compression":"lz4","#
-                + #""cordoned":true,"drained_guests":["web1"],"hypervisor_user":"livemig-qemu","#
-                + #""incoming":1,"live_migration_enabled":false,"live_moves":4,"#
+                == #"{"addresses":["10.77.0.1","fd00::1"],"any_network":false,"#
+                + #""boot_folders":["/pool/boot","/pool"],"compression":"lz4","#
+                + #""cordoned":true,"default_folders":false,"drained_guests":["web1"],"#
+                + #""emulators":["/opt/qemu"],"hypervisor_user":"livemig-qemu","#
+                + #""image_folders":["/pool"],"incoming":1,"live_migration_enabled":false,"live_moves":4,"#
                 + #""memory_promised_bytes":67108864,"memory_reserve_bytes":4294967296,"#
                 + #""memory_reserve_is_default":false,"#
                 + #""migration_networks":[{"priority":2,"simultaneous":1,"subnet":"10.77.0.0/24"}],"#

@@ -74,6 +74,7 @@ import Testing
         // Another file of that name, by a link, which nobody has locked.
         try hosts.alpha.ssh.folder.write("", to: "empty")
         #expect(unsafe symlink(hosts.alpha.ssh.folder.path("empty"), disk.path) == 0)
+        #expect(unsafe truncate(disk.path, 64 << 20) == 0)
         let unfenced = try check(someone)
         #expect(unfenced.ids == ["W-FENCE"], "\(unfenced)")
         #expect(unfenced.compatible)
@@ -298,7 +299,7 @@ import Testing
         let hosts = try TwoHosts(trusting: false)
         let someone = try Operator(hosts)
         try hosts.start(Self.workload)
-        let file = try OwnedDescriptor.open(hosts.beta.root + "/host.xml", O_WRONLY | O_CREAT)
+        let file = try OwnedDescriptor.open(hosts.beta.root + "/host.xml", O_WRONLY | O_TRUNC)
         try DescriptorIO.write(
             Array("<hostPolicy version=\"1\">\n  <quota/>\n</hostPolicy>".utf8), to: file.number)
         let report = try check(someone)

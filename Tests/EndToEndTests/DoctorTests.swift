@@ -87,7 +87,7 @@ import Testing
         let folder = hosts.beta.root + "/hooks"
         #expect(unsafe mkdir(folder, 0o755) == 0)
         #expect(unsafe mkdir(folder + "/pre-move", 0o755) == 0)
-        let policy = try OwnedDescriptor.open(hosts.beta.root + "/host.xml", O_WRONLY | O_CREAT)
+        let policy = try OwnedDescriptor.open(hosts.beta.root + "/host.xml", O_WRONLY | O_TRUNC)
         try DescriptorIO.write(Array("<hostPolicy version=\"2\"/>".utf8), to: policy.number)
         let (document, status) = try examine(someone)
         #expect(status == 3)

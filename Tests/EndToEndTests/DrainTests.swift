@@ -79,7 +79,7 @@ import Testing
         try someone.run("drain", "delta", "--yes").expect(.noHost, "delta")
         try someone.run("drain", "alpha", "--yes", "--priority", "web1").expect(.usage, "web1")
         #expect(try hosts.running(on: hosts.alpha) == ["web1", "web2"])
-        #expect(unsafe access(hosts.alpha.root + "/host.xml", F_OK) != 0)
+        #expect(hosts.alpha.hasFirstSettings)
         let chosen = try someone.succeed("move", "web1", "--to", "any")
         #expect(chosen.errors.contains("web1: to beta, ") && chosen.errors.contains("stars"))
         #expect(try hosts.running(on: hosts.beta) == ["web1"])

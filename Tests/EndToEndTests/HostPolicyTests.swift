@@ -116,7 +116,7 @@ import WireProtocol
         let someone = try Operator(hosts)
         try hosts.start(Self.workload)
         for host in [hosts.beta, hosts.alpha] {
-            let file = try OwnedDescriptor.open(host.root + "/host.xml", O_WRONLY | O_CREAT)
+            let file = try OwnedDescriptor.open(host.root + "/host.xml", O_WRONLY | O_TRUNC)
             try DescriptorIO.write(
                 Array("<hostPolicy version=\"1\">\n  <quota/>\n</hostPolicy>".utf8),
                 to: file.number)

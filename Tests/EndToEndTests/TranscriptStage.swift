@@ -32,6 +32,7 @@ final class TranscriptStage {
         values["livemig"] = try BuildProducts.program("livemig")
         values["kernel"] = try GuestImageFiles.path("vmlinuz")
         values["initrd"] = try GuestImageFiles.path("initramfs.cpio.gz")
+        values["images"] = TestFiles.folders.images[0]
         values["memory.twice"] = String(Memory.totalMebibytes * 2)
         values["closed.port"] = String(try SSHServerFixture.freePort())
     }

@@ -15,7 +15,7 @@ struct ErrorTests {
                 .network, .qemuCapability, .journal, .guestDown, .file, .xmlSchema,
                 .xmlUnsupported, .noHost, .alreadyThere, .exists, .kernel, .qemu,
                 .preload, .root, .permission, .disabled, .cordoned, .notEmpty, .peer, .history,
-                .saved, .savedFile, .noMove, .hook,
+                .saved, .savedFile, .noMove, .hook, .forbidden,
             ]
         ),
         (

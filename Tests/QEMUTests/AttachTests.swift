@@ -12,7 +12,7 @@ private final class AbandonedQEMU {
     let definition: VMDefinition
     let folder: MachineFolder
     let memory: GuestMemoryFile
-    private let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary)
+    private let launcher = Guest.launcher()
 
     /// Starts a guest, does something with it, and lets go of it.
     init(_ body: (QEMUMachine) throws -> Void) throws {

@@ -1,8 +1,10 @@
 import Glibc
+import GuestFiles
 import GuestMemory
 import Hypervisor
 import LinuxSystem
 import MigrationModel
+import TestSupport
 import Testing
 
 @testable import QEMU
@@ -20,9 +22,7 @@ final class Guest {
         self.definition = definition
         folder = MachineFolder(path: try Guest.makeFolder())
         memory = try .create(size: definition.memory)
-        let launcher = QEMULauncher(preloadLibrary: Guest.preloadLibrary) {
-            (_) throws(LivemigError) in user
-        }
+        let launcher = Guest.launcher(as: user)
         do {
             let machine = try launcher.launch(
                 definition, memory: memory, folder: folder, mode: mode)
@@ -36,6 +36,21 @@ final class Guest {
     deinit {
         machine.destroy()
         Guest.remove(folder.path)
+    }
+
+    /// Starts guests that may have the tests' files.
+    static func launcher(
+        library: String = preloadLibrary, as user: HypervisorUser? = nil,
+        emulators: [String] = [], rules: LaunchRules = LaunchRules()
+    ) -> QEMULauncher {
+        var folders = TestFiles.folders
+        folders.images.append("/tmp")
+        folders.emulators += emulators
+        let files = GuestFileRules(folders, user: user)
+        return QEMULauncher(
+            preloadLibrary: library, files: { () throws(LivemigError) in files },
+            user: { (_) throws(LivemigError) in user },
+            rules: { () throws(LivemigError) in rules })
     }
 
     /// A machine without disks: its firmware idles.

@@ -134,7 +134,7 @@ extension QEMUTests {
             definition.emulator = scratch.path("qemu")
             let memory = try GuestMemoryFile.create(size: definition.memory)
             let folder = MachineFolder(path: scratch.path)
-            let strict = QEMULauncher(preloadLibrary: Guest.preloadLibrary)
+            let strict = Guest.launcher(emulators: [scratch.path])
             for error in [
                 failure {
                     _ = try strict.launch(
@@ -144,9 +144,8 @@ extension QEMUTests {
                 #expect(error?.code == .qemu)
                 #expect(error?.explanation.contains("sandbox optional") == true)
             }
-            let lenient = QEMULauncher(
-                preloadLibrary: Guest.preloadLibrary,
-                rules: { () throws(LivemigError) in LaunchRules(requiresSandbox: false) })
+            let lenient = Guest.launcher(
+                emulators: [scratch.path], rules: LaunchRules(requiresSandbox: false))
             try lenient.requireSupport(of: definition)
         }
 
@@ -158,9 +157,7 @@ extension QEMUTests {
             for (network, code) in [
                 (UserNetworking.refused, ErrorCode.network), (.open, nil), (.restricted, nil),
             ] {
-                let launcher = QEMULauncher(
-                    preloadLibrary: Guest.preloadLibrary,
-                    rules: { () throws(LivemigError) in LaunchRules(userNetworking: network) })
+                let launcher = Guest.launcher(rules: LaunchRules(userNetworking: network))
                 #expect(failure { try launcher.requireSupport(of: definition) }?.code == code)
             }
         }

@@ -48,6 +48,30 @@ extension QEMUTests {
             _ = consume socket
         }
 
+        /// Breaks when QEMU opens disks by itself, needs rights on them, or does not find the image
+        /// below another.
+        @Test("QEMU without privileges has disks that its user may not open")
+        func disks() throws {
+            let nobody = try HypervisorUser(named: "nobody")
+            let images = try ScratchFolder()
+            for (name, options) in [
+                ("base", ["-f", "raw"]), ("top", ["-f", "qcow2", "-b", "base", "-F", "raw"]),
+            ] {
+                try Tool.run(
+                    "qemu-img", package: "qemu-utils",
+                    ["create", "-q"] + options + [images.path(name), "4M"])
+                try #require(unsafe chmod(images.path(name), 0o600) == 0)
+            }
+            var definition = try Guest.definition()
+            definition.disks = [.init(path: images.path("top"), format: .qcow2, target: "vda")]
+            definition.randomSource = "/dev/urandom"
+            let guest = try Guest(definition, as: nobody)
+            #expect(try guest.machine.status() == .running)
+            let second = failure { _ = try Guest(definition, as: nobody) }
+            #expect(second?.what.contains("lock") == true, "\(second as Any)")
+            #expect(second?.what.contains("fdset") == false, "\(second as Any)")
+        }
+
         /// Breaks when a broken-out guest could enter its VM's folder, where the record is.
         @Test("The folder of sockets is all that the user may write to")
         func folders() throws {

@@ -74,10 +74,25 @@ struct QEMUArgumentsTests {
         definition.boot.commandLine = "console=ttyS0,115200 quiet"
         definition.disks = [.init(path: "/d", format: .raw, target: "vda")]
         let arguments = try Self.arguments(definition)
-        #expect(Self.value(of: "-kernel", in: arguments) == "/boot/vmlinuz")
-        #expect(Self.value(of: "-initrd", in: arguments) == "/boot/initrd")
+        #expect(Self.value(of: "-kernel", in: arguments) == "/proc/self/fd/14")
+        #expect(Self.value(of: "-initrd", in: arguments) == "/proc/self/fd/15")
         #expect(Self.value(of: "-append", in: arguments) == "console=ttyS0,115200 quiet")
         #expect(!arguments.contains { $0.contains("bootindex") })
+    }
+
+    /// Breaks when QEMU is left to find the images below a disk's by their headers.
+    @Test("Each image of a chain is a node of its own, and the last has none below")
+    func chain() throws {
+        var definition = try Self.definition()
+        definition.disks = [.init(path: "/images/top", format: .qcow2, target: "vda")]
+        let arguments = try Self.arguments(definition, below: 1)
+        let nodes = arguments.indices.filter { arguments[$0] == "-blockdev" }
+            .map { arguments[$0 + 1] }
+        #expect(nodes.count == 4)
+        #expect(nodes[0].contains("filename=/dev/fdset/15") && nodes[0].contains("read-only=on"))
+        #expect(nodes[1].contains("\"backing\":null") && nodes[1].contains("\"read-only\":true"))
+        #expect(nodes[2].contains("filename=/dev/fdset/14") && nodes[2].contains("read-only=off"))
+        #expect(nodes[3].hasSuffix(",backing=disk0-1"), "\(nodes[3])")
     }
 
     /// Breaks when a cache mode is translated to other flags than qemu(1) says.
@@ -144,14 +159,38 @@ struct QEMUArgumentsTests {
 
     static func arguments(
         _ definition: VMDefinition, folder: String = "/r", taps: [Int: CInt] = [:],
-        mode: LaunchMode = .powerOn
+        below: Int = 0, mode: LaunchMode = .powerOn
     ) throws -> [String] {
         try QEMUArguments(
             definition,
             .init(
                 folder: .init(path: folder), memory: 3, sockets: 4, consoleLog: 5, taps: taps,
-                sandbox: true, mode: mode)
+                files: numbers(definition, below: below), sandbox: true, mode: mode)
         ).list()
+    }
+
+    /// Numbers as a launcher gives them, with as many images below each disk's own.
+    static func numbers(_ definition: VMDefinition, below: Int = 0) -> FileNumbers {
+        var numbers = FileNumbers()
+        var next: CInt = 14
+        func number(_ path: String?) -> CInt? {
+            guard path != nil else { return nil }
+            defer { next += 1 }
+            return next
+        }
+        numbers.kernel = number(definition.boot.kernel)
+        numbers.initrd = number(definition.boot.initrd)
+        numbers.loader = number(definition.boot.loader)
+        numbers.random = number(definition.randomSource)
+        for disk in definition.disks {
+            numbers.disks.append(
+                (0...below).compactMap { level in
+                    number(disk.path).map {
+                        .init(number: $0, format: level == below ? disk.format : .qcow2)
+                    }
+                })
+        }
+        return numbers
     }
 
     static func value(of option: String, in arguments: [String]) -> String? {
@@ -172,22 +211,23 @@ struct QEMUArgumentsTests {
     }
 
     static let devices = [
-        "-add-fd", "fd=5,set=1", "-chardev",
+        "-add-fd", "fd=5,set=1", "-add-fd", "fd=15,set=15", "-add-fd", "fd=16,set=16",
+        "-add-fd", "fd=14,set=14", "-chardev",
         "socket,id=console0,path=/proc/self/fd/4/console.sock,server=on,wait=off,"
             + "logfile=/dev/fdset/1,logappend=on",
         "-device", "isa-serial,id=serial0,chardev=console0,index=0",
         "-chardev", "socket,id=console1,path=/proc/self/fd/4/serial1.sock,server=on,wait=off",
         "-device", "isa-serial,id=serial1,chardev=console1,index=1",
         "-blockdev",
-        "driver=file,node-name=file0,filename=/images/a,,b.qcow2,aio=threads,locking=on,"
+        "driver=file,node-name=file0,filename=/dev/fdset/15,aio=threads,locking=on,"
             + "drop-cache=on,read-only=off,cache.direct=off,cache.no-flush=off",
         "-blockdev",
-        "driver=qcow2,node-name=disk0,file=file0,read-only=off,cache.direct=off,"
-            + "cache.no-flush=off",
+        "{\"driver\":\"qcow2\",\"node-name\":\"disk0\",\"file\":\"file0\",\"backing\":null,"
+            + "\"read-only\":false,\"cache\":{\"direct\":false,\"no-flush\":false}}",
         "-device",
         "virtio-blk-pci,id=virtio-disk0,drive=disk0,addr=0xb,write-cache=on,bootindex=32",
         "-blockdev",
-        "driver=file,node-name=file1,filename=/images/c.img,aio=threads,locking=on,"
+        "driver=file,node-name=file1,filename=/dev/fdset/16,aio=threads,locking=on,"
             + "drop-cache=on,read-only=on,cache.direct=off,cache.no-flush=off",
         "-blockdev",
         "driver=raw,node-name=disk1,file=file1,read-only=on,cache.direct=off,cache.no-flush=off",
@@ -199,7 +239,7 @@ struct QEMUArgumentsTests {
         "-netdev", "user,id=net1,restrict=on",
         "-device",
         "virtio-net-pci,id=virtio-net1,netdev=net1,mac=52:54:00:00:00:02,addr=0x4,bootindex=1",
-        "-object", "rng-random,id=random0,filename=/dev/urandom",
+        "-object", "rng-random,id=random0,filename=/dev/fdset/14",
         "-device", "virtio-rng-pci,id=rng0,rng=random0,addr=0x2",
     ]
 

@@ -3,6 +3,7 @@ import GuestMemory
 import Hypervisor
 import LinuxSystem
 import MigrationModel
+import TestSupport
 import Testing
 
 @testable import QEMU
@@ -68,7 +69,7 @@ extension QEMUTests {
             let definition = try Guest.definition()
             let memory = try GuestMemoryFile.create(size: definition.memory)
             let error = failure {
-                _ = try QEMULauncher(preloadLibrary: folder.path + "/none.so").launch(
+                _ = try Guest.launcher(library: folder.path + "/none.so").launch(
                     definition, memory: memory, folder: folder, mode: .powerOn)
             }
             #expect(error?.code == .preload)
@@ -80,10 +81,16 @@ extension QEMUTests {
         func badDisk() throws {
             let start = MonotonicTime.now
             var definition = try Guest.definition()
-            definition.disks = [.init(path: "/nowhere/a,b.img", format: .raw, target: "vda")]
+            let folder = try ScratchFolder()
+            let path = folder.path("a,b.img")
+            let file = try OwnedDescriptor.open(path, O_WRONLY | O_CREAT)
+            let header: [UInt8] = [0x51, 0x46, 0x49, 0xFB, 0, 0, 0, 3]
+            try DescriptorIO.write(
+                header + [UInt8](repeating: 0, count: 504), to: file.number)
+            definition.disks = [.init(path: path, format: .qcow2, target: "vda")]
             let error = failure { _ = try Guest(definition) }
             #expect(error?.code == .qemu)
-            #expect(error?.what.contains("/nowhere/a,b.img") == true, "\(error as Any)")
+            #expect(error?.what.contains("cluster size") == true, "\(error as Any)")
             #expect(start.elapsed < .seconds(10))
         }
 
@@ -99,9 +106,9 @@ extension QEMUTests {
         @Test("A missing QEMU names its package")
         func missing() throws {
             var definition = try Guest.definition()
-            definition.emulator = "/nowhere/qemu"
+            definition.emulator = "/usr/bin/qemu-system-none"
             let error = failure {
-                _ = try QEMULauncher(preloadLibrary: "/none").version(for: definition)
+                _ = try Guest.launcher(library: "/none").version(for: definition)
             }
             #expect(error?.code == .qemu)
             #expect(error?.fix.contains("qemu-system-x86") == true)

@@ -30,9 +30,10 @@ public final class TestHost {
         self.surroundings = surroundings
         scratch = try ScratchFolder()
         root = scratch.path("r")
+        _ = unsafe mkdir(root, 0o700)
+        try scratch.write(TestFiles.hostFile, to: "r/host.xml")
         // A machine that runs the tests may have a systemd, which is not theirs to use.
         if !(surroundings is SystemdHost) {
-            _ = unsafe mkdir(root, 0o700)
             try scratch.write("", to: "r/guardians-without-units")
         }
         ssh = try SSHServerFixture(
@@ -101,6 +102,9 @@ public final class TestHost {
                 && !Self.staying.contains($0)
         }
     }
+
+    /// Whether nobody has changed the host's settings since it was made.
+    public var hasFirstSettings: Bool { scratch.read("r/host.xml") == TestFiles.hostFile }
 
     private static let staying = [
         "agent.log", "definitions.lock", "guardians-without-units", "host.xml", "host.xml.lock",

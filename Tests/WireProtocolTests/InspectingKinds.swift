@@ -47,11 +47,20 @@ extension MessageKind {
                     [
                         Finding(
                             .warning(.fence), "its lock is not seen", at: "disk vda",
-                            source: "locked",
-                            destination: "free", fix: "mount one file system on both hosts")
+                            source: "locked", destination: "free",
+                            fix: "mount one file system on both hosts")
+                    ],
+                    images: [
+                        ImageFacts(target: "vda", path: "/srv/web1", size: 1 << 30, inode: 4711)
                     ], bridges: [BridgeFacts(name: "br0", mtu: 9000, vlan: 7), nil]),
                 [
                     .list("findings", WireLimits.findings, Layout.finding),
+                    .list(
+                        "images", WireLimits.items,
+                        [
+                            .text("target", WireLimits.name), .text("path", WireLimits.name),
+                            .fixed("size", 8, note: "bytes"), .fixed("inode", 8),
+                        ]),
                     .list(
                         "bridges", WireLimits.bridges,
                         [
@@ -69,6 +78,11 @@ extension MessageKind {
             ) { random in
                 Inspection(
                     (0..<random.below(9)).map { _ in random.finding() },
+                    images: (0..<random.below(4)).map { _ in
+                        ImageFacts(
+                            target: random.plain(8), path: random.text(99), size: random.next(),
+                            inode: random.next())
+                    },
                     bridges: (0..<random.below(5)).map { _ in
                         random.flag()
                             ? nil

@@ -69,6 +69,10 @@ extension MessageKind {
         .optional(.group("hypervisor users", [.fixed("first", 4), .fixed("last", 4)])),
         .fixed("sandbox required", 1, note: "flag"),
         .fixed("user network", 1, note: "1 restricted, 2 open, 3 refused"),
+        .fixed("default folders", 1, note: "flag"),
+        .list("image folders", GuestFolders.limit, [.text("path", WireLimits.name)]),
+        .list("boot folders", GuestFolders.limit, [.text("path", WireLimits.name)]),
+        .list("emulators", GuestFolders.limit, [.text("path", WireLimits.name)]),
         .fixed("cordoned", 1, note: "flag"),
         .list(
             "guests", Maintenance.guestLimit,
@@ -94,6 +98,9 @@ extension MessageKind {
         policy.hypervisorUsers = try? HypervisorUserRange(200_000, 265_535)
         policy.requiresSandbox = false
         policy.userNetworking = .refused
+        policy.folders.includesDefaults = false
+        policy.folders.images = ["/pool"]
+        policy.folders.emulators = ["/opt/qemu/bin"]
         if case .success(let name) = MachineField.name {
             policy.maintenance.isCordoned = true
             policy.maintenance.guests = [
@@ -144,6 +151,10 @@ extension Seeded {
             flag() ? try? HypervisorUserRange(first, first + UInt32(below(1 << 16))) : nil
         policy.requiresSandbox = flag()
         policy.userNetworking = UserNetworking.allCases[below(3)]
+        policy.folders.includesDefaults = flag()
+        for kind in GuestFileKind.allCases {
+            policy.folders[kind] = (0..<below(3)).map { _ in "/" + plain(64) }
+        }
         policy.maintenance.isCordoned = flag()
         policy.maintenance.guests = (0..<below(9)).compactMap { _ in
             (try? VMName(plain(64))).map {

@@ -51,6 +51,43 @@ struct HostPolicyOptions: ParsableArguments {
     var userNetwork: UserNetwork?
 
     @Option(
+        name: .customLong("image-folder"),
+        help: ArgumentHelp(
+            "Let guests have disk images below this folder as well; may be repeated.",
+            valueName: "folder"))
+    var imageFolders: [String] = []
+
+    @Option(
+        name: .customLong("boot-folder"),
+        help: ArgumentHelp(
+            "Let guests boot kernels and firmware below this folder as well; may be repeated.",
+            valueName: "folder"))
+    var bootFolders: [String] = []
+
+    @Option(
+        name: .customLong("emulator"),
+        help: ArgumentHelp(
+            "Let guests name this QEMU, or one in this folder, as well; may be repeated.",
+            valueName: "path"))
+    var emulators: [String] = []
+
+    @Option(
+        name: .customLong("remove-folder"),
+        help: ArgumentHelp(
+            "No longer let guests have files there; may be repeated.", valueName: "path"))
+    var removedFolders: [String] = []
+
+    @Flag(
+        name: .customLong("default-folders"),
+        help: "Besides the folders that are listed, allow the default ones.")
+    var defaultFolders = false
+
+    @Flag(
+        name: .customLong("only-folders"),
+        help: "Allow the folders and emulators that are listed, and no default one.")
+    var onlyFolders = false
+
+    @Option(
         name: .customLong("network"),
         help: ArgumentHelp(
             "Prefer a network for page data; may be repeated. Lower priorities come first.",
@@ -131,6 +168,7 @@ struct HostPolicyOptions: ParsableArguments {
         change.userNetworking = UserNetworking.allCases.first { $0.word == reach }
         let word = compression?.rawValue
         change.compression = MigrationPolicy.Compression.allCases.first { $0.word == word }
+        change.folders = try folderChange()
         change.networks = try networks.map { text throws(LivemigError) in
             try MigrationNetwork(parsing: text)
         }
@@ -152,6 +190,23 @@ struct HostPolicyOptions: ParsableArguments {
 
     /// What takes a setting back.
     private static let byDefault = "default"
+
+    private func folderChange() throws(LivemigError) -> GuestFolderChange {
+        var change = GuestFolderChange()
+        change.includesDefaults = try Self.choice(
+            ("--default-folders", defaultFolders), ("--only-folders", onlyFolders))
+        change.removed = try removedFolders.map(Self.place)
+        change.added[.image] = try imageFolders.map(Self.place)
+        change.added[.boot] = try bootFolders.map(Self.place)
+        change.added[.emulator] = try emulators.map(Self.place)
+        try change.added.check()
+        return change
+    }
+
+    /// A folder may be written with a slash at its end.
+    private static func place(_ text: String) throws(LivemigError) -> String {
+        text.count > 1 && text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
 
     private static func choice(
         _ yes: (name: String, isGiven: Bool), _ no: (name: String, isGiven: Bool)
@@ -248,6 +303,7 @@ struct HostPolicyChange: Hashable, Sendable {
     var hypervisorUser: HypervisorUser?
     var requiresSandbox: Bool?
     var userNetworking: UserNetworking?
+    var folders = GuestFolderChange()
     var networks: [MigrationNetwork] = []
     var removedNetworks: [Subnet] = []
     var networkMoves: [NetworkMoves] = []
@@ -276,6 +332,7 @@ struct HostPolicyChange: Hashable, Sendable {
         }
         policy.requiresSandbox = requiresSandbox ?? policy.requiresSandbox
         policy.userNetworking = userNetworking ?? policy.userNetworking
+        try folders.apply(to: &policy.folders)
         try applyNetworks(to: &policy)
         policy.allowsAnyNetwork = allowsAnyNetwork ?? policy.allowsAnyNetwork
         try applyPeers(to: &policy)

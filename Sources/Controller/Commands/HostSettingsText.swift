@@ -25,6 +25,14 @@ enum HostSettingsText {
             ["QEMU's sandbox", policy.requiresSandbox ? "required" : "optional"],
             ["user networks", policy.userNetworking.word],
         ]
+        rows += GuestFileKind.allCases.map { kind in
+            let places = policy.folders.places(for: kind).filter { place in
+                kind != .boot || !policy.folders.places(for: .image).contains(place)
+            }
+            let images = kind == .boot ? ["image folders"] : []
+            let all = places + images
+            return [kind.places, all.isEmpty ? "none" : all.joined(separator: " ")]
+        }
         rows += policy.networks.map {
             [
                 "migration network",
@@ -75,6 +83,10 @@ struct HostSettingsDocument: Encodable {
     let hypervisorUsers: String?
     let sandboxRequired: Bool
     let userNetwork: String
+    let imageFolders: [String]
+    let bootFolders: [String]
+    let emulators: [String]
+    let defaultFolders: Bool
     let cordoned: Bool
     let drainedGuests: [String]
 
@@ -98,6 +110,10 @@ struct HostSettingsDocument: Encodable {
         hypervisorUsers = policy.hypervisorUsers?.description
         sandboxRequired = policy.requiresSandbox
         userNetwork = policy.userNetworking.word
+        imageFolders = policy.folders.places(for: .image)
+        bootFolders = policy.folders.places(for: .boot)
+        emulators = policy.folders.places(for: .emulator)
+        defaultFolders = policy.folders.includesDefaults
         cordoned = policy.maintenance.isCordoned
         drainedGuests = policy.maintenance.guests.map(\.name.text)
     }

@@ -13,6 +13,8 @@ struct MoveInspection: Sendable {
         let findings: Result<[Finding], LivemigError>
         /// The bridges of the guest's interfaces, as the host has them.
         var bridges: [BridgeFacts?] = []
+        /// What it sees of the VM's images.
+        var images: [ImageFacts] = []
 
         /// The host as the choice of a route sees it.
         func route(_ settings: HostSettings) -> LaneRoute.Side {
@@ -117,8 +119,11 @@ struct MoveInspection: Sendable {
     func joined(_ outgoing: [Finding], _ incoming: [Finding]) -> [Finding] {
         // Both look at the definition.
         let others = incoming.filter { !outgoing.contains($0) }
+        let unfenced = others.filter { $0.kind == .warning(.fence) }.map(\.place)
+        let images = ImageRules.findings(
+            source.images, destination.images, unfenced: Set(unfenced))
         return (outgoing + path).map { named($0, source.name) }
-            + others.map { named($0, destination.name) }
+            + (others + images).map { named($0, destination.name) }
             + BridgeRules.findings(source.bridges, destination.bridges)
     }
 
@@ -189,6 +194,7 @@ extension MoveSurvey.Reached {
         MoveInspection.Side(
             name: side.host.name, networks: side.host.migrationNetworks, settings: settings,
             findings: inspection.map(\.findings),
-            bridges: (try? inspection.get().bridges) ?? [])
+            bridges: (try? inspection.get().bridges) ?? [],
+            images: (try? inspection.get().images) ?? [])
     }
 }

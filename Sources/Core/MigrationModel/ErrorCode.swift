@@ -50,6 +50,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case cpu = "E-CPU"
     case device = "E-DEVICE"
     case disk = "E-DISK"
+    case forbidden = "E-FORBIDDEN"
     case cache = "E-CACHE"
     case network = "E-NET"
     case machine = "E-MACHINE"

@@ -30,6 +30,8 @@ public struct Finding: Hashable, Sendable {
         case policy = "W-POLICY"
         /// A host has as many moves under way as it allows.
         case slots = "W-SLOTS"
+        /// A disk has little room to grow.
+        case space = "W-SPACE"
         /// The guest could not be moved back.
         case trust = "W-TRUST"
         /// The hosts run different versions.

@@ -25,6 +25,8 @@ public struct HostPolicy: Hashable, Sendable {
     public var requiresSandbox = true
     /// What guests reach by interfaces of type `user`.
     public var userNetworking = UserNetworking.restricted
+    /// Where guests may have files.
+    public var folders = GuestFolders()
     /// Whether the host is being emptied, and who has left.
     public var maintenance = Maintenance()
 
@@ -74,6 +76,7 @@ public struct HostPolicy: Hashable, Sendable {
                 .usage, "one user for all hypervisors and a user for each contradict each other",
                 fix: "keep the range of users, which separates guests from each other")
         }
+        try folders.check()
         for network in networks {
             try MigrationNetwork.check(priority: network.priority)
             if let moves = network.moves { try MigrationNetwork.check(moves: moves) }

@@ -194,7 +194,7 @@ public enum HostRules {
 
     /// With less than this records cannot be relied on: a definition is at most 1 MiB, a record a
     /// few KiB.
-    static let leastSpace = ByteCount.mebibytes(4)
+    public static let leastSpace = ByteCount.mebibytes(4)
     /// With less than this logs will fill the disk sooner or later.
     static let littleSpace = ByteCount.mebibytes(256)
 

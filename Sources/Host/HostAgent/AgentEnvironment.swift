@@ -1,3 +1,4 @@
+import GuestFiles
 import GuestMemory
 import HostPolicies
 public import Hypervisor
@@ -32,9 +33,9 @@ public struct AgentEnvironment: Sendable {
         library = try PreloadLibrary.locate(besides: program)
         // Read when a guest is started: a policy that cannot be read keeps no guest from being
         // taken over.
-        let policy = root.policy
+        let (policy, host) = (root.policy, root)
         qemu = QEMULauncher(
-            preloadLibrary: library,
+            preloadLibrary: library, files: { () throws(LivemigError) in try host.fileRules() },
             user: { (folder) throws(LivemigError) in
                 let policy = try policy.load()
                 if let range = policy.hypervisorUsers {

@@ -2,6 +2,7 @@ import CrashPoints
 import FrameTransport
 import Glibc
 import Guardian
+import GuestFiles
 import GuestMemory
 import HostPolicies
 import Hypervisor
@@ -45,7 +46,8 @@ struct DestinationRole: Sendable {
         try environment.root.policy.load().maintenance.admit(at: environment.root.path)
         try MemoryAdmission(root: environment.root, policy: policy)
             .check(definition, beside: others)
-        try DestinationRules.check(definition)
+        try HostSpace(root: environment.root).require()
+        try DestinationRules.check(definition, try environment.root.fileRules())
         let attempt = request.attempt
         let folder = environment.root.machine(definition.name)
         try runHook(definition, record: folder.record)
@@ -100,9 +102,7 @@ struct DestinationRole: Sendable {
 
     /// A hypervisor that does not start here is a failure of the move: the source has begun it.
     private static func onDestination(_ error: LivemigError) -> LivemigError {
-        guard error.code == .qemu else { return error }
-        return LivemigError(
-            .destinationQEMU, error.what, at: error.place, fix: error.fix, guest: error.guest)
+        DestinationRules.onDestination(error)
     }
 
     /// A folder without a guardian that ever had the VM holds nothing of worth.
@@ -115,19 +115,28 @@ struct DestinationRole: Sendable {
 
 /// What a destination must have for a VM to run there.
 enum DestinationRules {
-    /// - Throws: `E-DISK` for an image that is not there, `E-NET` for a bridge that is none or is full.
-    static func check(_ definition: VMDefinition) throws(LivemigError) {
-        if let error = findings(definition).lazy.compactMap(\.error).first { throw error }
+    /// - Throws: `E-DISK` for an image that is not there, `E-FORBIDDEN` for a file that guests may
+    ///   not have, `E-DSTQEMU` for one to boot from that cannot be read, `E-NET` for a bridge that is none
+    ///   or is full.
+    static func check(
+        _ definition: VMDefinition, _ rules: GuestFileRules
+    ) throws(LivemigError) {
+        if let error = findings(definition, rules).lazy.compactMap(\.error).first { throw error }
+    }
+
+    /// Here a hypervisor's error is one of the destination.
+    static func onDestination(_ error: LivemigError) -> LivemigError {
+        guard error.code == .qemu else { return error }
+        return LivemigError(
+            .destinationQEMU, error.what, at: error.place, fix: error.fix, guest: error.guest)
     }
 
     /// Everything that is missing.
-    static func findings(_ definition: VMDefinition) -> [Finding] {
-        definition.disks.compactMap { disk in
-            guard unsafe access(disk.path, R_OK) != 0 else { return nil }
-            return Finding(
-                .error(.disk), "disk \(disk.target) is not there", at: disk.path,
-                fix: "both hosts must see the image under the same path")
-        }
+    static func findings(
+        _ definition: VMDefinition, _ rules: GuestFileRules,
+        _ chain: (VMDefinition.Disk, ImageChain) -> Void = { _, _ in }
+    ) -> [Finding] {
+        rules.errors(of: definition, chain).map { Finding(onDestination($0)) }
             + definition.bridgeNames.compactMap { bridge in
                 do throws(LivemigError) {
                     try HostBridge(bridge).requireRoom()

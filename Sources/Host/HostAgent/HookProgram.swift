@@ -14,19 +14,39 @@ struct HookProgram: Sendable {
 
     /// Finds a hook.
     /// - Returns: `nil` where there is none.
-    /// - Throws: `E-HOOK` for something else of its name, or one that others may write.
+    /// - Throws: `E-HOOK` for something else of its name, one that others may write, and one that the
+    ///   kernel would not execute.
     static func find(_ hook: HostHook, in root: HostRoot) throws(LivemigError) -> HookProgram? {
         let path = "\(root.hooks)/\(hook.rawValue)"
         guard let folder = try status(of: root.hooks) else { return nil }
         try check(folder, is: S_IFDIR, "folder", at: root.hooks)
         guard let file = try status(of: path) else { return nil }
         try check(file, is: S_IFREG, "regular file", at: path)
-        guard unsafe access(path, X_OK) == 0 else {
+        guard file.st_mode & 0o111 != 0 else {
             throw LivemigError(
                 .hook, "the hook cannot be run", at: path,
                 fix: "chmod 755 it, or remove it")
         }
+        try ProgramFile(path: path, code: .hook).requireExecutable()
         return HookProgram(hook: hook, path: path, root: root)
+    }
+
+    /// What would become of the hooks of a move here: one that may refuse it would, and another one
+    /// would fail when the move is over.
+    static func moveFindings(in root: HostRoot) -> [Finding] {
+        var findings: [Finding] = []
+        findings.note { () throws(LivemigError) in _ = try find(.preMove, in: root) }
+        do throws(LivemigError) {
+            _ = try find(.postMove, in: root)
+        } catch {
+            // A folder that is not safe is told once.
+            let isTold = findings.contains { $0.place == error.place }
+            if !isTold {
+                findings.append(
+                    Finding(.warning(.hook), error.what, at: error.place, fix: error.fix))
+            }
+        }
+        return findings
     }
 
     private static func status(of path: String) throws(LivemigError) -> stat? {

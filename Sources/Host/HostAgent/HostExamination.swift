@@ -1,4 +1,5 @@
 import Glibc
+import GuestFiles
 import GuestMemory
 import HostPolicies
 import Journal
@@ -70,7 +71,8 @@ public struct HostExamination: Sendable {
 
     private var qemu: Diagnosis {
         do throws(LivemigError) {
-            let probe = QEMUProbe()
+            let rules = try root.fileRules()
+            let probe = QEMUProbe(files: { () throws(LivemigError) in rules })
             let program = try probe.program(
                 for: VMDefinition(
                     name: try VMName("probe"), uuid: VMUUID(.zero), kind: .qemu,
@@ -172,9 +174,12 @@ public struct HostExamination: Sendable {
             let error = SystemCall.failure("statvfs", Errno(rawValue: errno), at: root.path)
             return Diagnosis("space", .error, error.explanation)
         }
-        let (free, isBeyond) = UInt64(status.f_bavail)
-            .multipliedReportingOverflow(by: UInt64(status.f_frsize))
-        return HostRules.space(ByteCount(isBeyond ? .max : free), at: root.path)
+        do throws(LivemigError) {
+            try HostSpace(root: root).require()
+        } catch {
+            return Diagnosis("space", .error, "\(error.what); \(error.place)", fix: error.fix)
+        }
+        return HostRules.space(HostSpace.free(status), at: root.path)
     }
 
     // MARK: Settings

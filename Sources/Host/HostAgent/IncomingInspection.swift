@@ -1,8 +1,10 @@
 import CLinux
 import Glibc
+import GuestFiles
 import HostPolicies
 import LinuxSystem
 import MigrationModel
+import Preflight
 import VMDefinitions
 import WireProtocol
 
@@ -21,14 +23,53 @@ struct IncomingInspection: Sendable {
         var findings = request.usesAllNetworks ? unused(in: sent) : []
         findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
         findings.note { () throws(LivemigError) in try requireTrust() }
-        findings += DestinationRules.findings(definition)
-        findings.note { () throws(LivemigError) in
-            try environment.requireHypervisor(of: definition)
-        }
-        findings += definition.bootFiles.compactMap(Self.missing)
+        let look = look(at: definition)
+        findings += look.findings
         findings.note { () throws(LivemigError) in try requireMemory(for: definition) }
-        if request.isRunning { findings += definition.disks.compactMap(Self.unfenced) }
-        return Inspection(findings, bridges: definition.bridges)
+        findings.note { () throws(LivemigError) in try HostSpace(root: environment.root).require() }
+        findings += HookProgram.moveFindings(in: environment.root)
+        return Inspection(findings, images: look.images, bridges: definition.bridges)
+    }
+
+    /// Opens the guest's files as they would be for QEMU, and says what is wrong with them.
+    ///
+    /// A policy that cannot be read is an error of its own, when the settings are asked for; without
+    /// it nothing is opened.
+    private func look(
+        at definition: VMDefinition
+    ) -> (findings: [Finding], images: [ImageFacts]) {
+        guard (try? environment.root.policy.load()) != nil else { return ([], []) }
+        var (errors, warnings): ([Finding], [Finding]) = ([], [])
+        var images: [ImageFacts] = []
+        do throws(LivemigError) {
+            errors = DestinationRules.findings(definition, try environment.root.fileRules()) {
+                disk, chain in
+                if request.isRunning, let finding = Self.unfenced(disk, chain) {
+                    warnings.append(finding)
+                }
+                guard let facts = chain.facts(of: disk) else { return }
+                images.append(facts)
+                if let finding = Self.growth(disk, chain, facts) { warnings.append(finding) }
+            }
+            try environment.requireHypervisor(of: definition)
+        } catch {
+            // An emulator that is not allowed has been found already.
+            let finding = Finding(error)
+            if !errors.contains(finding) { errors.append(finding) }
+        }
+        return (errors + warnings, images)
+    }
+
+    /// An image that is to grow, on a file system that is full.
+    private static func growth(
+        _ disk: VMDefinition.Disk, _ chain: ImageChain, _ facts: ImageFacts
+    ) -> Finding? {
+        var system = statvfs()
+        guard !disk.readOnly, let image = chain.members.first,
+            unsafe fstatvfs(image.file.descriptor.number, &system) == 0
+        else { return nil }
+        return ImageRules.growth(
+            of: facts, allocated: ByteCount(image.allocated), free: HostSpace.free(system))
     }
 
     /// A bridge that is to be replaced and is none of the VM's is a mistake in writing.
@@ -50,14 +91,6 @@ struct IncomingInspection: Sendable {
             fix: "run livemig host trust for the two hosts")
     }
 
-    /// What QEMU would end with, and in its words.
-    private static func missing(_ file: VMDefinition.BootFile) -> Finding? {
-        guard unsafe access(file.path, R_OK) != 0 else { return nil }
-        return Finding(
-            .error(.destinationQEMU), "could not open \(file.kind) file", at: file.path,
-            fix: "both hosts must have it under the same path")
-    }
-
     /// There must be room beside the reserve and the guests on their way here; a policy that cannot
     /// be read is an error of its own, when the settings are asked for.
     private func requireMemory(for definition: VMDefinition) throws(LivemigError) {
@@ -71,10 +104,9 @@ struct IncomingInspection: Sendable {
     /// QEMU locks bytes from 100 on of an image that it may write to (block/file-posix.c). A host
     /// that does not see the lock is not kept from writing beside the guest by its own QEMU; or it
     /// sees another file.
-    private static func unfenced(_ disk: VMDefinition.Disk) -> Finding? {
-        guard !disk.readOnly, let path = target(of: disk.path),
-            let file = try? OwnedDescriptor.open(path, O_RDWR),
-            clinux_is_locked(file.number, lockStart, lockLength) == 0
+    private static func unfenced(_ disk: VMDefinition.Disk, _ chain: ImageChain) -> Finding? {
+        guard !disk.readOnly, let image = chain.members.first,
+            clinux_is_locked(image.file.descriptor.number, lockStart, lockLength) == 0
         else { return nil }
         return Finding(
             .warning(.fence), "the lock that the guest holds on its image is not seen",
@@ -83,26 +115,6 @@ struct IncomingInspection: Sendable {
             fix: "see that both hosts mount one file system, with locks across hosts")
     }
 
-    /// The image itself, as QEMU follows links.
-    private static func target(of path: String) -> String? {
-        guard let resolved = unsafe realpath(path, nil) else { return nil }
-        defer { unsafe free(resolved) }
-        return unsafe String(cString: resolved)
-    }
-
     private static let lockStart: Int64 = 100
     private static let lockLength: Int64 = 200
-}
-
-extension VMDefinition {
-    /// A file that the guest boots from, besides its disks.
-    fileprivate struct BootFile {
-        let kind: String
-        let path: String
-    }
-
-    fileprivate var bootFiles: [BootFile] {
-        [("kernel", boot.kernel), ("initrd", boot.initrd), ("firmware", boot.loader)]
-            .compactMap { kind, path in path.map { BootFile(kind: kind, path: $0) } }
-    }
 }

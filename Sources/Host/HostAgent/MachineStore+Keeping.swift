@@ -1,4 +1,5 @@
 import Glibc
+import GuestFiles
 import Hypervisor
 import Journal
 import LinuxSystem
@@ -13,12 +14,14 @@ extension MachineStore {
     /// Keeps a definition, and gives this host the right to run the VM.
     ///
     /// Its epoch goes on from the highest that this host or the others know of it.
-    /// - Throws: `E-EXISTS` when the name is taken, `E-DUPVM` when the UUID is, or when this host has
+    /// - Throws: `E-FORBIDDEN` for a file that guests of this host may not have; `E-EXISTS` when the
+    ///   name is taken, `E-DUPVM` when the UUID is, or when this host has
     ///   given the VM away and the others were not asked.
     func define(_ request: DefineMachine) throws(LivemigError) -> VMName {
         let definition = try VMDefinitionDocument.decode(
             bytes: Array(request.definition.utf8), name: "definition", generatedUUID: .random())
         try root.admitGuests()
+        try root.fileRules().requirePlaces(of: definition)
         let folder = root.machine(definition.name)
         guard !isDefined(definition.name) else {
             throw LivemigError(

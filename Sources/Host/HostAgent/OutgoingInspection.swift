@@ -1,4 +1,5 @@
 import Guardian
+import GuestFiles
 import Hypervisor
 import LinuxSystem
 import MigrationModel
@@ -16,12 +17,23 @@ struct OutgoingInspection: Sendable {
         var findings: [Finding] = []
         findings.note { () throws(LivemigError) in try MoveRules.check(definition) }
         if request.path == .direct { findings += trust() }
+        findings.note { () throws(LivemigError) in try HostSpace(root: environment.root).require() }
+        findings += HookProgram.moveFindings(in: environment.root)
         findings += try blockers().map { reason in
             Finding(
                 .error(.device), "the hypervisor refuses to save the guest: \(reason.escaped())",
                 at: "VM \(request.name)", fix: "remove the device from the guest")
         }
-        return Inspection(findings, bridges: definition.bridges)
+        return Inspection(findings, images: images(of: definition), bridges: definition.bridges)
+    }
+
+    /// What this host sees of the images, where it may look at them.
+    private func images(of definition: VMDefinition) -> [ImageFacts] {
+        guard let rules = try? environment.root.fileRules() else { return [] }
+        return definition.disks.compactMap { disk in
+            guard let chain = try? rules.open(disk) else { return nil }
+            return chain.facts(of: disk)
+        }
     }
 
     /// Whether this host can log in to the peer, and the peer here once it has the guest.

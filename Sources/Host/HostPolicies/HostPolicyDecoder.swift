@@ -13,7 +13,7 @@ enum HostPolicyDecoder {
             attributes: ["version"],
             children: [
                 "liveMigration", "storageMigration", "memoryReserve", "migrationNetworks", "peers",
-                "hypervisor", "maintenance",
+                "hypervisor", "guestFiles", "maintenance",
             ])
         _ = try root.required("version")
         try root.expect("version", in: [HostPolicyDocument.version])
@@ -29,6 +29,9 @@ enum HostPolicyDecoder {
         }
         if let hypervisor = try root.only("hypervisor") {
             try read(hypervisor: hypervisor, into: &policy)
+        }
+        if let files = try root.only("guestFiles") {
+            policy.folders = try read(files: files)
         }
         if let maintenance = try root.only("maintenance") {
             policy.maintenance = try read(maintenance: maintenance)
@@ -50,6 +53,34 @@ enum HostPolicyDecoder {
         try live.expect("compression", in: compressions.map(\.word))
         let word = live.attribute("compression")
         policy.compression = compressions.first { $0.word == word } ?? policy.compression
+    }
+
+    private static func read(files element: XMLElement) throws(LivemigError) -> GuestFolders {
+        try element.allow(
+            attributes: ["defaults"], children: GuestFileKind.allCases.map(\.rawValue))
+        var folders = GuestFolders()
+        folders.includesDefaults = try flag(element, "defaults") ?? true
+        for kind in GuestFileKind.allCases {
+            var places: [String] = []
+            for child in element.children where child.name == kind.rawValue {
+                try child.allow(attributes: ["path"])
+                let place = try child.needed("path") { text throws(LivemigError) in
+                    try GuestFolders.check(text, kind)
+                    return text
+                }
+                guard !places.contains(place) else {
+                    throw child.error(
+                        .xmlSchema, "\(place) is there twice", attribute: "path")
+                }
+                guard places.count < GuestFolders.limit else {
+                    throw child.error(
+                        .xmlLimit, "more than \(GuestFolders.limit) of <\(child.name)>")
+                }
+                places.append(place)
+            }
+            folders[kind] = places
+        }
+        return folders
     }
 
     private static func read(

@@ -62,6 +62,7 @@ enum HostPolicyEncoder {
             children.append(XMLContent("memoryReserve", ["size": ReserveText.text(reserve)]))
         }
         if let hypervisor = hypervisor(policy) { children.append(hypervisor) }
+        if policy.folders != GuestFolders() { children.append(element(policy.folders)) }
         if !policy.peers.isEmpty {
             let peers = policy.peers.map { XMLContent("peer", ["name": $0.text]) }
             children.append(XMLContent("peers", children: peers))
@@ -87,6 +88,15 @@ extension HostPolicyEncoder {
         ]
         guard attributes.contains(where: { $0.value != nil }) else { return nil }
         return XMLContent("hypervisor", attributes)
+    }
+
+    private static func element(_ folders: GuestFolders) -> XMLContent {
+        let places = GuestFileKind.allCases.flatMap { kind in
+            folders[kind].map { XMLContent(kind.rawValue, ["path": $0]) }
+        }
+        return XMLContent(
+            "guestFiles", ["defaults": YesOrNo(folders.includesDefaults).rawValue],
+            children: places)
     }
 
     private static func element(_ maintenance: Maintenance) -> XMLContent {

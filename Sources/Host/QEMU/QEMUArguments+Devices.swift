@@ -38,39 +38,72 @@ extension QEMUArguments {
             ["id": "serial\(index)", "chardev": "console\(index)", "index": "\(index)"])
     }
 
-    /// Disks: the image's file, its format on top, and the device.
+    /// Hands files in, a set for each (qemu(1), `-add-fd`).
+    var fileSets: [String] {
+        preparation.files.sets.flatMap { ["-add-fd", "fd=\($0),set=\($0)"] }
+    }
+
+    /// Disks: for each image, from the lowest on, its file and its format on top; then the device.
+    ///
+    /// Which image is below which is said here, for all of them: QEMU would believe the headers.
     var disks: [String] {
-        definition.disks.enumerated().flatMap { index, disk in
-            [
-                "-blockdev", fileNode(index, disk), "-blockdev", formatNode(index, disk),
-                "-device", diskDevice(index, disk),
-            ]
+        zip(definition.disks, preparation.files.disks).enumerated().flatMap { index, pair in
+            let (disk, chain) = pair
+            let nodes = chain.indices.reversed().flatMap { level in
+                [
+                    "-blockdev", fileNode(index, level, disk, chain[level]),
+                    "-blockdev", formatNode(index, level, disk, chain),
+                ]
+            }
+            return nodes + ["-device", diskDevice(index, disk)]
         }
     }
 
-    private func fileNode(_ index: Int, _ disk: VMDefinition.Disk) -> String {
+    private func fileNode(
+        _ index: Int, _ level: Int, _ disk: VMDefinition.Disk, _ image: FileNumbers.Image
+    ) -> String {
         let cache = CacheFlags(DiskMoveRules.cache(of: disk))
         return OptionText.join(
             "",
             [
-                "driver": "file", "node-name": "file\(index)", "filename": disk.path,
+                "driver": "file", "node-name": Self.node("file", index, level),
+                "filename": "/dev/fdset/\(image.number)",
                 "aio": "threads", "locking": "on", "drop-cache": "on",
-                "read-only": OptionText.flag(disk.readOnly),
+                "read-only": OptionText.flag(disk.readOnly || level > 0),
                 "cache.direct": OptionText.flag(cache.direct),
                 "cache.no-flush": OptionText.flag(cache.ignoresFlush),
             ])
     }
 
-    private func formatNode(_ index: Int, _ disk: VMDefinition.Disk) -> String {
+    private func formatNode(
+        _ index: Int, _ level: Int, _ disk: VMDefinition.Disk, _ chain: [FileNumbers.Image]
+    ) -> String {
         let cache = CacheFlags(DiskMoveRules.cache(of: disk))
-        return OptionText.join(
+        let isReadOnly = disk.readOnly || level > 0
+        let (own, file) = (Self.node("disk", index, level), Self.node("file", index, level))
+        // That there is none below can be said in JSON only (qapi/block-core.json,
+        // BlockdevRefOrNull); these names need no escapes.
+        guard level + 1 < chain.count || chain[level].format == .raw else {
+            return
+                "{\"driver\":\"qcow2\",\"node-name\":\"\(own)\",\"file\":\"\(file)\","
+                + "\"backing\":null,\"read-only\":\(isReadOnly),"
+                + "\"cache\":{\"direct\":\(cache.direct),\"no-flush\":\(cache.ignoresFlush)}}"
+        }
+        let node = OptionText.join(
             "",
             [
-                "driver": disk.format.rawValue, "node-name": "disk\(index)",
-                "file": "file\(index)", "read-only": OptionText.flag(disk.readOnly),
+                "driver": chain[level].format.rawValue, "node-name": own, "file": file,
+                "read-only": OptionText.flag(isReadOnly),
                 "cache.direct": OptionText.flag(cache.direct),
                 "cache.no-flush": OptionText.flag(cache.ignoresFlush),
             ])
+        guard level + 1 < chain.count else { return node }
+        return node + ",backing=" + Self.node("disk", index, level + 1)
+    }
+
+    /// `disk0` is what the guest sees, `disk0-1` the image below it.
+    private static func node(_ kind: String, _ index: Int, _ level: Int) -> String {
+        level == 0 ? "\(kind)\(index)" : "\(kind)\(index)-\(level)"
     }
 
     private func diskDevice(_ index: Int, _ disk: VMDefinition.Disk) -> String {

@@ -20,6 +20,8 @@ public struct QEMUArguments: Sendable {
         public var consoleLog: CInt
         /// The numbers of tap devices in QEMU, by the position of their interface.
         public var taps: [Int: CInt]
+        /// The files that the definition names.
+        public var files: FileNumbers
         /// Whether this QEMU was built with the system call filter.
         public var sandbox: Bool
         /// What interfaces of type `user` reach.
@@ -30,7 +32,7 @@ public struct QEMUArguments: Sendable {
         /// States what was prepared.
         public init(
             folder: MachineFolder, memory: CInt, sockets: CInt, consoleLog: CInt,
-            taps: [Int: CInt] = [:], sandbox: Bool,
+            taps: [Int: CInt] = [:], files: FileNumbers = FileNumbers(), sandbox: Bool,
             userNetworking: UserNetworking = .restricted, mode: LaunchMode
         ) {
             self.userNetworking = userNetworking
@@ -39,6 +41,7 @@ public struct QEMUArguments: Sendable {
             self.sockets = sockets
             self.consoleLog = consoleLog
             self.taps = taps
+            self.files = files
             self.sandbox = sandbox
             self.mode = mode
         }
@@ -65,7 +68,8 @@ public struct QEMUArguments: Sendable {
     ///   `E-ROOT` for a folder whose socket names are too long.
     public func list() throws(LivemigError) -> [String] {
         try check()
-        return machine + boot + consoleLog + serialPorts + disks + interfaces + randomSource
+        return machine + boot + consoleLog + fileSets + serialPorts + disks + interfaces
+            + randomSource
             + monitor + confinement + incoming
     }
 
@@ -90,11 +94,18 @@ public struct QEMUArguments: Sendable {
             else { continue }
             throw LivemigError(.network, "no tap device for bridge \(name.escaped())")
         }
+        let (boot, files) = (definition.boot, preparation.files)
         for disk in definition.disks { try OptionText.requirePlain(disk.path, "a disk's path") }
-        let boot = definition.boot
         for path in [boot.kernel, boot.initrd, boot.loader, definition.randomSource] {
             if let path { try OptionText.requirePlain(path, "a path") }
         }
+        guard files.disks.count == definition.disks.count,
+            files.disks.allSatisfy({ !$0.isEmpty }),
+            (files.kernel != nil) == (boot.kernel != nil),
+            (files.initrd != nil) == (boot.initrd != nil),
+            (files.loader != nil) == (boot.loader != nil),
+            (files.random != nil) == (definition.randomSource != nil)
+        else { throw LivemigError(.internal, "a file of the definition was not opened") }
         for word in [boot.machine, boot.commandLine, definition.cpuModel] {
             if let word { try OptionText.requirePlain(word, "the definition") }
         }
@@ -143,21 +154,24 @@ public struct QEMUArguments: Sendable {
     }
 
     private var boot: [String] {
-        let boot = definition.boot
+        let files = preparation.files
         var result: [String] = []
-        if let loader = boot.loader { result += ["-bios", loader] }
-        if let kernel = boot.kernel { result += ["-kernel", kernel] }
-        if let initrd = boot.initrd { result += ["-initrd", initrd] }
-        if let commandLine = boot.commandLine, boot.kernel != nil {
+        if let loader = files.loader { result += ["-bios", Self.name(of: loader)] }
+        if let kernel = files.kernel { result += ["-kernel", Self.name(of: kernel)] }
+        if let initrd = files.initrd { result += ["-initrd", Self.name(of: initrd)] }
+        if let commandLine = definition.boot.commandLine, files.kernel != nil {
             result += ["-append", commandLine]
         }
         return result
     }
 
+    private static func name(of number: CInt) -> String { "/proc/self/fd/\(number)" }
+
     private var randomSource: [String] {
-        guard let source = definition.randomSource else { return [] }
+        guard let source = preparation.files.random else { return [] }
         return [
-            "-object", OptionText.join("rng-random", ["id": "random0", "filename": source]),
+            "-object",
+            OptionText.join("rng-random", ["id": "random0", "filename": "/dev/fdset/\(source)"]),
             "-device",
             OptionText.join("virtio-rng-pci", ["id": "rng0", "rng": "random0", "addr": "0x2"]),
         ]

@@ -1,4 +1,5 @@
 import Glibc
+import GuestFiles
 public import GuestMemory
 public import Hypervisor
 import LinuxSystem
@@ -8,6 +9,7 @@ public import MigrationModel
 public struct QEMULauncher: MachineLauncher {
     private let preloadLibrary: String
     private let probe: QEMUProbe
+    private let files: QEMUProbe.FilesChoice
     private let user: UserChoice
     private let rules: RulesChoice
 
@@ -20,28 +22,30 @@ public struct QEMULauncher: MachineLauncher {
     /// How long QEMU may take to answer on its monitor.
     private static let startTimeout = Duration.seconds(15)
     /// The numbers in QEMU of the guest's memory file, of the folder of sockets and of the console's
-    /// log; tap devices follow.
+    /// log; tap devices follow, then the files that the definition names.
     private static let memoryNumber: CInt = 3
     private static let socketsNumber: CInt = 4
     private static let consoleLogNumber: CInt = 5
     private static let firstTapNumber: CInt = 6
+    private static let firstFileNumber = firstTapNumber + CInt(QEMUArguments.interfaceLimit)
 
     /// Starts QEMU with the library that hands out write tracking.
     ///
     /// - Parameters:
     ///   - preloadLibrary: the file of `libguestmemory.so`.
-    ///   - probe: what is known about this host's QEMU.
-    ///   - user: whom QEMU runs as. Disks, kernels and the library must be readable for that user.
+    ///   - files: what is executed, and which files are handed to QEMU.
+    ///   - user: whom QEMU runs as. Kernels, firmware and the library must be readable for that user.
     ///   - rules: what the host allows.
     public init(
-        preloadLibrary: String, probe: QEMUProbe = QEMUProbe(),
+        preloadLibrary: String, files: @escaping QEMUProbe.FilesChoice,
         user: @escaping UserChoice = { (_) throws(LivemigError) in nil },
         rules: @escaping RulesChoice = { () throws(LivemigError) in LaunchRules() }
     ) {
         self.rules = rules
         self.preloadLibrary = preloadLibrary
-        self.probe = probe
+        self.files = files
         self.user = user
+        probe = QEMUProbe(files: files)
     }
 
     /// The program file of the QEMU that runs a definition.
@@ -118,6 +122,8 @@ public struct QEMULauncher: MachineLauncher {
         _ definition: VMDefinition, _ facts: QEMUProbe.Facts, _ memory: CInt,
         _ folder: MachineFolder, _ mode: LaunchMode, _ user: HypervisorUser?
     ) throws(LivemigError) -> QEMUProcess {
+        let files = try files().opening(as: user).open(definition)
+        defer { withExtendedLifetime(files) {} }
         let taps = try Self.openTaps(of: definition)
         defer { withExtendedLifetime(taps) {} }
         folder.removeHypervisorSockets()
@@ -135,16 +141,19 @@ public struct QEMULauncher: MachineLauncher {
             descriptors[number] = tap.descriptor.number
             numbers[index] = number
         }
+        let handed = FileNumbers(files, from: Self.firstFileNumber)
+        descriptors.merge(handed.descriptors) { $1 }
         let preparation = QEMUArguments.Preparation(
             folder: folder, memory: Self.memoryNumber, sockets: Self.socketsNumber,
-            consoleLog: Self.consoleLogNumber, taps: numbers, sandbox: facts.sandbox,
+            consoleLog: Self.consoleLogNumber, taps: numbers, files: handed, sandbox: facts.sandbox,
             userNetworking: try rules().userNetworking, mode: mode)
         var environment = PreloadLibrary.environment(
             library: preloadLibrary, socket: preparation.path(of: folder.memorySocket),
             memory: Self.memoryNumber, isPrivate: user.map { $0.id != geteuid() } ?? false)
         environment["LC_ALL"] = "C"
         return try QEMUProcess(
-            facts.program, try QEMUArguments(definition, preparation).list(),
+            facts.program, named: handed.names,
+            try QEMUArguments(definition, preparation).list(),
             environment: environment, descriptors: descriptors, as: user,
             devices: definition.kind == .kvm ? ["/dev/kvm"] : [], folder: folder)
     }

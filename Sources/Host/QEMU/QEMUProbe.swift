@@ -1,4 +1,6 @@
 import Glibc
+public import GuestFiles
+import Hypervisor
 import LinuxSystem
 public import MigrationModel
 
@@ -24,17 +26,32 @@ public final class QEMUProbe: Sendable {
     /// How long QEMU may take to print what it is.
     private static let patience = Duration.seconds(15)
 
+    private let files: FilesChoice
+
+    /// Says which programs may be executed, and as whom, when one is looked for.
+    public typealias FilesChoice = @Sendable () throws(LivemigError) -> GuestFileRules
+
     /// Starts without knowledge.
-    public init() {}
+    public init(
+        files: @escaping FilesChoice = { () throws(LivemigError) in GuestFileRules(GuestFolders()) }
+    ) {
+        self.files = files
+    }
 
     /// The program that runs a definition: its emulator, or the distribution's QEMU.
-    /// - Throws: `E-QEMU` naming the package when there is none.
+    /// - Throws: `E-QEMU` naming the package when there is none, `E-FORBIDDEN` for one that may not be
+    ///   executed here.
     public func program(for definition: VMDefinition) throws(LivemigError) -> String {
         let architecture = definition.boot.architecture
         let candidates =
             definition.emulator.map { [$0] }
             ?? ["/usr/bin/qemu-system-\(architecture)", "/usr/libexec/qemu-kvm"]
-        for candidate in candidates where unsafe access(candidate, X_OK) == 0 { return candidate }
+        let rules = try files()
+        for candidate in candidates {
+            guard let program = try rules.program(candidate), unsafe access(program, X_OK) == 0
+            else { continue }
+            return program
+        }
         throw LivemigError(
             .qemu, "QEMU for \(architecture.escaped()) is not installed",
             at: candidates.map { $0.escaped() }.joined(separator: " or "),
@@ -111,8 +128,11 @@ public final class QEMUProbe: Sendable {
     private func run(
         _ program: String, _ arguments: [String]
     ) throws(LivemigError) -> (text: String, status: Int32) {
+        let user = try files().user
         let output = try ProgramOutput(
-            of: program, arguments, patience: Self.patience, as: .qemu)
+            user?.command(program, arguments, environment: ["LC_ALL": "C"])
+                ?? .init(program, arguments, environment: ["LC_ALL": "C"]),
+            patience: Self.patience, as: .qemu)
         return (output.text, output.status)
     }
 }

@@ -11,6 +11,8 @@ final class QEMUProcess {
     private let logStart: off_t
     private let folder: MachineFolder
     private let name: String
+    /// What QEMU calls files that it is handed, and their paths.
+    private let fileNames: [String: String]
 
     /// How much of the log's end is looked at, in bytes.
     private static let tailSize = 4096
@@ -21,6 +23,7 @@ final class QEMUProcess {
     ///
     /// - Parameters:
     ///   - program: QEMU's program file.
+    ///   - fileNames: what QEMU calls files that it is handed, and their paths.
     ///   - arguments: its arguments.
     ///   - environment: its whole environment.
     ///   - descriptors: those from 3 on, by the number in QEMU.
@@ -29,7 +32,8 @@ final class QEMUProcess {
     ///   - folder: where sockets and logs go.
     /// - Throws: `E-QEMU` when the program cannot be started.
     init(
-        _ program: String, _ arguments: [String], environment: [String: String],
+        _ program: String, named fileNames: [String: String], _ arguments: [String],
+        environment: [String: String],
         descriptors: [CInt: CInt], as user: HypervisorUser?, devices: [String],
         folder: MachineFolder
     ) throws(LivemigError) {
@@ -47,6 +51,7 @@ final class QEMUProcess {
         command.descriptors = descriptors.merging([1: number, 2: number]) { $1 }
         process = try folder.startHypervisor(command, as: .qemu)
         self.folder = folder
+        self.fileNames = fileNames
         name = Self.name(of: program)
     }
 
@@ -67,6 +72,7 @@ final class QEMUProcess {
         }
         self.process = process
         self.folder = folder
+        fileNames = [:]
         name = Self.name(of: program)
     }
 
@@ -113,7 +119,8 @@ final class QEMUProcess {
     /// QEMU's own start with its name (util/error-report.c), hints that follow a message do not.
     /// Where there is no message of its own, every line counts as one.
     private var messages: [String] {
-        let lines = tail.split(separator: "\n").map(String.init)
+        let text = fileNames.reduce(tail) { $0.replacing($1.key, with: $1.value) }
+        let lines = text.split(separator: "\n").map(String.init)
         let own = lines.filter { $0.hasPrefix(name + ":") }
         return own.isEmpty ? lines : own.map { String($0.dropFirst(name.utf8.count + 2)) }
     }

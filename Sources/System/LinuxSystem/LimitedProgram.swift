@@ -35,9 +35,9 @@ public struct LimitedProgram: Sendable {
     /// How often it is asked whether the answer is still wanted.
     private static let tick: Duration = .milliseconds(100)
     /// Its whole environment.
-    private static let environment = [
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    ]
+    private static let environment = ["PATH": searchPath]
+    /// The folders in which it finds other programs.
+    public static let searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
     /// Names a program, and the folder that it runs in.
     public init(_ program: String, in folder: String) {

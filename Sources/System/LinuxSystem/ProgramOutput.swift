@@ -22,12 +22,20 @@ public struct ProgramOutput: Sendable {
     public init(
         of program: String, _ arguments: [String], patience: Duration, as code: ErrorCode = .io
     ) throws(LivemigError) {
+        try self.init(
+            .init(program, arguments, environment: ["LC_ALL": "C"]), patience: patience, as: code)
+    }
+
+    /// Runs a command; its standard output and error are what is read.
+    /// - Throws: an error that names the program.
+    public init(
+        _ command: ChildProcess.Command, patience: Duration, as code: ErrorCode = .io
+    ) throws(LivemigError) {
         let pipe = try OwnedDescriptor.pipe()
-        let process = try ChildProcess(
-            .init(
-                program, arguments, environment: ["LC_ALL": "C"],
-                descriptors: [1: pipe.second.number, 2: pipe.second.number]),
-            as: code)
+        var command = command
+        command.descriptors = [1: pipe.second.number, 2: pipe.second.number]
+        let program = command.program
+        let process = try ChildProcess(command, as: code)
         let (reader, writer) = pipe.release()
         let output = OwnedDescriptor(owning: reader)
         _ = close(writer)

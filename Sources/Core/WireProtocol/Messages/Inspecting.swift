@@ -109,30 +109,48 @@ public struct InspectIncoming: WireMessage, Hashable {
 
 /// What a host has found: the answer to both.
 ///
-/// A list of at most 256 findings: id text, 64; message, place, source, destination and fix text,
-/// 2048 each. Then a list of at most 64 bridges, one for each interface of the guest that is on
-/// one, each optional: name text, 15; MTU u32; up flag; VLAN optional u16; spanning tree flag.
+/// | field | type |
+/// | --- | --- |
+/// | findings | list of 256: id text, 64; message, place, source, destination and fix text, 2048 each |
+/// | images | list of 64: target and path text, 4096 each; size u64, in bytes; inode u64 |
+/// | bridges | list of 64, one for each interface that is on one, each optional: name text, 15; MTU u32; up flag; VLAN optional u16; spanning tree flag |
 public struct Inspection: WireMessage, Hashable {
     public static let type = FrameType.inspection
     /// The findings.
     public let findings: [Finding]
+    /// The images of the VM's disks that the host could look at.
+    public let images: [ImageFacts]
     /// The bridges of the guest's interfaces, in their order; `nil` for one that is not there.
     public let bridges: [BridgeFacts?]
 
-    /// Wraps findings and bridges; those beyond the limits are left out.
-    public init(_ findings: [Finding], bridges: [BridgeFacts?] = []) {
+    /// Wraps findings and what else was seen; those beyond the limits are left out.
+    public init(
+        _ findings: [Finding], images: [ImageFacts] = [], bridges: [BridgeFacts?] = []
+    ) {
         self.findings = Array(findings.prefix(WireLimits.findings))
+        self.images = Array(images.prefix(WireLimits.items))
         self.bridges = Array(bridges.prefix(WireLimits.bridges))
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.list(findings) { $0.finding($1) }
+        writer.list(images) { writer, image in
+            writer.text(image.target)
+            writer.text(image.path)
+            writer.integer(image.size)
+            writer.integer(image.inode)
+        }
         writer.list(bridges) { writer, bridge in writer.optional(bridge) { $0.bridge($1) } }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         findings = try reader.list(limit: WireLimits.findings) { (reader) throws(WireError) in
             try reader.finding()
+        }
+        images = try reader.list(limit: WireLimits.items) { (reader) throws(WireError) in
+            ImageFacts(
+                target: try reader.text(), path: try reader.text(), size: try reader.integer(),
+                inode: try reader.integer())
         }
         bridges = try reader.list(limit: WireLimits.bridges) { (reader) throws(WireError) in
             try reader.optional { (reader) throws(WireError) in try reader.bridge() }

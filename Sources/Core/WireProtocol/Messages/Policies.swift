@@ -98,6 +98,8 @@ extension WireWriter {
         }
         flag(policy.requiresSandbox)
         integer(policy.userNetworking.rawValue)
+        flag(policy.folders.includesDefaults)
+        for kind in GuestFileKind.allCases { list(policy.folders[kind]) { $0.text($1) } }
         flag(policy.maintenance.isCordoned)
         list(policy.maintenance.guests) { writer, guest in
             writer.text(guest.name.text)
@@ -146,6 +148,12 @@ extension WireReader {
         }
         policy.requiresSandbox = try flag()
         policy.userNetworking = try choice()
+        policy.folders.includesDefaults = try flag()
+        for kind in GuestFileKind.allCases {
+            policy.folders[kind] = try list(limit: GuestFolders.limit) {
+                (reader) throws(WireError) in try reader.text()
+            }
+        }
         policy.maintenance.isCordoned = try flag()
         policy.maintenance.guests = try list(limit: Maintenance.guestLimit) {
             (reader) throws(WireError) in

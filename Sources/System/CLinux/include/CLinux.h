@@ -11,5 +11,6 @@
 #include "network.h"
 #include "preload_protocol.h"
 #include "processes.h"
+#include "user_access.h"
 
 #endif

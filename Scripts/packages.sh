@@ -9,8 +9,8 @@ LIVEMIG_RUN_PACKAGES=(openssh-server openssh-client qemu-system-x86 qemu-utils c
     systemd util-linux)
 
 # To look at what people see: a terminal emulator without a window, a reader of manual pages that finds faults in them, and
-# the shells that completions are written for.
-LIVEMIG_TEST_PACKAGES=(tmux mandoc bash zsh fish)
+# the shells that completions are written for. To be another user, and to mark files: sudo, passwd, acl, attr.
+LIVEMIG_TEST_PACKAGES=(tmux mandoc bash zsh fish sudo passwd acl attr)
 
 # To read what was covered by tests.
 LIVEMIG_COVERAGE_PACKAGES=(python3)

@@ -28,7 +28,7 @@ import Testing
 
     private static let ids = [
         "agent", "kernel", "tracking", "preload", "qemu", "confinement", "kvm", "tap", "libssh",
-        "sshd", "root",
+        "sshd", "gate", "root",
         "journal", "space", "memory", "hugepages", "policy", "hooks", "guardians",
     ]
 

@@ -65,11 +65,15 @@ final class TwoHosts {
     ///   - policy: how the move behaves.
     ///   - strayKey: whether the hosts get different keys for their page hashes, so that each of them
     ///     takes every page for another content.
+    ///   - sourceKeys: the source's own keys, as far as the destination is told.
     ///   - between: what happens once the destination is prepared and before the source is told.
+    ///   - preparing: the same, given the attempt.
     func begin(
         _ vm: String = "guest", from source: TestHost, to destination: TestHost,
         _ policy: MigrationPolicy = .init(),
-        strayKey: Bool = false, between: (MachineSummary) throws -> Void = { _ in }
+        strayKey: Bool = false, sourceKeys: [String] = [],
+        between: (MachineSummary) throws -> Void = { _ in },
+        preparing: (Attempt) throws -> Void = { _ in }
     ) throws -> MoveInProgress {
         let name = try VMName(vm)
         let (sending, receiving) = (try source.agent(), try destination.agent())
@@ -81,7 +85,9 @@ final class TwoHosts {
         _ = try receiving.request(
             PrepareIncoming(
                 attempt: attempt, definition: shown.definition,
-                secret: strayKey ? secret ^ 1 : secret, source: source.name), for: Prepared.self)
+                secret: strayKey ? secret ^ 1 : secret, source: source.name,
+                sourceKeys: sourceKeys), for: Prepared.self)
+        try preparing(attempt)
         try between(shown.summary)
         try sending.send(
             StartOutgoing(

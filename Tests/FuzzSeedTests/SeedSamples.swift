@@ -99,14 +99,17 @@ enum SeedSamples {
         let migration = "00112233445566778899aabbccddeeff"
         let lines: [(String, [String])] = [
             ("serve", ["serve", "--root", "/var/lib/livemig"]),
-            ("lane", ["lane", "--root", "/r", "--peer", "alpha"]),
+            (
+                "lane",
+                [
+                    "lane", "--root", "/r", "--peer", "alpha", "--peer", "a1", "--key", "SHA256:x",
+                    "--become", "sudo",
+                ]
+            ),
             ("attach", ["lane", "--attach", migration]),
             (
                 "guard",
-                [
-                    "guard", "--root=/r", "--vm", "web1", "--incoming", migration, "--epoch", "7",
-                    "--peer", "alpha",
-                ]
+                ["guard", "--root=/r", "--vm", "web1", "--incoming"]
             ),
             ("doctor", ["doctor"]), ("help", ["help", "lane"]), ("version", ["--version"]),
         ]

@@ -22,7 +22,7 @@ struct ErrorTests {
             .trust,
             [
                 .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .inventoryMode,
-                .algorithm, .gate, .key,
+                .algorithm, .gate, .become, .key,
             ]
         ),
         (

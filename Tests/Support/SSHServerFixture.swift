@@ -179,7 +179,11 @@ public final class SSHServerFixture: Sendable {
         ]
         // For some keywords the first value wins, for others the last one.
         let keywords = Set(options.map { $0.prefix { $0 != " " } })
-        let lines = options + defaults.filter { !keywords.contains($0.prefix { $0 != " " }) }
+        // A Match block goes on to the end of the file.
+        let end = options.firstIndex { $0.hasPrefix("Match ") } ?? options.endIndex
+        let lines =
+            options[..<end] + defaults.filter { !keywords.contains($0.prefix { $0 != " " }) }
+            + options[end...]
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -63,11 +63,11 @@ public final class TestHost {
     ///   - other: the peer.
     ///   - program: what its key may run; `nil` for the built agent.
     public func trust(_ other: TestHost, agent program: String? = nil) throws(LivemigError) {
-        let key = try other.agent().request(CreateKey(), for: PublicKeyMessage.self).line
+        let keys = try other.agent().request(CreateKey(), for: PublicKeyMessage.self).lines
         let built = try BuildProducts.program("livemig-agent")
         _ = try agent().request(
             AuthorizePeer(
-                peer: other.name, key: key, file: ssh.folder.path("authorized_keys"),
+                peer: other.name, keys: keys, file: ssh.folder.path("authorized_keys"),
                 agent: program ?? built), for: DoneMessage.self)
     }
 

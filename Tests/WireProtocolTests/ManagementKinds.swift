@@ -63,10 +63,6 @@ extension MessageKind {
         ) { ConsoleOutput(bytes: $0.bytes($0.below(3000))) },
         MessageKind(empty: CreateKey.self),
         MessageKind(
-            PublicKeyMessage(line: "ssh-ed25519 AAAA"), [.text("line", WireLimits.name)]
-        ) { PublicKeyMessage(line: $0.text(WireLimits.name)) },
-        authorization,
-        MessageKind(
             HostFactsMessage(
                 HostFacts(
                     identity: "id",
@@ -79,7 +75,7 @@ extension MessageKind {
                     tracking: "async", canTrack: true,
                     hypervisor: "10.0.2", hasKVM: false,
                     cpu: .init(vendor: "GenuineIntel", model: "Xeon", features: ["avx2", "sse2"]),
-                    clock: 1_800_000_000_000)), facts
+                    clock: 1_800_000_000_000, laneKeys: ["SHA256:abc"])), facts
         ) { random in
             HostFactsMessage(
                 HostFacts(
@@ -99,7 +95,7 @@ extension MessageKind {
                     cpu: .init(
                         vendor: random.text(99), model: random.text(99),
                         features: Set((0..<random.below(40)).map { _ in random.plain(60) })),
-                    clock: random.next()))
+                    clock: random.next(), laneKeys: random.names()))
         },
         MessageKind(empty: ExamineHost.self),
         MessageKind(
@@ -154,6 +150,7 @@ extension MessageKind {
         .text("model", WireLimits.name),
         .list("features", WireLimits.features, [.text("feature", WireLimits.word)]),
         .fixed("clock", 8, note: "ms since 1970"),
+        .list("lane keys", WireLimits.items, [.text("key", WireLimits.name)]),
     ]
 
     private static func request<Request: MachineRequest & Equatable>(
@@ -193,23 +190,6 @@ extension MessageKind {
             RecoverMachine(
                 name: (try? VMName(random.plain(64))) ?? name, uuid: VMUUID(random.bits()),
                 step: random.step())
-        }
-    }
-
-    private static var authorization: MessageKind {
-        guard case .success(let host) = MachineField.host else { fatalError("a plain name") }
-        return MessageKind(
-            AuthorizePeer(
-                peer: host, key: "ssh-ed25519 AAAA", file: "/root/.ssh/authorized_keys",
-                agent: "/usr/bin/livemig-agent"),
-            [
-                .text("peer", 64), .text("key", WireLimits.name),
-                .optional(.text("file", WireLimits.name)), .text("agent", WireLimits.name),
-            ]
-        ) { random in
-            AuthorizePeer(
-                peer: (try? HostName(random.plain(64))) ?? host, key: random.text(4096),
-                file: random.flag() ? random.text(99) : nil, agent: random.text(99))
         }
     }
 }

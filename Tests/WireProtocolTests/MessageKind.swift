@@ -35,7 +35,8 @@ struct MessageKind: Sendable, CustomTestStringConvertible {
         self.init(Message()) { _ in Message() }
     }
 
-    static let all = management + inspecting + measuring + policies + moving + peers + comparing
+    static let all =
+        management + trusting + inspecting + measuring + policies + moving + peers + comparing
 }
 
 enum MachineField {

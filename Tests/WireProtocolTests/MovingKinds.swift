@@ -44,15 +44,17 @@ extension MessageKind {
         return MessageKind(
             PrepareIncoming(
                 attempt: sampleAttempt, definition: "<domain/>", secret: 0x5EC2_E7, source: host,
-                networks: sampleNetworks),
+                networks: sampleNetworks, sourceKeys: ["SHA256:abc"]),
             Layout.attempt + [
                 .text("definition", WireLimits.definition), .fixed("secret", 8),
                 .text("source", 64), Layout.bridges,
+                .list("sourceKeys", WireLimits.items, [.text("key", WireLimits.name)]),
             ]
         ) { random in
             PrepareIncoming(
                 attempt: random.attempt(), definition: random.text(5000), secret: random.next(),
-                source: (try? HostName(random.plain(64))) ?? host, networks: random.networks())
+                source: (try? HostName(random.plain(64))) ?? host, networks: random.networks(),
+                sourceKeys: random.names())
         }
     }
 

@@ -50,6 +50,12 @@ struct HostAddCommand: LivemigAction {
     var authorizedKeys: String?
 
     @Option(
+        help: ArgumentHelp(
+            "How that user becomes root: sudo. (default: it is root, or need not be)",
+            valueName: "sudo"))
+    var become: String?
+
+    @Option(
         name: .customLong("host-key"),
         help: ArgumentHelp(
             "A fingerprint of the host's keys; may be repeated.", valueName: "SHA256:…"))
@@ -86,6 +92,7 @@ struct HostAddCommand: LivemigAction {
         host.root = root ?? host.root
         host.agent = agent ?? host.agent
         host.authorizedKeys = authorizedKeys
+        if let become { host.become = try HostRecordRules.become(become) }
         try HostRecordRules.check(host)
         return host
     }

@@ -16,6 +16,7 @@ struct HostDocument: Encodable {
     let root: String
     let agent: String
     let authorizedKeys: String?
+    let become: String?
     let hostKeys: [String]
     let migrationNetworks: [Network]
 
@@ -40,6 +41,7 @@ struct HostDocument: Encodable {
         root = host.root
         agent = host.agent
         authorizedKeys = host.authorizedKeys
+        become = host.become?.rawValue
         hostKeys = host.hostKeys
         migrationNetworks = host.migrationNetworks.map(Network.init)
     }

@@ -9,7 +9,8 @@ struct HostRemoveCommand: LivemigAction {
         commandName: "remove", abstract: "Take a host out of the inventory.",
         usage: "livemig host remove <name> [<options>]",
         discussion: """
-            The host itself and its VMs are not touched.
+            The host itself and its VMs are not touched. Other hosts of the inventory no
+            longer accept its agent's keys; those that cannot be asked are named.
 
             Example:
               livemig host remove alpha
@@ -17,6 +18,9 @@ struct HostRemoveCommand: LivemigAction {
 
     @Argument(help: ArgumentHelp("The host.", valueName: "name"))
     var name: String
+
+    @Flag(help: "Leave its agent's keys where they are accepted, and ask no host.")
+    var keepKeys = false
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 
@@ -26,12 +30,21 @@ struct HostRemoveCommand: LivemigAction {
         let name = try HostName(name)
         let file = context.inventory
         // A file that is not there is not made for a host that is to go.
-        _ = try context.directory().host(name)
+        let control = try context.control()
+        _ = try control.directory.host(name)
+        let withdrawals =
+            keepKeys ? [] : try await HostTrust(control).withdraw(everywhere: name)
         let host = try await context.change(file) { (hosts) throws(LivemigError) in
             guard let index = hosts.firstIndex(where: { $0.name == name }) else {
                 throw HostDirectory.noHost(name, known: hosts.map(\.name))
             }
             return hosts.remove(at: index)
+        }
+        for withdrawal in withdrawals {
+            guard case .failure(let error) = withdrawal.result else { continue }
+            context.console.message(
+                "livemig: note: \(withdrawal.destination) may still accept the key of \(name): "
+                    + error.explanation)
         }
         context.show(text: ["removed \(name) from \(file.path)"], json: HostDocument(host))
         return .success

@@ -5,13 +5,13 @@ import Orchestrator
 enum HostText {
     static func list(_ hosts: [HostRecord]) -> [String] {
         guard !hosts.isEmpty else { return [] }
-        let rows = hosts.map { [$0.name.text, address($0), $0.user, $0.root] }
+        let rows = hosts.map { [$0.name.text, address($0), user($0), $0.root] }
         return TextTable.lines([["NAME", "ADDRESS", "USER", "ROOT"]] + rows)
     }
 
     static func show(_ host: HostRecord) -> [String] {
         var rows = [
-            ["name", host.name.text], ["address", address(host)], ["user", host.user],
+            ["name", host.name.text], ["address", address(host)], ["user", user(host)],
             ["identity", host.identity ?? "from the SSH agent"], ["root", host.root],
             ["agent", host.agent],
             ["authorized keys", host.authorizedKeys ?? "~/.ssh/authorized_keys"],
@@ -50,6 +50,10 @@ enum HostText {
                 facts.canTrack ? "live, by \(facts.tracking)" : "no: \(facts.tracking)",
             ],
         ]
+    }
+
+    private static func user(_ host: HostRecord) -> String {
+        host.become.map { "\(host.user), \($0.rawValue)" } ?? host.user
     }
 
     private static func address(_ host: HostRecord) -> String {

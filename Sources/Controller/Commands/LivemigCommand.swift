@@ -39,8 +39,8 @@ struct HostCommand: AsyncParsableCommand {
             """,
         subcommands: [
             HostAddCommand.self, HostListCommand.self, HostShowCommand.self,
-            HostRemoveCommand.self, HostTrustCommand.self, HostCheckCommand.self,
-            HostSettingsCommand.self,
+            HostRemoveCommand.self, HostTrustCommand.self, HostUntrustCommand.self,
+            HostCheckCommand.self, HostSettingsCommand.self,
         ])
 }
 

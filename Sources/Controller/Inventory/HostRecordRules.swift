@@ -76,6 +76,16 @@ public enum HostRecordRules {
         return port
     }
 
+    /// Reads how a user becomes root: `sudo`.
+    /// - Throws: `E-USAGE`.
+    public static func become(_ text: String) throws(LivemigError) -> HostRecord.Become {
+        guard let become = HostRecord.Become(rawValue: text) else {
+            throw LivemigError(
+                .usage, "\(text.escaped()) is no way to become root", fix: "write sudo")
+        }
+        return become
+    }
+
     /// A path on a host: absolute, of `A–Z a–z 0–9 . _ / @ : + -`, without `..`.
     /// - Throws: `E-USAGE`.
     public static func checkRemotePath(_ path: String, _ what: String) throws(LivemigError) {

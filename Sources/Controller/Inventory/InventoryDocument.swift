@@ -73,6 +73,7 @@ enum InventoryDecoder {
         try host.allow(
             attributes: [
                 "name", "address", "port", "user", "identity", "root", "agent", "authorizedKeys",
+                "become",
             ], children: ["hostKey", "migrationNetwork"])
         let name = try host.needed("name") { text throws(LivemigError) in try HostName(text) }
         let address = try host.needed("address") { text throws(LivemigError) in
@@ -86,6 +87,7 @@ enum InventoryDecoder {
         record.root = try path(host, "root") ?? record.root
         record.agent = try path(host, "agent") ?? record.agent
         record.authorizedKeys = try path(host, "authorizedKeys")
+        record.become = try host.parsed("become", HostRecordRules.become)
         for element in host.children where element.name == "hostKey" {
             record.hostKeys.append(try fingerprint(element))
         }
@@ -148,6 +150,7 @@ enum InventoryEncoder {
                 "name": record.name.text, "address": record.address, "port": String(record.port),
                 "user": record.user, "identity": record.identity, "root": record.root,
                 "agent": record.agent, "authorizedKeys": record.authorizedKeys,
+                "become": record.become?.rawValue,
             ], children: keys + networks)
     }
 }

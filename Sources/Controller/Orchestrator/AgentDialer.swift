@@ -41,7 +41,7 @@ public struct AgentDialer: Sendable {
     private func connect(
         _ host: HostRecord, retries: Int, _ onConnected: @escaping @Sendable () -> Void
     ) async throws(LivemigError) -> AgentConnection {
-        let command = try RemoteCommand([host.agent, "serve", "--root", host.root])
+        let command = try host.serveCommand
         let pump = try pump(host, command, retries: retries, onConnected: onConnected)
         let result = await withTaskCancellationHandler {
             () async -> Result<AgentConnection, LivemigError> in

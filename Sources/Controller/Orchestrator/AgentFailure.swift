@@ -17,6 +17,11 @@ enum AgentFailure {
         guard hello.code != .version else { return hello.named(host.name) }
         // The reader quotes what came instead; without any, only the command's end can tell.
         let wasSilent = hello.code == .disconnected || hello.what.hasSuffix("got \"\"")
+        if host.become == .sudo, wasSilent, case .success(let exit) = end,
+            let refusal = SudoRefusal(exit.errorLines)
+        {
+            return refusal.error(at: host.name.text)
+        }
         switch end {
         case .success(let exit):
             if exit.status == 127 || exit.status == 126, wasSilent {

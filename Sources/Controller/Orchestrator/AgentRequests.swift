@@ -102,18 +102,6 @@ extension AgentConnection {
         return machine
     }
 
-    /// Asks for the agent's public key, made when there is none: a line of an authorized_keys file.
-    public func createKey() async throws(LivemigError) -> String {
-        try await request(CreateKey(), for: PublicKeyMessage.self).line
-    }
-
-    /// Lets the agent of a peer, which has that key, open lanes to this host.
-    public func authorize(_ peer: HostName, key: String) async throws(LivemigError) {
-        _ = try await request(
-            AuthorizePeer(peer: peer, key: key, file: host.authorizedKeys, agent: host.agent),
-            for: DoneMessage.self)
-    }
-
     /// Asks for the host's policy, and what it comes to now.
     public func settings() async throws(LivemigError) -> HostSettings {
         try await request(ShowPolicy(), for: HostPolicyMessage.self).settings

@@ -134,36 +134,4 @@ public struct HostControl: Sendable {
             return try await agent.change(vm.name, machine.summary.policy, to: policy)
         }
     }
-
-    /// Lets the agents of two hosts open data lanes to each other: each gets a key of its own,
-    /// which the other accepts for lanes only.
-    /// - Throws: `E-SAMEHOST` for one host twice, and as the requests.
-    public func trust(_ first: HostName, _ second: HostName) async throws(LivemigError) {
-        guard first != second else {
-            throw LivemigError(
-                .sameHost, "\(first) is named twice", fix: "name two hosts of the inventory")
-        }
-        let hosts = [try directory.host(first), try directory.host(second)]
-        let opened = await askAll(hosts) { host async throws(LivemigError) in
-            try await dialer.open(host)
-        }
-        let connections = opened.compactMap(\.value)
-        var failure = opened.compactMap(\.error).first
-        if failure == nil {
-            do throws(LivemigError) {
-                try await authorize(connections)
-            } catch {
-                failure = error
-            }
-        }
-        for connection in connections { await connection.close() }
-        if let failure { throw failure }
-    }
-
-    private func authorize(_ agents: [AgentConnection]) async throws(LivemigError) {
-        for (from, to) in [(agents[0], agents[1]), (agents[1], agents[0])] {
-            let key = try await from.createKey()
-            try await to.authorize(from.host.name, key: key)
-        }
-    }
 }

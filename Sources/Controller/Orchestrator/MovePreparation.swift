@@ -46,7 +46,8 @@ struct MovePreparation {
     private func prepare(_ attempt: Attempt) async throws(LivemigError) {
         let message = PrepareIncoming(
             attempt: attempt, definition: definition, secret: secret.exposed,
-            source: survey.source.side.host.name, networks: networks)
+            source: survey.source.side.host.name, networks: networks,
+            sourceKeys: survey.source.side.facts.laneKeys)
         _ = try await survey.destination.agent.request(
             message, for: Prepared.self, within: AgentConnection.startLimit + HostHook.limit)
     }

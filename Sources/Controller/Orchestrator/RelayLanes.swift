@@ -20,10 +20,8 @@ struct RelayLanes: Sendable {
         _ lanes: Int, from source: HostRecord, to destination: HostRecord,
         migration: MigrationID, dialer: AgentDialer
     ) throws(LivemigError) {
-        let arriving = try RemoteCommand([destination.agent, "lane", "--root", destination.root])
-        let attaching = try RemoteCommand([
-            source.agent, "lane", "--root", source.root, "--attach", migration.description,
-        ])
+        let arriving = try destination.laneCommand()
+        let attaching = try source.laneCommand(["--attach", migration.description])
         var pumps: [SSHPump] = []
         let activity = Activity()
         for lane in 0...lanes {

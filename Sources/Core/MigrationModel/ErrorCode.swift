@@ -25,6 +25,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case key = "E-KEY"
     case algorithm = "E-ALGO"
     case gate = "E-GATE"
+    case become = "E-SUDO"
     // Reaching a host
     case connect = "E-CONNECT"
     case connectDropped = "E-CONNECT-DROPPED"
@@ -117,7 +118,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .usage, .hostName, .vmName, .ambiguousVM, .port, .size, .range: .usage
         case .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .inventoryMode, .key,
-            .algorithm, .gate:
+            .algorithm, .gate, .become:
             .trust
         case .connect, .connectDropped, .wire, .wireRange, .stall, .disconnected, .qmp,
             .qmpProtocol, .destinationQEMU, .deviceState, .lock, .blackout, .timeout,

@@ -30,6 +30,8 @@ public struct HostFacts: Hashable, Sendable {
     public var cpu: CPU
     /// The host's wall clock when it answered, in milliseconds since 1970.
     public var clock: UInt64
+    /// The fingerprints of the keys that its lanes to peers log in with.
+    public var laneKeys: [String]
 
     /// A running system and the folder in it that is the host's root.
     public struct Installation: Hashable, Sendable {
@@ -83,7 +85,7 @@ public struct HostFacts: Hashable, Sendable {
         agentVersion: String, architecture: String,
         processors: Int, memoryTotal: ByteCount, memoryAvailable: ByteCount,
         hugePages: HugePages = HugePages(), tracking: String, canTrack: Bool, hypervisor: String,
-        hasKVM: Bool, cpu: CPU, clock: UInt64
+        hasKVM: Bool, cpu: CPU, clock: UInt64, laneKeys: [String] = []
     ) {
         self.identity = identity
         self.installation = installation
@@ -100,5 +102,6 @@ public struct HostFacts: Hashable, Sendable {
         self.hasKVM = hasKVM
         self.cpu = cpu
         self.clock = clock
+        self.laneKeys = laneKeys
     }
 }

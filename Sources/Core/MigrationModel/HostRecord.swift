@@ -18,15 +18,24 @@ public struct HostRecord: Hashable, Sendable {
     public var hostKeys: [String]
     /// The file on the host that peers' keys are written to; `nil` is `~/.ssh/authorized_keys`.
     public var authorizedKeys: String?
+    /// How the user that logs in becomes root; `nil` where the agent runs as that user.
+    public var become: Become?
     /// Networks for migration traffic, best first.
     public var migrationNetworks: [MigrationNetwork]
+
+    /// A program that makes a user root.
+    public enum Become: String, Hashable, Sendable, CaseIterable {
+        /// sudo(8), without asking for a password.
+        case sudo
+    }
 
     /// States a host.
     public init(
         name: HostName, address: String, port: Int = 22, user: String = "root",
         identity: String? = nil, root: String = "/var/lib/livemig",
         agent: String = "/usr/bin/livemig-agent", hostKeys: [String],
-        authorizedKeys: String? = nil, migrationNetworks: [MigrationNetwork] = []
+        authorizedKeys: String? = nil, become: Become? = nil,
+        migrationNetworks: [MigrationNetwork] = []
     ) {
         self.name = name
         self.address = address
@@ -37,6 +46,7 @@ public struct HostRecord: Hashable, Sendable {
         self.agent = agent
         self.hostKeys = hostKeys
         self.authorizedKeys = authorizedKeys
+        self.become = become
         self.migrationNetworks = migrationNetworks
     }
 }

@@ -33,6 +33,9 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case saveMachine = 46
     case discardSaved = 47
     case findClaims = 48
+    case withdrawPeer = 51
+    case tryPeer = 52
+    case settlePeers = 53
     case probePath = 56
 
     // Agent to controller
@@ -53,7 +56,9 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case note = 80
     case examination = 81
     case claims = 82
+    case peersWithdrawn = 85
     case storing = 86
+    case gateOpened = 87
 
     // Source agent to destination agent
     case laneHello = 128

@@ -26,9 +26,7 @@ public struct LivemigAgent: ParsableCommand {
     package static func check(_ arguments: [String]) throws {
         switch try parseAsRoot(arguments) {
         case let lane as Lane: _ = try lane.migration()
-        case let guarding as Guard:
-            _ = try guarding.name()
-            _ = try guarding.role()
+        case let guarding as Guard: _ = try guarding.name()
         default: break
         }
     }

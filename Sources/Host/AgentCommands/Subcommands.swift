@@ -16,9 +16,13 @@ struct Serve: ParsableCommand {
 
     @OptionGroup var location: RootOption
 
+    @Option(help: ArgumentHelp("Who has logged in, where that is not root.", valueName: "user"))
+    var login: String?
+
     func run() throws {
         try AgentProgram.run { () throws(LivemigError) in
-            let environment = try AgentEnvironment(root: try HostRoot(location.root))
+            let environment = try AgentEnvironment(
+                root: try HostRoot(location.root, login: login.map(LoginUser.init)))
             try AgentServer(environment).run()
         }
     }
@@ -30,21 +34,48 @@ struct Lane: ParsableCommand {
 
     @OptionGroup var location: RootOption
 
-    @Option(help: ArgumentHelp("The peer that the key belongs to.", valueName: "name"))
-    var peer: String?
+    @Option(help: ArgumentHelp("A name of the peer that the key belongs to.", valueName: "name"))
+    var peer: [String] = []
+
+    @Option(help: ArgumentHelp("The fingerprint of the key.", valueName: "SHA256:…"))
+    var key: String?
+
+    @Option(help: ArgumentHelp("Become root by this program first: sudo.", valueName: "program"))
+    var become: String?
+
+    @OptionGroup var told: ToldArrival
 
     @Option(help: ArgumentHelp("Join the source side of a relayed move.", valueName: "migration"))
     var attach: String?
 
     func run() throws {
-        let (request, arrival) = (LaneGate.originalCommand, LaneGate.arrivalAddress)
+        if become != nil { try Sudo.runAgain(becoming) }
+        let arrival = told.arrival ?? .ofThisProcess
         try AgentProgram.run { () throws(LivemigError) in
             let root = try HostRoot(location.root)
-            if let peer { try LaneGate(root: root, peer: peer).admit(request) }
-            let door = LaneDoor(root: root, arrival: arrival)
+            let door = LaneDoor(root: root, arrival: arrival.server, peer: owner(arrival))
+            if let name = peer.first {
+                let gate = LaneGate(root: root, peer: name)
+                if try gate.admit(arrival.request) == .knock { return try door.answerKnock() }
+            }
             guard let migration = try migration() else { return try door.serve() }
             try door.attach(to: migration)
         }
+    }
+
+    /// Whose key it is; `nil` for the controller, which needs none.
+    private func owner(_ arrival: LaneArrival) -> LanePeer? {
+        guard !peer.isEmpty else { return nil }
+        return LanePeer(names: peer, key: key, address: arrival.client?.description)
+    }
+
+    /// The arguments of this program as root, which sudo starts without sshd's variables.
+    private var becoming: [String] {
+        var arguments = ["lane", "--root", location.root]
+        arguments += peer.flatMap { ["--peer", $0] }
+        arguments += key.map { ["--key", $0] } ?? []
+        arguments += attach.map { ["--attach", $0] } ?? []
+        return arguments + ToldArrival.arguments(.ofThisProcess)
     }
 
     /// The migration to join; `nil` for a peer's lane.
@@ -57,6 +88,34 @@ struct Lane: ParsableCommand {
     }
 }
 
+/// What sshd has said about a connection, told by the same program as another user.
+struct ToldArrival: ParsableArguments {
+    @Flag(help: .hidden) var told = false
+    @Option(help: .hidden) var request: String?
+    @Option(help: .hidden) var client: String?
+    @Option(help: .hidden) var server: String?
+
+    /// What was told; `nil` where sshd's own variables count.
+    var arrival: LaneArrival? {
+        guard told else { return nil }
+        return LaneArrival(
+            request: request, client: client.flatMap(IPAddress.init),
+            server: server.flatMap(IPAddress.init))
+    }
+
+    /// How it is told.
+    static func arguments(_ arrival: LaneArrival) -> [String] {
+        var arguments = ["--told"]
+        // More than is ever shown of a request that is refused.
+        if let request = arrival.request {
+            arguments.append("--request=" + String(request.prefix(1024)))
+        }
+        if let client = arrival.client { arguments.append("--client=\(client)") }
+        if let server = arrival.server { arguments.append("--server=\(server)") }
+        return arguments
+    }
+}
+
 struct Guard: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Guard one VM (started by serve).", shouldDisplay: false)
@@ -64,9 +123,7 @@ struct Guard: ParsableCommand {
     @OptionGroup var location: RootOption
 
     @Option var vm: String
-    @Option var incoming: String?
-    @Option var epoch: UInt64 = 0
-    @Option var peer = ""
+    @Flag var incoming = false
     @Option var starter: String?
     @Flag var restore = false
     @Flag var adopt = false
@@ -77,24 +134,18 @@ struct Guard: ParsableCommand {
         try AgentProgram.run(inheriting: starter.inheritedDescriptors) {
             () throws(LivemigError) in
             let environment = try AgentEnvironment(root: try HostRoot(location.root))
-            try GuardProgram.run(environment, try name(), try role(), starter)
+            try GuardProgram.run(
+                environment, try name(), role, isIncoming: incoming, starter)
         }
     }
 
     /// The VM to guard.
     func name() throws(LivemigError) -> VMName { try VMName(vm) }
 
-    /// How the VM comes to this host.
-    func role() throws(LivemigError) -> Guardian.Role {
-        guard let incoming else {
-            if adopt { return .adopt(keepStill: keepStill) }
-            return restore ? .restore : .powerOn
-        }
-        guard let bits = Bits128(hexadecimal: incoming) else {
-            throw LivemigError(.usage, "not a migration: \(incoming.escaped())")
-        }
-        return .incoming(
-            Attempt(migration: MigrationID(bits), epoch: Epoch(epoch)), peer: peer)
+    /// How the VM comes to this host, unless it comes by a move.
+    var role: Guardian.Role {
+        if adopt { return .adopt(keepStill: keepStill) }
+        return restore ? .restore : .powerOn
     }
 }
 

@@ -23,6 +23,7 @@ public final class AgentServer {
     private var incoming: (control: IncomingControl, thread: WorkerThread<Void>)?
     private var storing: (control: MoveControl, thread: WorkerThread<Void>)?
     private var console: ConsoleRelay?
+    private var provisional = ProvisionalTrust()
     /// Hooks that run after a move whose result is known.
     private let afterwards = Monitor<[WorkerThread<Void>]>([])
 
@@ -56,6 +57,7 @@ public final class AgentServer {
     }
 
     private func finish() {
+        try? provisional.undo()
         console?.end()
         outgoing?.control.cancel(
             LivemigError(.cancelled, "the controller has gone"))
@@ -107,11 +109,8 @@ public final class AgentServer {
                 socket: environment.root.machine(name).consoleSocket, to: sink)
         case .consoleInput: try console?.type(try frame.decode(ConsoleInput.self).bytes.exposed)
         case .createKey:
-            let keys = PeerKeys(root: environment.root)
-            try sink.send(PublicKeyMessage(line: try keys.publicLine()))
-        case .authorizePeer:
-            try PeerKeys(root: environment.root).authorize(try frame.decode())
-            try sink.send(DoneMessage())
+            try sink.send(try PeerKeys(root: environment.root).message())
+        case .authorizePeer, .withdrawPeer, .settlePeers, .tryPeer: try trust(frame)
         case .showRecord:
             try sink.send(try store.record(of: try frame.decode(ShowRecord.self).name))
         case .recoverMachine:
@@ -157,6 +156,26 @@ public final class AgentServer {
             outgoing?.control.cancel(reason)
             storing?.control.cancel(reason)
         default: throw LivemigError(.wire, "\(WireError.type(frame.type.rawValue))")
+        }
+    }
+
+    private func trust(_ frame: Frame) throws(LivemigError) {
+        let keys = PeerKeys(root: environment.root)
+        switch frame.type {
+        case .authorizePeer:
+            let request: AuthorizePeer = try frame.decode()
+            let change = try keys.authorize(request)
+            if request.isProvisional, let change { provisional.add(change.file, change.change) }
+            try sink.send(DoneMessage())
+        case .withdrawPeer:
+            try sink.send(PeersWithdrawn(try keys.withdraw(try frame.decode())))
+        case .settlePeers:
+            try provisional.settle(keeping: try frame.decode(SettlePeers.self).isKept)
+            try sink.send(DoneMessage())
+        default:
+            try sink.send(
+                try PeerKnock(root: environment.root).knock(
+                    at: try frame.decode(TryPeer.self).peer))
         }
     }
 

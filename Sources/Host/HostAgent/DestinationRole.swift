@@ -58,11 +58,7 @@ struct DestinationRole: Sendable {
             let listener = try LaneListener(root: environment.root, migration: attempt.migration)
             CrashPoint.reach(.destinationListening)
             let guardian = try GuardianStarter(environment: environment).start(
-                definition.name,
-                [
-                    "--incoming", attempt.migration.description, "--epoch",
-                    String(attempt.epoch.number), "--peer", request.source,
-                ])
+                definition.name, incoming: attempt, from: request.source)
             var armed = try guardian.receive()
             _ = try armed.decode(GuardianState.self)
             guard let descriptor = armed.takeDescriptor() else {
@@ -76,7 +72,8 @@ struct DestinationRole: Sendable {
             try events.send(Prepared())
             CrashPoint.reach(.destinationPrepared)
             let session = DestinationSession(
-                attempt: attempt, uuid: definition.uuid, image: image, place: request.source)
+                attempt: attempt, uuid: definition.uuid, image: image, place: request.source,
+                sourceKeys: request.sourceKeys)
             defer { session.close() }
             try session.gather(listener, guardian, control)
             let takeover = Takeover(

@@ -16,6 +16,7 @@ final class DestinationSession {
     private let attempt: Attempt
     private let uuid: VMUUID
     private let place: String
+    private let sourceKeys: [String]
     private let outbox: Outbox
     private var lanes: [Int: (connection: LaneConnection, thread: WorkerThread<Void>)] = [:]
     private var expected: Int?
@@ -25,11 +26,14 @@ final class DestinationSession {
     /// It counts from the link on: before it, the source may have a hook to run.
     private static let patience: Duration = .seconds(30)
 
-    init(attempt: Attempt, uuid: VMUUID, image: DestinationImage, place: String) {
+    init(
+        attempt: Attempt, uuid: VMUUID, image: DestinationImage, place: String, sourceKeys: [String]
+    ) {
         self.attempt = attempt
         self.uuid = uuid
         self.image = image
         self.place = place
+        self.sourceKeys = sourceKeys
         let outbox = Outbox()
         self.outbox = outbox
         board = PlacementBoard { (round) throws(LivemigError) in
@@ -105,7 +109,12 @@ final class DestinationSession {
     }
 
     /// Checks a connection's introduction and puts it to use.
+    ///
+    /// One of another peer than the source is refused, and does the move no harm.
     private func admit(_ connection: LaneConnection) throws(LivemigError) {
+        if let peer = connection.peer, !peer.isSource(place, sourceKeys) {
+            return refuse(connection, of: peer)
+        }
         let hello = try introduction(of: connection)
         guard hello.attempt == attempt, hello.uuid == uuid else {
             throw LivemigError(.migrationID, "a lane of another migration came", at: place)
@@ -131,6 +140,16 @@ final class DestinationSession {
             lanes[hello.lane] = (connection, try start(connection, lane: hello.lane))
             CrashPoint.reach(.destinationLaneOpen)
         }
+    }
+
+    private func refuse(_ connection: LaneConnection, of peer: LanePeer) {
+        let refusal = LivemigError(
+            .peer, "the move comes from \(place), not from \(peer.name.escaped())",
+            fix: "run livemig host trust for the two hosts again if they are the same host")
+        if let channel = try? connection.channel(at: place) {
+            FrameSink(FrameChannel(channel, at: place)).sendIfPossible(FailureMessage(refusal))
+        }
+        connection.end()
     }
 
     private func introduction(of connection: LaneConnection) throws(LivemigError) -> LaneHello {

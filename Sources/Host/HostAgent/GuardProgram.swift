@@ -37,11 +37,13 @@ public enum GuardProgram {
     /// - Parameters:
     ///   - environment: the host.
     ///   - name: the VM, whose definition is in its folder.
-    ///   - role: how the VM comes to this host; a guardian that was started again takes its guest
-    ///     over whatever it says.
+    ///   - role: how the VM comes to this host, given what the starter says of a move where it is
+    ///     asked; a guardian that was started again takes its guest over whatever it says.
+    ///   - isIncoming: whether the starter says which move the guest comes by.
     ///   - starter: the agent that started it.
     public static func run(
-        _ environment: AgentEnvironment, _ name: VMName, _ role: Guardian.Role, _ starter: Starter
+        _ environment: AgentEnvironment, _ name: VMName, _ role: Guardian.Role, isIncoming: Bool,
+        _ starter: Starter
     ) throws(LivemigError) {
         guard let connection = starter.connect() else {
             let nobody = try UnixSocket.pair(.packets).release()
@@ -49,7 +51,9 @@ public enum GuardProgram {
             return try run(
                 environment, name, .adopt(keepStill: false), OwnedDescriptor(owning: nobody.first))
         }
-        try run(environment, name, role, connection)
+        guard isIncoming else { return try run(environment, name, role, connection) }
+        let order = try IncomingOrder(try Packet.receive(from: connection.number).bytes)
+        try run(environment, name, .incoming(order.attempt, peer: order.peer), connection)
     }
 
     private static func run(

@@ -1,7 +1,8 @@
 import Glibc
 import Guardian
 import LinuxSystem
-import MigrationModel
+public import MigrationModel
+import WireProtocol
 
 /// Starts guardians: processes in sessions of their own, which live as long as their VM.
 struct GuardianStarter: Sendable {
@@ -27,6 +28,20 @@ struct GuardianStarter: Sendable {
             return try start(arguments, log: log.number)
         }
         return try start(name, arguments, by: services)
+    }
+
+    /// Starts the guardian of a guest that is to come.
+    ///
+    /// Which move it is goes over the connection: all users of the host can read the arguments of a
+    /// program.
+    func start(
+        _ name: VMName, incoming attempt: Attempt, from peer: String
+    ) throws(LivemigError) -> GuardianClient {
+        let guardian = try start(name, ["--incoming"])
+        try Packet.send(
+            IncomingOrder(attempt: attempt, peer: peer).bytes, to: guardian.descriptor,
+            at: "VM \(name)")
+        return guardian
     }
 
     /// Starts a guardian as a process of its own.
@@ -59,6 +74,42 @@ struct GuardianStarter: Sendable {
                 throw LivemigError(.timeout, "the guardian does not answer", at: "VM \(name)")
             }
             if let guardian = try door.accept() { return GuardianClient(adopting: guardian) }
+        }
+    }
+}
+
+/// Which move a guardian waits for, as its starter tells it.
+public struct IncomingOrder: Hashable, Sendable {
+    /// The attempt.
+    public let attempt: Attempt
+    /// The source's name.
+    public let peer: String
+
+    init(attempt: Attempt, peer: String) {
+        self.attempt = attempt
+        self.peer = peer
+    }
+
+    /// One packet.
+    var bytes: [UInt8] {
+        var writer = WireWriter()
+        writer.bits(attempt.migration.bits)
+        writer.integer(attempt.epoch.number)
+        writer.text(peer)
+        return writer.bytes
+    }
+
+    /// Reads a packet.
+    /// - Throws: `E-WIRE`.
+    init(_ bytes: [UInt8]) throws(LivemigError) {
+        do throws(WireError) {
+            var reader = unsafe WireReader(bytes.span.bytes)
+            attempt = Attempt(
+                migration: MigrationID(try reader.bits()), epoch: Epoch(try reader.integer()))
+            peer = try reader.text()
+            try reader.finish()
+        } catch {
+            throw LivemigError(.wire, "\(error)", at: "the guardian's starter")
         }
     }
 }

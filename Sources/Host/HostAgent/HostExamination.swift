@@ -29,7 +29,7 @@ public struct HostExamination: Sendable {
     /// - Returns: the items, in an order for people.
     public func items() -> [Diagnosis] {
         let items: [Diagnosis?] =
-            [agent, kernel, tracking, preload, qemu, confinement, kvm, tap, libssh, sshd]
+            [agent, kernel, tracking, preload, qemu, confinement, kvm, tap, libssh, sshd, gate]
             + [rootFolder, journal, space, memory, hugePages, policy, hooks, guardians]
         return items.compactMap { $0 }
     }
@@ -145,6 +145,18 @@ public struct HostExamination: Sendable {
                     at: "/usr/sbin/sshd")
             }
             return String(name)
+        }
+    }
+
+    /// Whether the SSH server lets peers' keys reach livemig's gate.
+    private var gate: Diagnosis {
+        do throws(LivemigError) {
+            return Diagnosis("gate", .ok, try SSHServerSettings(root: root).requireGate())
+        } catch {
+            // A server that cannot be asked may still be right; `host trust` tries it.
+            return Diagnosis(
+                "gate", error.code == .gate ? .error : .warning, "\(error.what); \(error.place)",
+                fix: error.fix)
         }
     }
 

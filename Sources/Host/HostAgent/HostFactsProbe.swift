@@ -2,6 +2,7 @@ import Glibc
 import GuestMemory
 import LinuxSystem
 import MigrationModel
+import SSHTransport
 import WireProtocol
 
 /// Finds out what a host is and can.
@@ -31,7 +32,9 @@ struct HostFactsProbe: Sendable {
             tracking: tracking.description,
             canTrack: tracking.isComplete, hypervisor: hypervisor,
             hasKVM: unsafe access("/dev/kvm", R_OK | W_OK) == 0, cpu: Self.cpu(),
-            clock: Self.clock())
+            clock: Self.clock(),
+            laneKeys: (try? PeerKeys(root: environment.root).presentKeys())?.map(\.fingerprint)
+                ?? [])
     }
 
     /// The first processor's entry in proc(5), `cpuinfo`; on ARM features have another name.

@@ -10,6 +10,8 @@ import WireProtocol
 public struct HostRoot: Hashable, Sendable {
     /// The folder, absolute.
     public let path: String
+    /// Who logs in to this host, where that is not the agent's own user.
+    public let login: LoginUser?
 
     /// The longest root: the longest socket below it must fit into 107 bytes (unix(7)).
     ///
@@ -19,7 +21,8 @@ public struct HostRoot: Hashable, Sendable {
 
     /// Uses a folder, made with its parts on first use.
     /// - Throws: `E-ROOT` for a path that is not absolute, too long, or not this user's alone.
-    public init(_ path: String) throws(LivemigError) {
+    public init(_ path: String, login: LoginUser? = nil) throws(LivemigError) {
+        self.login = login
         guard path.hasPrefix("/"), path.utf8.count <= Self.lengthLimit else {
             throw LivemigError(
                 .root, "the root must be an absolute path of at most \(Self.lengthLimit) bytes",

@@ -30,8 +30,12 @@ struct LaneListener: ~Copyable {
         // sshd passes at most what the pipe holds each time it wakes: 64 KiB unless widened, for
         // which an unprivileged process may ask up to pipe-max-size (pipe(7)).
         _ = clinux_widen_pipe(input.number, Self.pipeCapacity)
+        let parts = packet.bytes.split(
+            separator: UInt8(ascii: "\n"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return nil }
         return LaneConnection(
-            hello: Array(packet.bytes.dropFirst()), input: input, output: output, door: door)
+            hello: Array(parts[1]), peer: LanePeer(line: parts[0]), input: input, output: output,
+            door: door)
     }
 }
 
@@ -39,6 +43,8 @@ struct LaneListener: ~Copyable {
 final class LaneConnection: Sendable {
     /// The payload of the peer's introduction; empty where this side introduces itself.
     let hello: [UInt8]
+    /// Whose it is; `nil` for one that the controller relays.
+    let peer: LanePeer?
     private let input: OwnedDescriptor
     /// Given up at the end, for a pipe ends only with its last writer.
     private let output: Mutex<OwnedDescriptor?>
@@ -46,10 +52,11 @@ final class LaneConnection: Sendable {
     private let door: Mutex<OwnedDescriptor?>
 
     init(
-        hello: [UInt8] = [], input: consuming OwnedDescriptor,
+        hello: [UInt8] = [], peer: LanePeer? = nil, input: consuming OwnedDescriptor,
         output: consuming OwnedDescriptor, door: consuming OwnedDescriptor? = nil
     ) {
         self.hello = hello
+        self.peer = peer
         self.input = input
         self.output = Mutex(output)
         self.door = Mutex(door)

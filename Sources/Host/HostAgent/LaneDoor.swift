@@ -13,14 +13,26 @@ import WireProtocol
 public struct LaneDoor: Sendable {
     private let root: HostRoot
     private let arrival: IPAddress?
+    private let peer: LanePeer?
 
     /// A door to any migration of a host.
     /// - Parameters:
     ///   - root: the host.
     ///   - arrival: this host's address that the peer has connected to, where it is known.
-    public init(root: HostRoot, arrival: IPAddress?) {
+    ///   - peer: who comes; `nil` for the controller, which relays.
+    public init(root: HostRoot, arrival: IPAddress?, peer: LanePeer? = nil) {
         self.root = root
         self.arrival = arrival
+        self.peer = peer
+    }
+
+    /// Tells a peer that its key works here, and what it is known as.
+    public func answerKnock() throws(LivemigError) {
+        var channel = try greet()
+        try channel.send(
+            GateOpened(
+                names: peer?.names ?? [], key: peer?.key ?? "", root: root.path,
+                host: root.identity ?? "", address: peer?.address ?? ""))
     }
 
     /// Serves a peer's agent at standard input and output, until the lane is done.
@@ -32,6 +44,26 @@ public struct LaneDoor: Sendable {
     /// Greets the peer and finds the worker it wants; the greeting's descriptors end with this
     /// call.
     private func admit() throws(LivemigError) -> OwnedDescriptor? {
+        var channel = try greet()
+        guard let frame = try channel.receive() else { return nil }
+        do throws(LivemigError) {
+            let policy = try root.policy.load()
+            try peer?.require(by: policy, at: root.path)
+            try policy.admit(address: arrival, at: root.path)
+            if frame.type == .laneProbe {
+                try LaneMeter.serve(
+                    try frame.decode(), as: root.identity ?? "", on: &channel)
+                return nil
+            }
+            let hello = try frame.decode(LaneHello.self)
+            return try handOver(hello.payload, to: hello.attempt.migration)
+        } catch {
+            try channel.send(FailureMessage(error))
+            throw error
+        }
+    }
+
+    private func greet() throws(LivemigError) -> FrameChannel<DescriptorChannel> {
         var channel = FrameChannel(
             DescriptorChannel(
                 reading: try DescriptorNumber.duplicate(STDIN_FILENO),
@@ -39,21 +71,7 @@ public struct LaneDoor: Sendable {
                 stall: .seconds(10), at: "peer"), at: "peer")
         try channel.sendBanner(.lane)
         _ = try channel.receiveBanner()
-        guard let frame = try channel.receive() else { return nil }
-        do throws(LivemigError) {
-            if frame.type == .laneProbe {
-                try root.policy.load().admit(address: arrival, at: root.path)
-                try LaneMeter.serve(
-                    try frame.decode(), as: root.identity ?? "", on: &channel)
-                return nil
-            }
-            let hello = try frame.decode(LaneHello.self)
-            try root.policy.load().admit(address: arrival, at: root.path)
-            return try handOver(hello.payload, to: hello.attempt.migration)
-        } catch {
-            try channel.send(FailureMessage(error))
-            throw error
-        }
+        return channel
     }
 
     /// Gives a connection that the controller relays to a worker of this host.
@@ -72,9 +90,10 @@ public struct LaneDoor: Sendable {
         } catch {
             throw LivemigError(.migrationID, "no migration \(migration) is under way on this host")
         }
-        // A packet without bytes would read as the end.
+        // The line ends with a line feed in any case: a packet without bytes would read as the end.
         try Packet.send(
-            [UInt8(ascii: "L")] + hello, with: [STDIN_FILENO, STDOUT_FILENO], to: worker.number)
+            (peer?.line ?? [UInt8(ascii: "\n")]) + hello, with: [STDIN_FILENO, STDOUT_FILENO],
+            to: worker.number)
         return worker
     }
 

@@ -1,4 +1,3 @@
-import Glibc
 import LinuxSystem
 public import MigrationModel
 
@@ -10,8 +9,14 @@ public struct LaneGate: Sendable {
     private let root: HostRoot
     private let peer: String
 
-    /// The one request that is admitted.
-    static let request = "livemig-agent lane"
+    /// What a peer may want.
+    public enum Purpose: String, Sendable {
+        /// To open a lane.
+        case lane = "livemig-agent lane"
+        /// To learn that its key works here, and what it is known as.
+        case knock = "livemig-agent knock"
+    }
+
     /// How much of a request that is refused is shown, in bytes.
     static let requestLimit = 256
 
@@ -21,27 +26,10 @@ public struct LaneGate: Sendable {
         self.peer = peer
     }
 
-    /// What the peer asked sshd for; `nil` when it asked for a shell, or sshd is not involved.
-    ///
-    /// Read before the environment is left behind.
-    public static var originalCommand: String? {
-        unsafe getenv("SSH_ORIGINAL_COMMAND").map { unsafe String(cString: $0) }
-    }
-
-    /// The address of this host at which sshd took the connection (ssh(1), `SSH_CONNECTION`); `nil`
-    /// when sshd is not involved.
-    ///
-    /// Read before the environment is left behind.
-    public static var arrivalAddress: IPAddress? {
-        guard let text = unsafe getenv("SSH_CONNECTION") else { return nil }
-        let words = unsafe String(cString: text).split(separator: " ")
-        return words.count == 4 ? IPAddress(String(words[2])) : nil
-    }
-
-    /// Insists on a request for a lane.
+    /// Insists on a request for a lane, or a knock.
     /// - Throws: `E-GATE`; the refusal is one line of the host's log, too.
-    public func admit(_ request: String?) throws(LivemigError) {
-        guard request != Self.request else { return }
+    public func admit(_ request: String?) throws(LivemigError) -> Purpose {
+        if let purpose = request.flatMap(Purpose.init) { return purpose }
         let asked = request.map { Self.shown($0) } ?? "a shell"
         let refusal = LivemigError(
             .gate, "the key of \(peer.escaped()) opens lanes and nothing else",

@@ -17,9 +17,6 @@ struct LaneOpener: Sendable {
     /// How long a relaying controller may take to bring a connection.
     private static let relayPatience: Duration = .seconds(10)
 
-    /// How long a command whose output is not a greeting may take to end.
-    private static let lastWords: Duration = .seconds(1)
-
     /// How connections come about.
     enum Route: ~Copyable {
         /// This host connects to the destination.
@@ -71,7 +68,7 @@ struct LaneOpener: Sendable {
             do throws(LivemigError) {
                 return try link(over: connection, pump)
             } catch {
-                throw explain(error, pump)
+                throw GateFailure.explain(error, pump, request.peer.name)
             }
         case .relay(let listener):
             return try link(over: try take(from: listener), nil)
@@ -159,23 +156,6 @@ struct LaneOpener: Sendable {
             }
             if let connection = try listener.accept() { return connection }
         }
-    }
-
-    /// A greeting that did not come is best explained by how the remote command ended.
-    private func explain(_ error: LivemigError, _ pump: SSHPump) -> LivemigError {
-        guard error.code == .hello || error.code == .disconnected,
-            let exit = pump.exit(by: .now + Self.lastWords)
-        else { return error }
-        if exit.status == 127 || exit.status == 126 {
-            return LivemigError(
-                .noAgent, "the forced command did not start",
-                at: "\(request.peer.name): \(exit.lastError)",
-                fix: "run livemig host trust again")
-        }
-        return exit.lastError.isEmpty
-            ? error
-            : LivemigError(
-                error.code, "\(error.what): \(exit.lastError)", at: request.peer.name)
     }
 }
 

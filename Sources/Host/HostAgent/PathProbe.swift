@@ -22,7 +22,18 @@ struct PathProbe: Sendable {
             try run()
             return []
         } catch {
-            return [finding(error)]
+            return [finding(explained(error))]
+        }
+    }
+
+    /// What answers without a greeting is found out by knocking: a `ForceCommand`, say.
+    private func explained(_ error: LivemigError) -> LivemigError {
+        guard error.code == .hello || error.code == .disconnected else { return error }
+        do throws(LivemigError) {
+            _ = try PeerKnock(root: root).knock(at: request.peer)
+            return error
+        } catch {
+            return error
         }
     }
 

@@ -5,12 +5,19 @@ import SSHTransport
 import SystemPackage
 import WireProtocol
 
-/// The key of this host's agent, and the keys of peers that may open lanes to it.
+/// The keys of this host's agent, and the keys of peers that may open lanes to it.
 struct PeerKeys: Sendable {
     let root: HostRoot
 
-    /// The agent's public key; the pair is made on first use.
-    func publicLine() throws(LivemigError) -> String {
+    /// How many keys that the agent no longer has are remembered.
+    private static let formerLimit = 16
+    /// The longest list of them that is read, in bytes.
+    private static let historyLimit = 64 << 10
+
+    // MARK: The agent's own
+
+    /// The agent's public keys; a pair is made on first use.
+    func publicKeys() throws(LivemigError) -> [SSHPublicKey] {
         if unsafe access(root.key, F_OK) != 0 {
             do throws(LivemigError) {
                 try SSHKeyPair.generate().write(to: root.key)
@@ -18,8 +25,40 @@ struct PeerKeys: Sendable {
                 // Another agent of this host was first; its key is as good.
             }
         }
+        return try presentKeys()
+    }
+
+    /// The agent's public keys as far as they are there.
+    func presentKeys() throws(LivemigError) -> [SSHPublicKey] {
+        guard unsafe access(root.key, F_OK) == 0 else { return [] }
         _ = try PrivateFile.open(root.key, O_RDONLY, as: .keyMode)
-        return try SSHKeyPair.read(root.key).publicLine(comment: "livemig")
+        return [try SSHPublicKey(line: SSHKeyPair.read(root.key).publicLine(comment: ""))]
+    }
+
+    /// The agent's public keys, made on first use, and those that it had before.
+    func message() throws(LivemigError) -> PublicKeyMessage {
+        let lines = try publicKeys().map(\.line)
+        return PublicKeyMessage(
+            lines: lines, former: try former(besides: lines), host: identity)
+    }
+
+    /// Tells this agent from others, whatever keys it has.
+    private var identity: String { root.identity ?? "" }
+
+    /// The keys that the agent had before; the present ones are remembered.
+    private func former(besides lines: [String]) throws(LivemigError) -> [String] {
+        let path = root.path + "/keys/public"
+        let file = try PrivateFile.open(path, O_RDWR | O_CREAT | O_APPEND, as: .root)
+        let known = String(
+            decoding: try DescriptorIO.readFully(
+                upTo: Self.historyLimit, from: file.number, at: path), as: UTF8.self
+        ).split(separator: "\n").map(String.init)
+        let new = lines.filter { !known.contains($0) }
+        if !new.isEmpty {
+            try DescriptorIO.write(
+                Array(new.map { $0 + "\n" }.joined().utf8), to: file.number, at: path)
+        }
+        return known.suffix(Self.formerLimit).filter { !lines.contains($0) }
     }
 
     /// Insists on a key to log in to a peer with.
@@ -35,23 +74,51 @@ struct PeerKeys: Sendable {
             at: root.key, fix: "run livemig host trust for the two hosts")
     }
 
+    // MARK: Those of peers
+
     /// Lets a peer's agent open lanes, and nothing else: a forced command and no forwarding
     /// (sshd(8), "AUTHORIZED_KEYS FILE FORMAT").
     ///
-    /// An older line of the same peer is replaced.
-    /// - Throws: `E-KEY` for a key that is not one line of a known kind.
-    func authorize(_ request: AuthorizePeer) throws(LivemigError) {
-        let words = request.key.split(separator: " ")
-        guard words.count >= 2, words[0] == "ssh-ed25519",
-            words[1].utf8.allSatisfy(\.isBase64), words[1].utf8.count <= 256
-        else { throw LivemigError(.key, "not an Ed25519 public key", at: request.key.escaped()) }
-        let command = try RemoteCommand([
-            request.agent, "lane", "--root", root.path, "--peer", request.peer,
-        ])
-        let mark = mark(of: request.peer)
-        let line = "restrict,command=\"\(command.text)\" \(words[0]) \(words[1]) \(mark)"
-        if request.file == nil { try makeFolder(try Self.defaultFolder()) }
-        try replaceLine(marked: mark, with: line, in: try file(request.file))
+    /// The peer's line is known by its key, or by its name together with what tells its agent from
+    /// others. Lines of others stay, and so do options that somebody has added to livemig's.
+    /// - Returns: what was changed; `nil` when nothing had to be.
+    /// - Throws: `E-KEY` for what is no key, `E-AUTH` when another line has the key already, and as
+    ///   `AuthorizedKeysFile.change`.
+    func authorize(
+        _ request: AuthorizePeer
+    ) throws(LivemigError) -> (file: AuthorizedKeysFile, change: AuthorizedKeysFile.Change)? {
+        let keys = try request.keys.map { line throws(LivemigError) in
+            try SSHPublicKey(line: line)
+        }
+        guard !keys.isEmpty else { throw LivemigError(.key, "the peer has no key") }
+        let editor = LaneLines(
+            root: root.path, agent: request.agent, usesSudo: request.usesSudo)
+        if request.file == nil { try makeFolder() }
+        let file = try file(request.file)
+        let change = try file.change { (bytes) throws(LivemigError) in
+            try editor.granting(request, keys, in: bytes, at: file.path)
+        }
+        return change.map { (file, $0) }
+    }
+
+    /// Takes a peer's keys out.
+    /// - Returns: their fingerprints.
+    func withdraw(_ request: WithdrawPeer) throws(LivemigError) -> [String] {
+        var removed: [String] = []
+        let blobs = try request.keys.map { line throws(LivemigError) in
+            try SSHPublicKey(line: line).blob
+        }
+        let file = try file(request.file)
+        guard try file.read() != nil else { return [] }
+        try file.change { (bytes) throws(LivemigError) in
+            let (rest, lines) = LaneLines.withdrawing(
+                request.peer, host: request.host, blobs, root: root.path, from: bytes)
+            removed = lines.map { line in
+                (try? SSHPublicKey(kind: line.kind, blob: line.blob).fingerprint) ?? line.blob
+            }
+            return rest
+        }
+        return removed
     }
 
     /// Whether a peer's agent may open lanes to this host.
@@ -60,68 +127,68 @@ struct PeerKeys: Sendable {
     ///   - peer: its name.
     ///   - file: as for `authorize`.
     func accepts(_ peer: String, file: String?) throws(LivemigError) -> Bool {
-        let mark = " " + mark(of: peer)
-        return SmallFile.read(try self.file(file)).split(separator: "\n").contains {
-            $0.hasSuffix(mark)
-        }
+        let bytes = try self.file(file).read() ?? []
+        return LaneLines.grants(in: bytes, root: root.path).contains { $0.names.contains(peer) }
     }
 
-    /// The comment behind a peer's key, by which its line is found again.
-    private func mark(of peer: String) -> String { "livemig:\(peer):\(root.path)" }
+    /// Addresses that peers come from, as far as their lines in the default file say so.
+    func addresses() throws(LivemigError) -> [IPAddress] {
+        LaneLines.addresses(in: try file(nil).read() ?? [], root: root.path)
+    }
 
-    private func file(_ requested: String?) throws(LivemigError) -> String {
+    private func file(_ requested: String?) throws(LivemigError) -> AuthorizedKeysFile {
         if let requested {
             guard requested.hasPrefix("/") else {
                 throw LivemigError(.file, "not an absolute path", at: requested.escaped())
             }
-            return requested
+            return AuthorizedKeysFile(path: requested, owner: try root.login?.owner)
         }
-        return try Self.defaultFolder() + "/authorized_keys"
+        let home = try LoginUser.home(root.login)
+        return AuthorizedKeysFile(
+            path: home + "/.ssh/authorized_keys", owner: try root.login?.owner)
     }
 
-    private static func defaultFolder() throws(LivemigError) -> String {
-        guard let user = unsafe getpwuid(geteuid()), let home = unsafe user.pointee.pw_dir else {
-            throw LivemigError(.file, "user \(geteuid()) has no home folder")
+    private func makeFolder() throws(LivemigError) {
+        let folder = try LoginUser.home(root.login) + "/.ssh"
+        guard unsafe mkdir(folder, 0o700) == 0 else {
+            guard errno == EEXIST else {
+                throw SystemCall.failure("mkdir", Errno(rawValue: errno), at: folder)
+            }
+            return
         }
-        return unsafe String(cString: home) + "/.ssh"
-    }
-
-    private func makeFolder(_ folder: String) throws(LivemigError) {
-        if unsafe mkdir(folder, 0o700) != 0, errno != EEXIST {
-            throw SystemCall.failure("mkdir", Errno(rawValue: errno), at: folder)
+        guard let owner = try root.login?.owner else { return }
+        try SystemCall.check("chown", at: folder) {
+            unsafe lchown(folder, owner.user, owner.group)
         }
-    }
-
-    /// Rewrites the file under a lock, by a new file that takes its place.
-    private func replaceLine(
-        marked mark: String, with line: String, in path: String
-    ) throws(LivemigError) {
-        let lock = try PrivateFile.open(root.path + "/keys/lock", O_RDWR | O_CREAT, as: .root)
-        let locked = lock.number
-        try SystemCall.check("flock") { flock(locked, LOCK_EX) }
-        var lines = SmallFile.read(path).split(separator: "\n").map(String.init)
-        lines.removeAll { $0.hasSuffix(" " + mark) }
-        lines.append(line)
-
-        let temporary = path + ".livemig"
-        _ = unsafe unlink(temporary)
-        let file = try OwnedDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL)
-        try DescriptorIO.write(
-            Array((lines.joined(separator: "\n") + "\n").utf8), to: file.number, at: temporary)
-        let number = file.number
-        try SystemCall.check("fsync", at: temporary) { fsync(number) }
-        try SystemCall.check("rename", at: path) { unsafe rename(temporary, path) }
     }
 }
 
-extension UInt8 {
-    fileprivate var isBase64: Bool {
-        switch self {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"),
-            UInt8(ascii: "="):
-            true
-        default: false
+/// The user that peers and operators log in as, where that is not the agent's own.
+public struct LoginUser: Hashable, Sendable {
+    /// The name.
+    public let name: String
+
+    /// Names a user.
+    public init(_ name: String) { self.name = name }
+
+    /// Whom the user's files belong to.
+    var owner: AuthorizedKeysFile.Owner {
+        get throws(LivemigError) {
+            guard let user = unsafe getpwnam(name) else {
+                throw LivemigError(.file, "there is no user \(name.escaped())")
+            }
+            return unsafe AuthorizedKeysFile.Owner(
+                user: user.pointee.pw_uid, group: user.pointee.pw_gid)
         }
+    }
+
+    /// The home folder of a user; of the agent's own where none is named.
+    static func home(_ login: LoginUser?) throws(LivemigError) -> String {
+        let user = unsafe login.map { unsafe getpwnam($0.name) } ?? getpwuid(geteuid())
+        guard let user = unsafe user, let home = unsafe user.pointee.pw_dir else {
+            throw LivemigError(
+                .file, "user \(login?.name.escaped() ?? String(geteuid())) has no home folder")
+        }
+        return unsafe String(cString: home)
     }
 }

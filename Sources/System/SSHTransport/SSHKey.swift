@@ -42,6 +42,21 @@ struct SSHKey: ~Copyable {
         return "\(kind) \(key)"
     }
 
+    /// Reads a public key.
+    /// - Parameters:
+    ///   - kind: such as `ssh-ed25519`.
+    ///   - blob: the key in base64.
+    /// - Throws: `E-KEY` for what is no key of that kind.
+    static func publicKey(kind: String, blob: String) throws(LivemigError) -> SSHKey {
+        SSHLibrary.start()
+        var key: ssh_key?
+        guard
+            unsafe ssh_pki_import_pubkey_base64(blob, ssh_key_type_from_name(kind), &key)
+                == SSH_OK, let key = unsafe key
+        else { throw LivemigError(.key, "not a public key", at: "\(kind) \(blob)".escaped()) }
+        return unsafe SSHKey(owning: key)
+    }
+
     /// Reads a private key file that only its owner can read.
     ///
     /// - Throws: `E-FILE` when it is missing, `E-KEYMODE` when others can read it, `E-KEY` when it

@@ -9,6 +9,7 @@ public import MigrationModel
 /// | secret | u64: key of the page hashes |
 /// | source | text, 64: the source host's name |
 /// | bridges | list of 64: old and new name, text, 15 each |
+/// | source keys | list of 64 texts, 4096 each: the keys that the source's lanes log in with |
 public struct PrepareIncoming: WireMessage, Hashable {
     public static let type = FrameType.prepareIncoming
     /// The attempt.
@@ -21,13 +22,17 @@ public struct PrepareIncoming: WireMessage, Hashable {
     public let source: String
     /// Bridges of the definition, and what takes their place here.
     public let networks: NetworkMap
+    /// The fingerprints of the keys that the source's lanes log in with; empty where only its name
+    /// is known.
+    public let sourceKeys: [String]
 
     /// States what will come.
     public init(
         attempt: Attempt, definition: String, secret: UInt64, source: HostName,
-        networks: NetworkMap = NetworkMap()
+        networks: NetworkMap = NetworkMap(), sourceKeys: [String] = []
     ) {
         self.networks = networks
+        self.sourceKeys = sourceKeys
         self.attempt = attempt
         self.definition = definition
         self.secret = Secret(secret)
@@ -40,6 +45,7 @@ public struct PrepareIncoming: WireMessage, Hashable {
         writer.integer(secret.exposed)
         writer.text(source)
         writer.networks(networks)
+        writer.list(sourceKeys) { $0.text($1) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -48,6 +54,7 @@ public struct PrepareIncoming: WireMessage, Hashable {
         secret = Secret(try reader.integer())
         source = try reader.text(limit: 64)
         networks = try reader.networks()
+        sourceKeys = try reader.names()
     }
 }
 

@@ -32,6 +32,7 @@ public struct HostFactsMessage: WireMessage, Hashable {
         writer.text(facts.cpu.model)
         writer.list(facts.cpu.features.sorted()) { $0.text($1, limit: WireLimits.word) }
         writer.integer(facts.clock)
+        writer.list(facts.laneKeys) { $0.text($1) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -43,7 +44,8 @@ public struct HostFactsMessage: WireMessage, Hashable {
             memoryTotal: ByteCount(try reader.integer()),
             memoryAvailable: ByteCount(try reader.integer()), hugePages: try reader.hugePages(),
             tracking: try reader.text(), canTrack: try reader.flag(), hypervisor: try reader.text(),
-            hasKVM: try reader.flag(), cpu: try reader.cpu(), clock: try reader.integer())
+            hasKVM: try reader.flag(), cpu: try reader.cpu(), clock: try reader.integer(),
+            laneKeys: try reader.names())
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "descriptors.h"
 #include "dirty_tracking.h"
+#include "file_attributes.h"
 #include "guest_memory.h"
 #include "memory_faults.h"
 #include "network.h"

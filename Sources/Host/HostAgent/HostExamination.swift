@@ -71,7 +71,8 @@ public struct HostExamination: Sendable {
 
     private var qemu: Diagnosis {
         do throws(LivemigError) {
-            let rules = try root.fileRules()
+            // Settings that cannot be read are an item of their own.
+            let rules = (try? root.fileRules()) ?? GuestFileRules(GuestFolders())
             let probe = QEMUProbe(files: { () throws(LivemigError) in rules })
             let program = try probe.program(
                 for: VMDefinition(

@@ -21,6 +21,7 @@ private final class FakeLibrary: Sendable {
         thread = WorkerThread("fake library") {
             let listener = OwnedDescriptor(owning: number)
             var devices = 0
+            var held: [OwnedDescriptorBox] = []
             for turn in 0..<2 {
                 guard try !Poll.wait([.init(listener.number)], timeout: .seconds(3)).isEmpty,
                     let client = try UnixSocket.accept(listener)
@@ -29,14 +30,15 @@ private final class FakeLibrary: Sendable {
                 if request.takeDescriptor() != nil { devices += 1 }
                 guard let (reply, descriptor) = answer(turn) else {
                     // It holds the connection, and its tongue.
-                    _ = try Poll.wait([.init(client.number, 0)], timeout: .seconds(10))
-                    break
+                    held.append(OwnedDescriptorBox(client))
+                    continue
                 }
                 let bytes = unsafe withUnsafeBytes(of: reply) { unsafe Array($0) }
                 try Packet.send(
                     bytes, with: descriptor < 0 ? [] : [descriptor], to: client.number)
                 if reply.failure != EPERM { break }
             }
+            if !held.isEmpty { _ = try Poll.wait([], timeout: .seconds(1)) }
             return devices
         }
     }

@@ -129,14 +129,26 @@ public enum PreloadLibrary {
         _ request: Request, with descriptors: [CInt] = [], socket path: String, timeout: Duration
     ) throws(LivemigError) -> Answer {
         let socket = try UnixSocket.connect(path, .packets, as: .preload, within: timeout)
-        try Packet.send(
-            [request.rawValue], with: descriptors, to: socket.number, at: path)
-        guard try !Poll.wait([.init(socket.number)], timeout: timeout).isEmpty else {
+        do throws(LivemigError) {
+            return try ask(request, with: descriptors, on: socket.number, path, timeout)
+        } catch {
+            // One that ends the conversation is no peer that has gone.
+            throw error.code == .disconnected
+                ? LivemigError(.preload, "\(fileName): \(error.what)", at: path) : error
+        }
+    }
+
+    private static func ask(
+        _ request: Request, with descriptors: [CInt], on socket: CInt, _ path: String,
+        _ timeout: Duration
+    ) throws(LivemigError) -> Answer {
+        try Packet.send([request.rawValue], with: descriptors, to: socket, at: path)
+        guard try !Poll.wait([.init(socket)], timeout: timeout).isEmpty else {
             throw LivemigError(.preload, "\(fileName) does not answer", at: path)
         }
         return Answer(
-            packet: try Packet.receive(from: socket.number, at: path),
-            listener: clinux_peer_process(socket.number))
+            packet: try Packet.receive(from: socket, at: path),
+            listener: clinux_peer_process(socket))
     }
 
     /// What came back, and which process listens (unix(7), `SO_PEERCRED`).

@@ -113,8 +113,21 @@ struct VMSearchTests {
         #expect(
             try Self.find([("a", .failure(Self.refused)), ("b", .success([machine()]))]) == "b")
         #expect(
-            try Self.find([("a", .success([machine(.stopped)])), ("b", .success([machine()]))])
-                == "b")
+            try Self.find([
+                ("a", .success([machine(.stopped, right: "GONE")])), ("b", .success([machine()])),
+            ]) == "b")
+    }
+
+    // Breaks when one of two owners is chosen, which may be the wrong one.
+    @Test("a VM that two hosts own is on neither")
+    func claimed() throws {
+        let error = try #require(throws: LivemigError.self) {
+            _ = try Self.find([
+                ("a", .success([machine(.stopped)])), ("b", .success([machine()])),
+            ])
+        }
+        #expect(error.code == .internal)
+        #expect(error.what.contains("a (epoch 6) and b (epoch 6)"), "\(error)")
     }
 
     // Breaks when a copy that waits for its right to run is taken for the VM.

@@ -5,8 +5,8 @@ public enum VMSearch {
     /// Decides which host a name means.
     ///
     /// Where several hosts have a VM of the name, the one that has the right to run it is meant,
-    /// then the one on which it runs; VMs of different UUIDs are different VMs. A host that does not answer, or cannot read the VM, matters
-    /// only when no other may have it.
+    /// then the one on which it runs; VMs of different UUIDs are different VMs. A host that does
+    /// not answer, or cannot read the VM, matters only when no other may have it.
     /// - Parameters:
     ///   - name: the VM.
     ///   - answers: what the hosts answered.

@@ -88,7 +88,11 @@ struct CrashCase: Hashable, Sendable, CustomStringConvertible {
         case .sourceGuest:
             !afterAcknowledgement.contains(point)
                 && !(course == .whole && point == .afterDestroy)
-        case .sourceAgent: !afterSource.contains(point)
+        case .sourceAgent:
+            // A copy that was given up is removed while the source ends.
+            !afterSource.contains(point)
+                && !(course == .givenUp && side == .destination
+                    && [.beforeDestroy, .afterDestroy].contains(point))
         case .destinationAgent: !afterDestination.contains(point)
         }
     }

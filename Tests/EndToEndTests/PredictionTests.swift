@@ -38,6 +38,19 @@ import WireProtocol
         }
     }
 
+    // Breaks when lanes cannot be measured because the guest uses next to no memory.
+    @Test(.timeLimit(.minutes(1))) func planOfANearlyEmptyGuest() throws {
+        let hosts = try TwoHosts()
+        let someone = try Operator(hosts)
+        try hosts.start("fill=0MiB rate=0")
+        let run = try someone.succeed("plan", "move", "guest", "--to", "beta", "--output", "json")
+        let plan = try #require(try run.decode(Plan.self).first)
+        #expect(plan.prediction.measured.populatedBytes < 1 << 20)
+        #expect(plan.prediction.measured.laneRate.low > 1 << 20)
+        #expect(plan.prediction.totalMs.high < 60_000)
+        try someone.succeed("move", "guest", "--to", "beta")
+    }
+
     // Breaks when a plan changes anything, counts pages that the guest does not write, or leaves
     // out those it does, or opens no lanes.
     @Test(.timeLimit(.minutes(2))) func planOfAMove() throws {

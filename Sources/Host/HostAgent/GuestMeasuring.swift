@@ -26,6 +26,8 @@ struct GuestMeasuring: Sendable {
     /// How many pages are coded at most, of those in use and of those that are written; time ends
     /// a sample earlier.
     private static let sampleLimit = 131_072
+    /// A guest that uses fewer pages tells little of what lanes carry.
+    private static let fewPages = 8192
     /// The ratio where there was nothing to code.
     private static let noRatio = 1.0
 
@@ -57,6 +59,7 @@ struct GuestMeasuring: Sendable {
         do throws(LivemigError) {
             return try GuardianClient(connecting: socket)
         } catch {
+            guard error.code == .notRunning else { throw error }
             throw LivemigError(
                 .notRunning, "VM \(request.name) does not run: there is nothing to measure",
                 at: environment.root.path, fix: "start it, or move it without a prediction")
@@ -112,7 +115,8 @@ struct GuestMeasuring: Sendable {
         let image = try SourceImage(memory, key: PageHashKey(secret: .random(in: .min ... .max)))
         let lanes = LanesMeasuring(
             root: environment.root, peer: request.peer, policy: request.policy, image: image,
-            count: count, calm: calm, written: written)
+            count: count, calm: calm, written: written,
+            filler: populated.count < Self.fewPages ? try LaneFiller() : nil)
         let result: Result<LanesMeasuring.Outcome, LivemigError>
         do throws(LivemigError) {
             result = .success(try lanes.run())

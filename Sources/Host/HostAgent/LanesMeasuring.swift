@@ -1,4 +1,5 @@
 import FrameTransport
+import GuestMemory
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
@@ -17,6 +18,8 @@ struct LanesMeasuring: Sendable {
     let calm: PageSample
     /// Of what the guest writes.
     let written: PageSample
+    /// Pages that nobody needs, to tell the rate by where the guest uses too few.
+    let filler: LaneFiller?
 
     /// A share of fewer bytes says less of the rate than of buffers.
     private static let leastBytes: UInt64 = 8 << 20
@@ -40,6 +43,7 @@ struct LanesMeasuring: Sendable {
         var warmUp = LaneMeasuring.Share()
         var calm = LaneMeasuring.Share()
         var written = LaneMeasuring.Share()
+        var filler = LaneMeasuring.Share()
     }
 
     /// Measures.
@@ -98,6 +102,12 @@ struct LanesMeasuring: Sendable {
         blocks = written.part(of: lane, among: count)[...]
         try gate.waitForAll(deadline: .now + Self.openLimit)
         result.written = try measuring.send(&blocks, for: LaneMeasuring.timeLimit, on: &frames)
+        if let filler {
+            var filling = try LaneMeasuring(filler.image, compression: .none, limiter: limiter)
+            blocks = filler.sample.part(of: lane, among: count)[...]
+            try gate.waitForAll(deadline: .now + Self.openLimit)
+            result.filler = try filling.send(&blocks, for: LaneMeasuring.timeLimit, on: &frames)
+        }
         try frames.finish()
         return result
     }
@@ -111,14 +121,15 @@ struct LanesMeasuring: Sendable {
             all.warmUp = all.warmUp.beside(result.warmUp)
             all.calm = all.calm.beside(result.calm)
             all.written = all.written.beside(result.written)
+            all.filler = all.filler.beside(result.filler)
         }
         let inUse = all.warmUp + all.calm
         // What was sent while lanes warmed up counts only where there is nothing better.
         let shares = [all.calm, all.written].filter { $0.wireBytes >= Self.leastBytes }
-        let rates = (shares.isEmpty ? [inUse + all.written] : shares).compactMap(Self.rate)
+        let little = all.filler.pages > 0 ? all.filler : inUse + all.written
+        let rates = (shares.isEmpty ? [little] : shares).compactMap(Self.rate)
         guard let low = rates.min(), let high = rates.max() else {
-            throw LivemigError(
-                .network, "the guest uses too little memory to measure the lanes by")
+            throw LivemigError(.network, "the lanes carried too little to be measured")
         }
         return Outcome(
             lanes: GuestMeasurement.Lanes(
@@ -148,6 +159,35 @@ extension LaneMeasuring.Share {
     fileprivate var ratio: Double? {
         guard wireBytes > 0, pages >= zeroPages + 64 else { return nil }
         return Double(pages - zeroPages) * 4096 / Double(wireBytes)
+    }
+}
+
+/// Memory with pages of noise, for lanes to be measured by: the destination counts and keeps none.
+struct LaneFiller: Sendable {
+    /// Enough for fast lanes; slow ones are stopped by time.
+    private static let size = ByteCount.mebibytes(32)
+
+    let image: SourceImage
+    let sample: PageSample
+
+    /// Makes noise.
+    /// - Throws: `E-RESOURCE` when the host has no memory for it.
+    init() throws(LivemigError) {
+        let memory = try GuestMemoryFile.create(size: Self.size)
+        var random = SystemRandomNumberGenerator()
+        let words = (0..<Int(GuestMemoryFile.pageSize) / 8).map { _ in random.next() }
+        var pages = PageBitmap(pageCount: memory.pageCount)
+        for page in 0..<memory.pageCount {
+            // No two pages alike, and none that a codec would make smaller.
+            let content = words.map { $0 ^ (UInt64(page) &* 0x9E37_79B9_7F4A_7C15) }
+            let isWritten = unsafe content.withUnsafeBytes {
+                unsafe memory.write($0, toPage: UInt64(page))
+            }
+            guard isWritten else { throw LivemigError(.resource, "no memory to measure with") }
+        }
+        pages.insert(0..<memory.pageCount)
+        sample = PageSample(of: pages, limit: memory.pageCount)
+        image = try SourceImage(memory, key: PageHashKey(secret: .random(in: .min ... .max)))
     }
 }
 

@@ -277,6 +277,8 @@ var tests: [Target] {
         unitTests(of: "Journal", "CLinux"),
         unitTests(of: "SavedGuests", "GuestMemory", "Hypervisor"),
         unitTests(of: "GuestFiles", "Hypervisor"),
+        unitTests(of: "Guardian", "Hypervisor"),
+        unitTests(of: "HostAgent"),
         unitTests(of: "QEMU", "GuestFiles", "Hypervisor", "GuestMemory"),
         unitTests(of: "SyntheticVM", "Hypervisor", "GuestMemory"),
         unitTests(of: "FrameTransport", "WireProtocol"),

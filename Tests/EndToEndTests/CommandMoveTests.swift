@@ -226,4 +226,13 @@ struct Terminal: ~Copyable {
     func type(_ text: String) throws {
         try DescriptorIO.write(Array(text.utf8), to: master.number)
     }
+
+    /// Whether something that was typed is left to the next program that reads.
+    var hasInput: Bool {
+        var mode = termios()
+        _ = unsafe tcgetattr(slave.number, &mode)
+        mode.c_lflag &= ~tcflag_t(ICANON)
+        _ = unsafe tcsetattr(slave.number, TCSANOW, &mode)
+        return (try? Poll.wait([.init(slave.number)], timeout: .milliseconds(50)))?.isEmpty == false
+    }
 }

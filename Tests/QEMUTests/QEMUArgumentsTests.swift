@@ -38,7 +38,7 @@ struct QEMUArgumentsTests {
             let list = try QEMUArguments(
                 definition,
                 .init(
-                    folder: .init(path: "/r"), memory: 3, sockets: 4, consoleLog: 5,
+                    folder: .init(path: "/r"), memory: 3, sockets: 4,
                     sandbox: true, userNetworking: network, mode: .powerOn)
             ).list()
             #expect(Self.value(of: "-netdev", in: list) == "user,id=net0,restrict=\(flag)")
@@ -164,7 +164,7 @@ struct QEMUArgumentsTests {
         try QEMUArguments(
             definition,
             .init(
-                folder: .init(path: folder), memory: 3, sockets: 4, consoleLog: 5, taps: taps,
+                folder: .init(path: folder), memory: 3, sockets: 4, taps: taps,
                 files: numbers(definition, below: below), sandbox: true, mode: mode)
         ).list()
     }
@@ -211,10 +211,8 @@ struct QEMUArgumentsTests {
     }
 
     static let devices = [
-        "-add-fd", "fd=5,set=1", "-add-fd", "fd=15,set=15", "-add-fd", "fd=16,set=16",
-        "-add-fd", "fd=14,set=14", "-chardev",
-        "socket,id=console0,path=/proc/self/fd/4/console.sock,server=on,wait=off,"
-            + "logfile=/dev/fdset/1,logappend=on",
+        "-add-fd", "fd=14,set=14", "-add-fd", "fd=15,set=15", "-add-fd", "fd=13,set=13",
+        "-chardev", "socket,id=console0,path=/proc/self/fd/4/console.sock,server=on,wait=off",
         "-device", "isa-serial,id=serial0,chardev=console0,index=0",
         "-chardev", "socket,id=console1,path=/proc/self/fd/4/serial1.sock,server=on,wait=off",
         "-device", "isa-serial,id=serial1,chardev=console1,index=1",

@@ -1,5 +1,5 @@
 import Glibc
-import LinuxSystem
+public import LinuxSystem
 public import MigrationModel
 public import WireProtocol
 
@@ -71,13 +71,40 @@ public final class TestHost {
                 agent: program ?? built), for: DoneMessage.self)
     }
 
+    /// A connection to a guest's console, as its guardian gives it to an agent.
+    ///
+    /// - Parameters:
+    ///   - vm: the guest.
+    ///   - access: what it may do.
+    ///   - room: how much the socket holds of what is not read; `nil` for the system's own choice.
+    public func console(
+        _ vm: String, _ access: ConsoleAccess = .takeOver, room: CInt? = nil
+    ) throws(LivemigError) -> OwnedDescriptor {
+        let guardian = try UnixSocket.connect("\(root)/vms/\(vm)/guardian.sock", .packets)
+        let ends = try UnixSocket.pair(.stream).release()
+        let mine = OwnedDescriptor(owning: ends.first)
+        let theirs = OwnedDescriptor(owning: ends.second)
+        if var room {
+            let size = socklen_t(MemoryLayout<CInt>.size)
+            _ = unsafe setsockopt(theirs.number, SOL_SOCKET, SO_SNDBUF, &room, size)
+        }
+        let type = FrameType.guardianAttachConsole.rawValue
+        try Packet.send(
+            [UInt8(type & 0xFF), UInt8(type >> 8), access.rawValue], with: [theirs.number],
+            to: guardian.number)
+        let answer = try Packet.receive(from: guardian.number)
+        guard answer.bytes.first == UInt8(FrameType.guardianConsole.rawValue) else {
+            throw LivemigError(.wire, "no console: \(answer.bytes)", at: vm)
+        }
+        return mine
+    }
+
     /// Types a line at a guest's console and returns the first line of output that starts with a
     /// word.
     public func console(
         _ vm: String, type line: String, until word: String, patience: Duration = .seconds(20)
     ) throws(LivemigError) -> String {
-        let path = "\(root)/vms/\(vm)/run/console.sock"
-        let socket = try UnixSocket.connect(path, .stream)
+        let socket = try console(vm)
         try DescriptorIO.write(Array((line + "\n").utf8), to: socket.number)
         let deadline = MonotonicTime.now + patience
         var text = ""

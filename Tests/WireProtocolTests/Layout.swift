@@ -31,6 +31,8 @@ indirect enum Layout: Sendable {
         .text("code", 64), .text("what", WireLimits.sentence), .text("place", WireLimits.sentence),
         .text("fix", WireLimits.sentence),
     ]
+    static let complaint: [Layout] =
+        [.text("code", 64)] + ["what", "place", "fix"].map { .text($0, WireLimits.reason) }
     static let damaged: [Layout] =
         [vmName, .optional(.fixed("uuid", 16)), .text("code", 64)]
         + ["what", "place", "fix"].map { .text($0, WireLimits.reason) }
@@ -67,6 +69,7 @@ indirect enum Layout: Sendable {
         vmName, .fixed("uuid", 16), .text("kind", WireLimits.name),
         .text("state", WireLimits.name), .fixed("memory", 8, note: "bytes"), .fixed("vcpus", 4),
         .optional(.text("cpu model", WireLimits.name)), guestPolicy, right,
+        .optional(.group("complaint", complaint)),
     ]
     static let guestPolicy = Layout.group(
         "guest policy",

@@ -15,6 +15,11 @@ extension MessageKind {
             fullSlots: .incoming)
     }()
 
+    static let consoleName: VMName = {
+        guard case .success(let name) = MachineField.name else { fatalError("a plain name") }
+        return name
+    }()
+
     static let sampleDamage: DamagedMachine = {
         guard case .success(let name) = MachineField.name else { fatalError("a plain name") }
         return DamagedMachine(
@@ -40,7 +45,7 @@ extension MessageKind {
                 known: random.flag() ? Epoch(random.next()) : nil)
         },
         request(StopMachine.self), request(RemoveMachine.self),
-        request(ShowMachine.self), request(AttachConsole.self), request(ShowRecord.self),
+        request(ShowMachine.self), request(ShowRecord.self),
         request(CancelMachine.self), request(SaveMachine.self), request(DiscardSaved.self),
         MessageKind(
             Storing(done: 1 << 20, total: 4 << 30),
@@ -55,6 +60,23 @@ extension MessageKind {
                 random.flag() ? random.record() : nil,
                 state: GuestLocation.State.allCases[random.below(6)])
         },
+        MessageKind(
+            AttachConsole(name: consoleName, access: .type),
+            [Layout.vmName, .fixed("access", 1, note: "watch 1, type 2, take over 3")]
+        ) { random in
+            AttachConsole(name: consoleName, access: ConsoleAccess.allCases[random.below(3)])
+        },
+        MessageKind(
+            ConsoleOpened(canType: true, others: 1),
+            [.fixed("can type", 1), .fixed("others", 4)]
+        ) { ConsoleOpened(canType: $0.flag(), others: UInt32($0.below(99))) },
+        MessageKind(
+            ConsoleEnded(.moved(to: "beta")),
+            [
+                .fixed("ending", 1, note: "off 1, saved 2, moved 3, lost 4"),
+                .text("host", WireLimits.name),
+            ]
+        ) { ConsoleEnded(.moved(to: $0.text(60))) },
         MessageKind(ConsoleInput(bytes: [13]), [.text("bytes", WireLimits.consoleChunk)]) {
             ConsoleInput(bytes: $0.bytes($0.below(3000)))
         },

@@ -51,6 +51,7 @@ struct MachineDocument: Encodable {
     let epoch: UInt64
     let record: String
     let policy: GuestPolicyDocument
+    let problem: ProblemDocument?
     var definition: String?
 
     init(_ machine: MachineSummary, on host: HostName, definition: String? = nil) {
@@ -64,6 +65,7 @@ struct MachineDocument: Encodable {
         epoch = machine.epoch.number
         record = machine.right.word
         policy = GuestPolicyDocument(machine.policy)
+        problem = machine.complaint.map(ProblemDocument.init)
         self.definition = definition
     }
 
@@ -71,6 +73,19 @@ struct MachineDocument: Encodable {
         self.init(
             machine.summary, on: machine.host,
             definition: withDefinition ? machine.definition : nil)
+    }
+}
+
+/// What is wrong with a guest, and what to do about it.
+struct ProblemDocument: Encodable {
+    let code: String
+    let message: String
+    let fix: String
+
+    init(_ complaint: LivemigError) {
+        code = complaint.code.rawValue
+        message = complaint.what
+        fix = complaint.fix
     }
 }
 
@@ -87,6 +102,7 @@ struct StatusDocument: Encodable {
         let memoryBytes: UInt64?
         let epoch: UInt64
         let verdict: String
+        let problem: ProblemDocument?
         let records: [Record]
     }
 
@@ -106,6 +122,7 @@ struct StatusDocument: Encodable {
                 name: vm.vm, uuid: vm.summary?.uuid.description, host: vm.guest.host,
                 state: vm.guest.state.rawValue, memoryBytes: vm.summary?.memory.bytes,
                 epoch: vm.guest.epoch.number, verdict: "\(vm.vm) \(vm.sentence)",
+                problem: vm.summary?.complaint.map(ProblemDocument.init),
                 records: vm.entries.map(Self.record))
         }
         self.errors = errors.map { ErrorEvent($0) }

@@ -18,13 +18,22 @@ enum MachineText {
 
     static func show(_ machine: Machine) -> [String] {
         let summary = machine.summary
-        return TextTable.lines([
-            ["name", summary.name], ["uuid", summary.uuid.description],
-            ["host", machine.host.text], ["kind", summary.kind.rawValue],
-            ["state", summary.state.rawValue], ["memory", summary.memory.description],
-            ["vcpus", String(summary.vcpus)], ["epoch", summary.epoch.description],
-            ["record", summary.right.word],
-        ]) + (summary.policy.isDefault ? [] : ["policy"] + GuestPolicyText.lines(summary.policy))
+        return TextTable.lines(
+            [
+                ["name", summary.name], ["uuid", summary.uuid.description],
+                ["host", machine.host.text], ["kind", summary.kind.rawValue],
+                ["state", summary.state.rawValue], ["memory", summary.memory.description],
+                ["vcpus", String(summary.vcpus)], ["epoch", summary.epoch.description],
+                ["record", summary.right.word],
+            ] + problem(summary))
+            + (summary.policy.isDefault ? [] : ["policy"] + GuestPolicyText.lines(summary.policy))
+    }
+
+    /// What is wrong with a guest, and what to do.
+    private static func problem(_ summary: MachineSummary) -> [[String]] {
+        guard let complaint = summary.complaint else { return [] }
+        return [["problem", complaint.what]]
+            + (complaint.fix.isEmpty ? [] : [["remedy", complaint.fix]])
     }
 
     /// The line that says what became of a VM.
@@ -35,7 +44,8 @@ enum MachineText {
     static func status(_ vms: [Whereabouts]) -> [String] {
         vms.flatMap { vm -> [String] in
             let epoch = vm.guest.host.isEmpty ? "" : " (epoch \(vm.guest.epoch))"
-            return ["\(vm.vm) \(vm.sentence)\(epoch)"]
+            let problem = vm.summary.map { Self.problem($0).map { "  \($0[0]): \($0[1])" } } ?? []
+            return ["\(vm.vm) \(vm.sentence)\(epoch)"] + problem
                 + TextTable.lines(vm.entries.map { ["  \($0.host)"] + row($0) })
         }
     }

@@ -1,4 +1,5 @@
 import Glibc
+import LinuxSystem
 import MigrationModel
 
 /// A terminal in raw mode (termios(3), cfmakeraw), put back when this goes away.
@@ -19,10 +20,24 @@ struct RawTerminal: ~Copyable {
         _ = unsafe tcsetattr(descriptor, TCSANOW, &mode)
     }
 
+    /// What a guest writes can make a terminal answer as if the user had typed (such as its
+    /// position, `ESC [ 6 n`): answers are waited for a moment and thrown away, not left to the shell.
     deinit {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        for _ in 0..<Self.answersLimit {
+            let ready = try? Poll.wait([.init(descriptor)], timeout: Self.answerTime)
+            guard ready?.isEmpty == false,
+                unsafe read(descriptor, &buffer, buffer.count) > 0
+            else { break }
+        }
         var mode = previous
-        _ = unsafe tcsetattr(descriptor, TCSANOW, &mode)
+        _ = unsafe tcsetattr(descriptor, TCSAFLUSH, &mode)
     }
+
+    /// How long a terminal may take to answer.
+    private static let answerTime = Duration.milliseconds(50)
+    /// How many answers are read at most.
+    private static let answersLimit = 20
 }
 
 /// What is typed at a console, up to the key that leaves it.

@@ -8,126 +8,147 @@ import Orchestrator
 struct VMConsoleCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "console", abstract: "Connect to a VM's first serial port.",
-        usage: "livemig vm console <vm> [<options>]",
+        usage: "livemig vm console <vm> [--take] [<options>]",
         discussion: """
-            Ctrl-] leaves the console. Without a terminal on standard input the guest's
-            output is copied to standard output until it ends.
+            Ctrl-] leaves the console. Several users can watch; the first one at a terminal
+            types, --take takes the keyboard over. Without a terminal on standard input the
+            guest's output is copied to standard output. The console follows a guest that
+            moves, and ends when the guest does or nobody reads the output.
 
             Example:
               livemig vm console web1
+              livemig vm console web1 </dev/null | grep -m 1 login:
             """)
 
     @Argument(help: ArgumentHelp("The VM, or HOST/VM.", valueName: "vm"))
     var vm: String
 
+    @Flag(help: "Type, and leave whoever types now to watch.")
+    var take = false
+
     @OptionGroup(title: "Common Options") var global: GlobalOptions
+
+    /// Why a session is over.
+    private enum Ending: Sendable {
+        /// By the user, a signal, or for want of a reader.
+        case left
+        case ended(ConsoleEnding)
+        case failed(LivemigError)
+    }
 
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
         let reference = try VMReference(parsing: vm)
         let control = try context.control()
-        let host = try await control.locate(reference)
+        let (endings, supply) = AsyncStream<Ending>.makeStream()
         let interrupts = try Interrupts.stream()
-        let session = try await ConsoleSession(reference.name, on: host, control.dialer)
-        let isTerminal = isatty(STDIN_FILENO) == 1
-        if isTerminal {
-            context.console.message(
-                "connected to \(reference.name) on \(host.name); Ctrl-] leaves")
-        }
-        let result = await relay(session, interrupts, context.console, isTerminal: isTerminal)
-        await session.end()
-        await context.console.drain()
-        if isTerminal { context.console.message("left \(reference.name)") }
-        try result.get()
-        return .success
-    }
-
-    /// Relays until the guest ends, the user leaves or a signal comes; the terminal is itself again
-    /// before this returns.
-    private func relay(
-        _ session: ConsoleSession, _ interrupts: AsyncStream<Void>, _ console: Console,
-        isTerminal: Bool
-    ) async -> Result<Void, LivemigError> {
-        let (endings, supply) = AsyncStream<Result<Void, LivemigError>>.makeStream()
-        let output = Task {
-            supply.yield(
-                await Result.of { () async throws(LivemigError) in
-                    try await copy(session, to: console)
-                })
-        }
-        let signals = Task { for await _ in interrupts { supply.yield(.success(())) } }
-        defer {
-            output.cancel()
-            signals.cancel()
-        }
-        guard isTerminal else { return await first(of: endings) }
-        let result = await Result.of { () async throws(LivemigError) in
-            let keyboard = try Keyboard(session) { supply.yield(.success(())) }
-            let end = await first(of: endings)
-            await keyboard.stop()
-            try end.get()
-        }
-        await console.drain()
-        return result
-    }
-
-    private func first(
-        of endings: AsyncStream<Result<Void, LivemigError>>
-    ) async -> Result<Void, LivemigError> {
+        let signals = Task { for await _ in interrupts { supply.yield(.left) } }
+        defer { signals.cancel() }
+        let outlet = ConsoleOutlet()
+        outlet.whenUnread { supply.yield(.left) }
         var iterator = endings.makeAsyncIterator()
-        return await iterator.next() ?? .success(())
-    }
-
-    private func copy(
-        _ session: ConsoleSession, to console: Console
-    ) async throws(LivemigError) {
-        while let bytes = try await session.output() {
-            console.raw(bytes)
-            await console.drain()
-        }
-    }
-}
-
-/// What is typed at the terminal, read by a thread of its own, with the terminal in raw mode.
-private struct Keyboard: ~Copyable {
-    private let terminal: RawTerminal
-    private let stopEnd: OwnedDescriptor
-    private let thread: WorkerThread<Void>
-
-    /// - Parameters:
-    ///   - session: what is typed at.
-    ///   - onLeave: called on the thread when the user leaves or the terminal ends.
-    init(
-        _ session: ConsoleSession, onLeave: @escaping @Sendable () -> Void
-    ) throws(LivemigError) {
-        let terminal = try RawTerminal(STDIN_FILENO)
-        let pipe = try OwnedDescriptor.pipe().release()
-        self.terminal = terminal
-        stopEnd = OwnedDescriptor(owning: pipe.second)
-        thread = WorkerThread("keyboard") {
-            let stop = OwnedDescriptor(owning: pipe.first)
-            defer { onLeave() }
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            while true {
-                let ready = try Poll.wait([.init(STDIN_FILENO), .init(stop.number)])
-                if ready.contains(stop.number) { return }
-                let count = try unsafe buffer.withUnsafeMutableBytes {
-                    try unsafe DescriptorIO.read(into: $0, from: STDIN_FILENO)
-                }
-                if count == 0 { return }
-                let typed = TypedBytes.split(Array(buffer.prefix(count)))
-                if !typed.bytes.isEmpty { session.type(typed.bytes) }
-                if typed.leaves { return }
+        var host = try await control.locate(reference)
+        while true {
+            let isTerminal = isatty(STDIN_FILENO) == 1
+            let access: ConsoleAccess = take ? .takeOver : isTerminal ? .type : .watch
+            let session = try await ConsoleSession(
+                reference.name, on: host, access, control.dialer)
+            if isTerminal { greet(session, reference.name, host, context.console) }
+            let ending = await relay(
+                session, outlet, isTerminal: isTerminal, &iterator, supply)
+            await session.end()
+            switch ending {
+            case .left:
+                if isTerminal { context.console.message("left \(reference.name)") }
+                return .success
+            case .failed(let error): throw error
+            case .ended(.moved(let peer)):
+                host = try follow(reference.name, to: peer, control, context.console)
+            case .ended(let ending):
+                return try Self.finish(ending, reference.name, host, context.console)
             }
         }
     }
 
-    /// Ends the thread, and gives the terminal back.
-    consuming func stop() async {
-        var byte: UInt8 = 0
-        _ = unsafe write(stopEnd.number, &byte, 1)
-        let thread = thread
-        _ = await BlockingWork.value("keyboard-join") { try? thread.join() }
+    private func greet(
+        _ session: ConsoleSession, _ vm: VMName, _ host: HostRecord, _ console: Console
+    ) {
+        let watching =
+            session.canType
+            ? "" : ", watching: another session types; --take takes the keyboard over"
+        console.message("connected to \(vm) on \(host.name); Ctrl-] leaves\(watching)")
+    }
+
+    /// The host that a guest has moved to.
+    /// - Throws: `E-NOHOST` where the inventory does not have it.
+    private func follow(
+        _ vm: VMName, to peer: String, _ control: HostControl, _ console: Console
+    ) throws(LivemigError) -> HostRecord {
+        do throws(LivemigError) {
+            let host = try control.directory.host(try HostName(peer))
+            console.message("livemig: VM \(vm) moved to \(host.name)")
+            return host
+        } catch {
+            throw LivemigError(
+                .noHost, "VM \(vm) moved to \(peer), which is not in the inventory",
+                fix: "livemig vm console \(peer)/\(vm) where it is known")
+        }
+    }
+
+    private static func finish(
+        _ ending: ConsoleEnding, _ vm: VMName, _ host: HostRecord, _ console: Console
+    ) throws(LivemigError) -> MigrationModel.ExitCode {
+        switch ending {
+        case .lost:
+            throw LivemigError(
+                .disconnected, "the guardian of VM \(vm) has ended", at: host.name.text,
+                fix: "livemig recover \(vm) gives it a new one; then connect again")
+        case .saved: console.message("livemig: VM \(vm) was saved on \(host.name)")
+        case .off, .moved: console.message("livemig: VM \(vm) is off on \(host.name)")
+        }
+        return .success
+    }
+
+    /// Relays until the guest's console ends, the user leaves or a signal comes; the terminal is
+    /// itself again before this returns.
+    private func relay(
+        _ session: ConsoleSession, _ outlet: ConsoleOutlet, isTerminal: Bool,
+        _ endings: inout AsyncStream<Ending>.Iterator,
+        _ supply: AsyncStream<Ending>.Continuation
+    ) async -> Ending {
+        outlet.open()
+        let output = Task { supply.yield(await Self.copy(session, to: outlet)) }
+        defer { output.cancel() }
+        guard isTerminal else { return await endings.next() ?? .left }
+        let keyboard: Keyboard
+        do throws(LivemigError) {
+            keyboard = try Keyboard(session) { supply.yield(.left) }
+        } catch {
+            return .failed(error)
+        }
+        let ending = await endings.next() ?? .left
+        // Nothing that the guest writes may reach the terminal once it obeys the shell again.
+        await outlet.close()
+        await keyboard.stop()
+        return ending
+    }
+
+    private static func copy(_ session: ConsoleSession, to outlet: ConsoleOutlet) async -> Ending {
+        do throws(LivemigError) {
+            while true {
+                switch try await session.next() {
+                case .output(let bytes):
+                    do throws(LivemigError) {
+                        try await outlet.write(bytes)
+                    } catch {
+                        return .left
+                    }
+                case .ended(let ending): return .ended(ending)
+                }
+            }
+        } catch {
+            return .failed(error)
+        }
     }
 }

@@ -56,9 +56,14 @@ enum AgentFailure {
 
     private static func ended(_ exit: SSHExit) -> LivemigError {
         if let error = stated(in: exit.lastError) { return error }
+        // A signal ends it without a status, or, behind a shell, with 128 and its number.
+        let wasKilled = exit.status == nil || exit.status == 137
         let status = exit.status.map { "with status \($0)" } ?? "without a status"
         let last = exit.lastError.isEmpty ? "" : "; its last words: \(exit.lastError)"
-        return LivemigError(.disconnected, "livemig-agent ended \(status)\(last)")
+        return LivemigError(
+            .disconnected, "livemig-agent ended \(status)\(last)",
+            fix: wasKilled
+                ? "see journalctl -k there: the kernel kills processes when memory runs out" : "")
     }
 
     /// The error that an agent printed as `error[E-CODE]: text` before it ended.

@@ -2,26 +2,48 @@ import FrameTransport
 public import MigrationModel
 import WireProtocol
 
-/// A VM's first serial port, connected to whoever uses it.
+/// A VM's first serial port, connected to one of those who look at it.
 public struct ConsoleSession: Sendable {
+    /// What a console has to say.
+    public enum Event: Hashable, Sendable {
+        /// Bytes that the guest wrote.
+        case output([UInt8])
+        /// Nothing more comes.
+        case ended(ConsoleEnding)
+    }
+
+    /// Whether what is typed reaches the guest.
+    public let canType: Bool
+    /// How many others look at the console.
+    public let others: Int
     private let agent: AgentConnection
 
     /// Connects to the console of a VM; `end` ends the connection.
-    /// - Throws: as `AgentDialer.open`.
+    /// - Throws: the agent's reason why there is no console; as `AgentDialer.open`.
     public init(
-        _ name: VMName, on host: HostRecord, _ dialer: AgentDialer
+        _ name: VMName, on host: HostRecord, _ access: ConsoleAccess, _ dialer: AgentDialer
     ) async throws(LivemigError) {
         agent = try await dialer.open(host)
-        agent.send(AttachConsole(name: name))
+        do throws(LivemigError) {
+            let opened = try await agent.request(
+                AttachConsole(name: name, access: access), for: ConsoleOpened.self)
+            canType = opened.canType
+            others = Int(opened.others)
+        } catch {
+            await agent.close()
+            throw error
+        }
     }
 
-    /// Takes what the guest wrote next; `nil` when it will write nothing more.
-    /// - Throws: the agent's reason why there is no console, and as `AgentConnection.receive`.
-    public func output() async throws(LivemigError) -> [UInt8]? {
+    /// Takes what comes next.
+    /// - Throws: the agent's reason why nothing more comes, and as `AgentConnection.receive`.
+    public func next() async throws(LivemigError) -> Event {
         let frame = try await agent.receive()
-        if frame.type == .done { return nil }
         do {
-            return try frame.decode(ConsoleOutput.self).bytes
+            if frame.type == .consoleEnded {
+                return .ended(try frame.decode(ConsoleEnded.self).ending)
+            }
+            return .output(try frame.decode(ConsoleOutput.self).bytes)
         } catch {
             throw error.named(agent.host.name)
         }

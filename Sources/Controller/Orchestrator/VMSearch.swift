@@ -35,7 +35,7 @@ public enum VMSearch {
         // What is left without the right to run hides nobody who may have it.
         if owners.isEmpty, let damage = damage(of: name, in: answers) { throw damage }
         if found.count == 1, let only = found.first { return only }
-        let alive = found.filter { $0.1.state == .running || $0.1.state == .paused }
+        let alive = found.filter { $0.1.state.hasGuest }
         if alive.count == 1, let only = alive.first { return only }
         guard found.isEmpty else {
             let hosts = found.map { answers[$0.0].host.name.text }

@@ -93,6 +93,8 @@ struct VerdictWords {
         return switch party?.view?.guest {
         case .running: "runs on \(host)"
         case .paused: "is paused on \(host)"
+        case .ioError: "is paused by an I/O error on \(host)"
+        case .failed: "has failed on \(host)"
         case .stopped: "is stopped; \(host) may start it"
         case .saved: "is saved on \(host), which may restore it"
         case .inTransfer: "is being handed over by \(host)"

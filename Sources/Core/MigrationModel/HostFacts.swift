@@ -12,9 +12,10 @@ public struct HostFacts: Hashable, Sendable {
     public var architecture: String
     /// The number of processors.
     public var processors: Int
-    /// All memory.
+    /// All memory, as far as guests may have it.
     public var memoryTotal: ByteCount
-    /// Memory that guests can still get (`MemAvailable` in proc(5)).
+    /// Memory that one more guest can get: what is available (`MemAvailable` in proc(5), or less by
+    /// limits of control groups), without what the host's guests may still take.
     public var memoryAvailable: ByteCount
     /// What it does with huge pages.
     public var hugePages: HugePages

@@ -68,6 +68,10 @@ public struct GuestLocation: Hashable, Sendable, CustomStringConvertible {
         case running
         /// The vCPUs stand still, on purpose.
         case paused
+        /// The vCPUs stand still because a disk could not be read or written.
+        case ioError = "io-error"
+        /// The guest or its hypervisor has failed, and does not go on.
+        case failed
         /// No process holds the guest.
         case stopped
         /// No process holds the guest; its memory and devices are in a file of its host.
@@ -79,6 +83,14 @@ public struct GuestLocation: Hashable, Sendable, CustomStringConvertible {
 
         /// Whether no process holds the guest, for certain.
         public var isOff: Bool { self == .stopped || self == .saved }
+
+        /// Whether a process holds the guest, for certain.
+        public var hasGuest: Bool {
+            switch self {
+            case .running, .paused, .ioError, .failed: true
+            case .stopped, .saved, .inTransfer, .unknown: false
+            }
+        }
     }
 
     /// The VM.
@@ -103,6 +115,9 @@ public struct GuestLocation: Hashable, Sendable, CustomStringConvertible {
         switch state {
         case .running, .paused, .stopped, .saved:
             "VM \(vm) is \(state.rawValue.uppercased()) on \(host) (epoch \(epoch))".onOneLine()
+        case .ioError:
+            "VM \(vm) is PAUSED BY AN I/O ERROR on \(host) (epoch \(epoch))".onOneLine()
+        case .failed: "VM \(vm) has FAILED on \(host) (epoch \(epoch))".onOneLine()
         case .inTransfer:
             "VM \(vm) is IN TRANSFER: run livemig recover \(vm)".onOneLine()
         case .unknown:

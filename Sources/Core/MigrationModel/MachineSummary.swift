@@ -18,12 +18,14 @@ public struct MachineSummary: Hashable, Sendable {
     public var policy: GuestPolicy
     /// This host's right to run the VM, as the record states it.
     public var right: Right
+    /// Why the guest does not do what it should, and what to do about it; `nil` when all is well.
+    public var complaint: LivemigError?
 
     /// States a summary.
     public init(
         name: String, uuid: VMUUID, kind: VMDefinition.Kind, state: GuestLocation.State,
         memory: ByteCount, vcpus: Int, cpuModel: String? = nil,
-        policy: GuestPolicy = GuestPolicy(), right: Right
+        policy: GuestPolicy = GuestPolicy(), right: Right, complaint: LivemigError? = nil
     ) {
         self.name = name
         self.uuid = uuid
@@ -34,6 +36,7 @@ public struct MachineSummary: Hashable, Sendable {
         self.cpuModel = cpuModel
         self.policy = policy
         self.right = right
+        self.complaint = complaint
     }
 }
 

@@ -101,8 +101,8 @@ public enum Verdict: Hashable, Sendable {
         switch destination.right {
         case .owner(attempt.epoch, attempt.migration):
             switch destination.guest {
-            // A guest that was saved there has run there.
-            case .running, .saved: return .runsOnDestination
+            // A guest that was saved there, or stopped by an error, has run there.
+            case .running, .saved, .ioError, .failed: return .runsOnDestination
             case .paused, .inTransfer, .unknown: return .committedStarting
             case .stopped: return .crashedOnDestination
             }

@@ -219,6 +219,9 @@ extension Fleet.Guest {
     var unsettled: LivemigError? {
         switch state {
         case .running, .paused, .stopped, .saved: nil
+        case .ioError, .failed:
+            LivemigError(
+                .vmState, "an error has stopped \(name)", fix: "livemig vm show \(name)")
         case .inTransfer:
             LivemigError(
                 .inTransfer, "\(name) is between two hosts", fix: "livemig recover \(name)")

@@ -66,14 +66,14 @@ public struct SourceRules: Sendable {
             Finding(
                 .error(.inTransfer), "an earlier hand-over is unfinished", at: place,
                 fix: "livemig status \(machine.name) says where the guest is")
-        case .unknown:
-            Finding(
-                .error(.vmState),
-                "an error has stopped the guest, or its hypervisor does not say what it does",
-                at: place,
-                fix: "see hypervisor.log there; once the reason is gone, such as a full disk, "
-                    + "livemig recover \(machine.name) lets the guest go on")
+        case .ioError, .failed, .unknown: Finding((machine.complaint ?? silence).at(place))
         }
+    }
+
+    private var silence: LivemigError {
+        LivemigError(
+            .vmState, "the hypervisor does not say what the guest does",
+            fix: "see hypervisor.log there, and livemig status \(machine.name)")
     }
 
     var tracking: Finding? {

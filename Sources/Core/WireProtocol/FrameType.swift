@@ -59,6 +59,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case peersWithdrawn = 85
     case storing = 86
     case gateOpened = 87
+    case consoleOpened = 90
+    case consoleEnded = 91
 
     // Source agent to destination agent
     case laneHello = 128
@@ -107,6 +109,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case guardianSuspend = 211
     case guardianKeep = 212
     case guardianRestore = 213
+    case guardianAttachConsole = 214
+    case guardianHello = 215
     case guardianOverrule = 221
 
     // Guardian to agent
@@ -114,4 +118,6 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case guardianResumed = 225
     case guardianInspection = 226
     case guardianSuspended = 228
+    case guardianConsole = 229
+    case guardianWelcome = 230
 }

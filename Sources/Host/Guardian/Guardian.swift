@@ -68,8 +68,13 @@ public final class Guardian {
     var isOverruled = false
     /// Whether the guest is this host's and stands still only because a disk is held elsewhere.
     var isResumeOwed = false
+    /// Reads the guest's serial ports.
+    let consoles: ConsoleHub
     /// The hypervisor that is to be taken over.
     let orphan: HypervisorProcess?
+
+    /// What this guardian speaks.
+    let protocolVersion: UInt16
 
     private let listener: OwnedDescriptor
 
@@ -92,6 +97,9 @@ public final class Guardian {
         // Before anything of the folder is touched: its sockets are the orphan's.
         orphan = try Self.orphan(of: assignment)
         memory = try Self.memory(of: assignment, journal.record.right)
+        consoles = try ConsoleHub(
+            assignment.folder, logs: Self.keepsConsole(of: assignment, orphan))
+        protocolVersion = GuardianProtocol.spoken(by: assignment.folder)
         listener = try UnixSocket.listen(assignment.folder.guardianSocket, .packets)
         clients = [GuardianConnection(starter)]
     }
@@ -128,6 +136,7 @@ public final class Guardian {
     /// whoever hears of the end finds it free.
     private func leave() {
         machine?.destroy()
+        consoles.end()
         if isHypervisorForeign {
             // It runs on, and whoever tries next needs its sockets.
             _ = unsafe unlink(assignment.folder.guardianSocket)
@@ -177,7 +186,8 @@ public final class Guardian {
         do throws(LivemigError) {
             CrashPoint.reach(.beforeLaunch)
             machine = try assignment.launcher.launch(
-                assignment.definition, memory: memory, folder: assignment.folder, mode: mode)
+                assignment.definition, memory: memory, folder: assignment.folder, mode: mode,
+                connect: connectConsoles)
             CrashPoint.reach(.afterLaunch)
         } catch {
             if mode == .incoming { try handle(.hypervisorEnded) }
@@ -260,6 +270,13 @@ public final class Guardian {
     private func machineEnded() {
         log.warning("hypervisor ended", metadata: ["said": "\(machine?.lastWords ?? "")"])
         deadline = nil
+        if machine?.wasKilledForMemory == true {
+            log.error("killed for want of memory")
+            // Whoever works with the guest cannot see that the end had this reason.
+            if let client = worker ?? storing.worker {
+                try? GuardianChannel.send(FailureMessage(.killedForMemory), to: client)
+            }
+        }
         do throws(LivemigError) {
             try handle(.hypervisorEnded)
         } catch {
@@ -283,9 +300,44 @@ public final class Guardian {
     }
 
     func state() -> GuardianState {
-        GuardianState(
+        let guest = guest
+        return GuardianState(
             guest: guest, isIncoming: ownership.right.isIncoming, record: journal.record,
-            memory: memory.size)
+            memory: memory.size, populated: (try? memory.populated) ?? memory.size,
+            complaint: complaint(of: guest))
+    }
+
+    /// Why the guest does not do what it should, and what to do.
+    func complaint(of guest: GuestLocation.State) -> LivemigError? {
+        let vm = assignment.definition.name
+        switch guest {
+        case .ioError:
+            let trouble = machine?.trouble()
+            let disk = trouble?.disk.flatMap { number in
+                assignment.definition.disks.indices.contains(number)
+                    ? assignment.definition.disks[number] : nil
+            }
+            let which = disk.map { " on disk \($0.target) (\($0.path.escaped()))" } ?? ""
+            return LivemigError(
+                .vmState,
+                "the guest is paused by an I/O error\(which)"
+                    + (trouble?.isFull == true ? ": no space left" : ""),
+                fix: trouble?.isFull == true
+                    ? "free space there; then livemig recover \(vm) lets the guest go on"
+                    : "mend the disk; then livemig recover \(vm) lets the guest go on")
+        case .failed:
+            let word = machine?.trouble().word.escaped() ?? ""
+            return LivemigError(
+                .vmState, "the guest has failed, its hypervisor says \(word)",
+                fix:
+                    "see console.log there; livemig vm stop \(vm) and vm start \(vm) boot it afresh"
+            )
+        case .unknown:
+            return LivemigError(
+                .vmState, "the hypervisor does not say what the guest does",
+                fix: "see hypervisor.log there; livemig vm stop \(vm) powers it off")
+        case .running, .paused, .stopped, .saved, .inTransfer: return nil
+        }
     }
 
     /// What the guest does; a hypervisor that does not say may well run it, and a guest that an
@@ -296,7 +348,9 @@ public final class Guardian {
         case .running: return .running
         case .paused, .incoming: return .paused
         case .shutdown: return .stopped
-        case .failed, nil: return .unknown
+        case .ioError: return .ioError
+        case .failed: return .failed
+        case nil: return .unknown
         }
     }
 }

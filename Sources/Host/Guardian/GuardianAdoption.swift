@@ -79,6 +79,12 @@ extension Guardian {
         do throws(LivemigError) {
             let machine = try assignment.launcher.attach(
                 assignment.definition, to: orphan, folder: assignment.folder)
+            do throws(LivemigError) {
+                try connectConsoles()
+            } catch {
+                // The guest is worth guarding without a console.
+                log.error("serial ports: \(error)")
+            }
             found = try machine.status()
             self.machine = machine
         } catch {

@@ -69,9 +69,39 @@ public struct GuardianClient: ~Copyable, Sendable {
     private let socket: OwnedDescriptor
 
     /// Connects to the guardian of a VM.
-    /// - Throws: `E-NOTRUNNING` when there is none.
+    /// - Throws: `E-NOTRUNNING` when there is none, `E-VERSION` for one of another build.
     public init(connecting path: String) throws(LivemigError) {
-        socket = try UnixSocket.connect(path, .packets, as: .notRunning)
+        let socket = try UnixSocket.connect(path, .packets, as: .notRunning)
+        try Self.greet(socket, path)
+        self.socket = socket
+    }
+
+    /// Insists that a guardian speaks as this program does.
+    ///
+    /// One that does not understand the
+    /// question, or is not understood, is of another build, too.
+    private static func greet(
+        _ socket: borrowing OwnedDescriptor, _ path: String
+    ) throws(LivemigError) {
+        try GuardianChannel.send(
+            GuardianHello(version: GuardianProtocol.current, program: Banner.currentProgram),
+            to: socket.number)
+        let packet = try GuardianChannel.receive(from: socket.number)
+        // It has ended, or its host has no room for one more client.
+        guard !packet.isEnd else {
+            throw LivemigError(.notRunning, "the guardian has ended", at: path)
+        }
+        let welcome = try? packet.decode(GuardianWelcome.self)
+        guard welcome?.version != GuardianProtocol.current else { return }
+        let names = path.split(separator: "/").dropLast()
+        let vm = names.last.map(String.init) ?? path
+        let build = welcome.map { "livemig \($0.program), protocol \($0.version)" }
+        throw LivemigError(
+            .version,
+            "the guardian of VM \(vm) is of another build "
+                + "(\(build ?? "one before guardians had versions")) than this host's agent "
+                + "(livemig \(Banner.currentProgram), protocol \(GuardianProtocol.current))",
+            fix: "livemig recover \(vm) gives the running guest a guardian of this build")
     }
 
     /// Goes on with a connection that exists.

@@ -28,15 +28,22 @@ public struct GuardianState: WireMessage, Hashable {
     public let record: OwnershipRecord
     /// Guest RAM.
     public let memory: ByteCount
+    /// How much of it the host has given to the guest.
+    public let populated: ByteCount
+    /// Why the guest does not do what it should; `nil` when all is well.
+    public let complaint: LivemigError?
 
     /// States it.
     public init(
-        guest: GuestLocation.State, isIncoming: Bool, record: OwnershipRecord, memory: ByteCount
+        guest: GuestLocation.State, isIncoming: Bool, record: OwnershipRecord, memory: ByteCount,
+        populated: ByteCount, complaint: LivemigError?
     ) {
         self.guest = guest
         self.isIncoming = isIncoming
         self.record = record
         self.memory = memory
+        self.populated = populated
+        self.complaint = complaint
     }
 
     public func encode(into writer: inout WireWriter) {
@@ -44,6 +51,8 @@ public struct GuardianState: WireMessage, Hashable {
         writer.flag(isIncoming)
         writer.record(record)
         writer.integer(memory.bytes)
+        writer.integer(populated.bytes)
+        writer.optional(complaint) { $0.error($1, limit: WireLimits.reason) }
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -54,6 +63,10 @@ public struct GuardianState: WireMessage, Hashable {
         isIncoming = try reader.flag()
         record = try reader.record()
         memory = ByteCount(try reader.integer())
+        populated = ByteCount(try reader.integer())
+        complaint = try reader.optional { (reader) throws(WireError) in
+            try reader.error(limit: WireLimits.reason)
+        }
     }
 }
 

@@ -35,6 +35,11 @@ extension Guardian {
             let wanted = try packet.decode(GuardianDescribe.self).wantsMemory
             let descriptors = wanted ? [memory.descriptor.number] : []
             return try GuardianChannel.send(state(), with: descriptors, to: client)
+        case .guardianHello where protocolVersion > 0:
+            _ = try packet.decode(GuardianHello.self)
+            return try GuardianChannel.send(
+                GuardianWelcome(version: protocolVersion, program: Banner.currentProgram),
+                to: client)
         case .guardianBegin: try begin(try packet.decode(), by: client)
         case .guardianStop: try stop(try packet.decode())
         case .guardianSave: try save(try descriptor(of: &packet))
@@ -66,6 +71,12 @@ extension Guardian {
         case .guardianInspect:
             let blockers = try machine?.blockers() ?? []
             return try GuardianChannel.send(GuardianInspection(blockers: blockers), to: client)
+        case .guardianAttachConsole:
+            let access = try packet.decode(GuardianAttachConsole.self).access
+            let answer = try consoles.add(try descriptor(of: &packet), access)
+            return try GuardianChannel.send(
+                GuardianConsole(canType: answer.canType, others: UInt32(answer.others)),
+                to: client)
         case .guardianSuspend: return try suspend(for: client)
         case .guardianKeep: try keep(for: client)
         case .guardianRestore: try restore(try packet.decode(), for: client)
@@ -98,6 +109,8 @@ extension Guardian {
             throw LivemigError(
                 .paused, "the guest is paused and would stay so",
                 fix: "pass --keep-paused to move it all the same")
+        case .ioError: throw complaint(of: .ioError) ?? busy
+        case .failed: throw complaint(of: .failed) ?? busy
         case let status:
             throw LivemigError(.vmState, "the guest is \(status.rawValue), nothing to move live")
         }
@@ -124,6 +137,8 @@ extension Guardian {
             throw LivemigError(.wire, "device state asked for outside a switchover")
         }
         CrashPoint.reach(.beforeSave)
+        // A port that waits for a reader would wait on the next host as well.
+        consoles.drain()
         try machine.saveDeviceState(to: descriptor, deadline: limit)
         CrashPoint.reach(.afterSave)
     }
@@ -189,6 +204,7 @@ extension Guardian {
             case .stopGuest:
                 CrashPoint.reach(.beforeStop)
                 try machine?.stop()
+                consoles.drain()
                 CrashPoint.reach(.afterStop)
             case .resumeGuest:
                 CrashPoint.reach(.beforeResume)

@@ -1,3 +1,4 @@
+import Glibc
 import GuestFiles
 import GuestMemory
 import HostPolicies
@@ -63,6 +64,23 @@ public struct AgentEnvironment: Sendable {
     /// The definition as it is run here, with nothing left for another host to read differently.
     func pinned(_ definition: VMDefinition) throws(LivemigError) -> VMDefinition {
         definition.kind == .synthetic ? definition : try qemu.pinned(definition)
+    }
+
+    /// Insists that this host's hypervisor would start with a definition.
+    /// - Throws: `E-QEMU` with the hypervisor's words, `E-MACHINE` for an unknown machine type.
+    func rehearse(_ definition: VMDefinition) throws(LivemigError) {
+        guard definition.kind != .synthetic else { return }
+        // Where each VM has a user of its own, the number is kept in the VM's folder.
+        let folder = root.machine(definition.name)
+        let isNew = unsafe access(folder.path, F_OK) != 0
+        try HostRoot.makeFolder(folder.path)
+        defer {
+            if isNew {
+                _ = unsafe unlink(folder.hypervisorUser)
+                _ = unsafe rmdir(folder.path)
+            }
+        }
+        try qemu.rehearse(definition, in: folder)
     }
 
     /// Insists that this host's hypervisor can run a definition.

@@ -77,7 +77,11 @@ public final class AgentServer {
                 HostFactsMessage(HostFactsProbe(environment: environment).facts()))
         case .listMachines: try sink.send(MachineListMessage(try store.list()))
         case .defineMachine:
-            try show(try store.define(try frame.decode()))
+            let name = try store.define(try frame.decode()) { definition throws(LivemigError) in
+                try MemoryAdmission.requirePossible(definition, in: environment.root)
+                try environment.rehearse(definition)
+            }
+            try show(name)
         case .findClaims:
             let subject = try frame.decode(FindClaims.self).subject
             try sink.send(ClaimsMessage(try store.claims(of: subject)))
@@ -103,10 +107,10 @@ public final class AgentServer {
             try show(request.name)
         case .showMachine: try show(try frame.decode(ShowMachine.self).name)
         case .attachConsole:
-            let name = try frame.decode(AttachConsole.self).name
-            _ = try store.definition(of: name)
-            console = try ConsoleRelay(
-                socket: environment.root.machine(name).consoleSocket, to: sink)
+            let request: AttachConsole = try frame.decode()
+            _ = try store.definition(of: request.name)
+            console?.end()
+            console = try ConsoleRelay(request, environment.root, to: sink)
         case .consoleInput: try console?.type(try frame.decode(ConsoleInput.self).bytes.exposed)
         case .createKey:
             try sink.send(try PeerKeys(root: environment.root).message())
@@ -207,8 +211,12 @@ public final class AgentServer {
         try store.rewrite(name) { definition throws(LivemigError) in
             definition = try environment.pinned(definition)
         }
+        let turn = try MemoryAdmission.admitStart(
+            of: try store.definition(of: name), in: environment.root)
+        defer { turn.end() }
         let guardian = try GuardianStarter(environment: environment).start(name)
         _ = try guardian.receive().decode(GuardianState.self)
+        turn.end()
         // Tracking is proved now, so that a move does not find out later that it cannot work.
         try PreloadProof.check(environment.root.machine(name), guardian)
         try show(name)
@@ -236,6 +244,8 @@ public final class AgentServer {
         do throws(LivemigError) {
             guardian = try GuardianClient(connecting: folder.guardianSocket)
         } catch {
+            // One of another build watches the guest, and is not to be passed over.
+            guard error.code != .version else { throw error }
             guard let orphan = OrphanedHypervisor(of: folder) else { throw error }
             try orphan.end()
             return try show(name)

@@ -44,8 +44,11 @@ struct DestinationRole: Sendable {
         defer { slot.end() }
         // Read again now that the slot is taken: whoever closes the host looks at the slots next.
         try environment.root.policy.load().maintenance.admit(at: environment.root.path)
+        let turn = try MemoryAdmission.takeTurn(environment.root)
+        defer { turn.end() }
         try MemoryAdmission(root: environment.root, policy: policy)
             .check(definition, beside: others)
+        turn.end()
         try HostSpace(root: environment.root).require()
         try DestinationRules.check(definition, try environment.root.fileRules())
         let attempt = request.attempt

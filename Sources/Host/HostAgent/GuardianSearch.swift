@@ -1,6 +1,8 @@
+import CLinux
 import Glibc
 import Guardian
 import Hypervisor
+import Journal
 import LinuxSystem
 import MigrationModel
 
@@ -24,7 +26,13 @@ struct GuardianSearch: Sendable {
         of name: VMName, keepStill: Bool = false
     ) throws(LivemigError) -> GuardianClient? {
         let folder = environment.root.machine(name)
-        if let guardian = try? GuardianClient(connecting: folder.guardianSocket) { return guardian }
+        do throws(LivemigError) {
+            return try GuardianClient(connecting: folder.guardianSocket)
+        } catch  where error.code == .version {
+            try retire(folder, error)
+        } catch {
+            // There is none.
+        }
         guard OrphanedHypervisor(of: folder) != nil else { return nil }
         let guardian = try GuardianStarter(environment: environment).start(
             name, ["--adopt"] + (keepStill ? ["--keep-still"] : []))
@@ -41,6 +49,42 @@ struct GuardianSearch: Sendable {
         }
         try Self.waitForEnd(of: guardian, at: folder.path)
         return nil
+    }
+
+    /// Ends a guardian of another build, whose guest goes on without it until the next one takes it
+    /// over, as after a crash.
+    ///
+    /// Only while nothing is under way: a move is its guardian's to end.
+    /// - Throws: `refusal` for a guardian that has to be left alone.
+    private func retire(
+        _ folder: MachineFolder, _ refusal: LivemigError
+    ) throws(LivemigError) {
+        guard case .owner = try Journal.peek(folder.record)?.right,
+            OrphanedHypervisor(of: folder) != nil
+        else {
+            throw LivemigError(
+                refusal.code, refusal.what + ", and a move is under way", at: refusal.place,
+                fix: "wait for the end of the move, or finish it with that build")
+        }
+        let socket = try UnixSocket.connect(folder.guardianSocket, .packets, as: .notRunning)
+        let process = clinux_peer_process(socket.number)
+        let number = process > 0 ? clinux_pidfd_open(process) : -1
+        guard number >= 0 else { throw refusal }
+        let handle = OwnedDescriptor(owning: number)
+        // The socket is the process's as long as it is open here; its number was not used again.
+        guard Self.isGuardian(process, of: folder) else { throw refusal }
+        _ = clinux_pidfd_signal(handle.number, SIGKILL)
+        let ended = try Poll.wait([.init(handle.number)], timeout: Self.endLimit)
+        guard !ended.isEmpty else {
+            throw LivemigError(.cleanup, "process \(process) does not end", at: folder.path)
+        }
+    }
+
+    /// Whether a process was started as the guardian of a VM.
+    private static func isGuardian(_ process: Int32, of folder: MachineFolder) -> Bool {
+        let words = SmallFile.read("/proc/\(process)/cmdline").split(separator: "\0")
+        let vm = folder.path.split(separator: "/").last ?? ""
+        return words.contains("guard") && words.contains(vm)
     }
 
     /// Waits until a guardian has ended by itself.

@@ -49,7 +49,10 @@ struct GuardianStarter: Sendable {
         let ends = try UnixSocket.pair(.packets).release()
         let mine = OwnedDescriptor(owning: ends.first)
         let theirs = OwnedDescriptor(owning: ends.second)
-        var command = ChildProcess.Command(environment.program, arguments)
+        // The file of this build may have been replaced by another one's meanwhile (proc(5)).
+        let isThere = unsafe access(environment.program, X_OK) == 0
+        var command = ChildProcess.Command(
+            isThere ? environment.program : "/proc/self/exe", arguments)
         command.environment = AgentProcess.childEnvironment
         command.descriptors = [2: log, Self.starterDescriptor: theirs.number]
         _ = try ChildProcess(command)

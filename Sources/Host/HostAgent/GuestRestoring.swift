@@ -36,9 +36,11 @@ struct GuestRestoring: Sendable {
             uuid: definition.uuid, epoch: record.right.epoch, memory: definition.memory)
         // A file that is to be refused starts no hypervisor.
         _ = try SavedImage.header(of: folder.saved, identity)
+        let turn = try MemoryAdmission.admitStart(of: definition, in: environment.root)
+        defer { turn.end() }
         let guardian = try GuardianStarter(environment: environment).start(name, ["--restore"])
         do throws(LivemigError) {
-            try restore(identity, from: folder, guardian)
+            try restore(identity, from: folder, guardian, turn)
         } catch {
             throw settle(error, guardian)
         }
@@ -46,10 +48,12 @@ struct GuestRestoring: Sendable {
 
     private func restore(
         _ identity: SavedHeader.Identity, from folder: MachineFolder,
-        _ guardian: borrowing GuardianClient
+        _ guardian: borrowing GuardianClient, _ turn: MoveSlot
     ) throws(LivemigError) {
         var begun = try guardian.receive()
         _ = try begun.decode(GuardianState.self)
+        // The guardian answers for the guest's memory from now on.
+        turn.end()
         guard let descriptor = begun.takeDescriptor() else {
             throw LivemigError(.internal, "the guardian sent no guest memory")
         }

@@ -12,7 +12,7 @@ struct HostFactsProbe: Sendable {
     /// Asks the system.
     func facts() -> HostFacts {
         let tracking = TrackingSupport.ofThisProcess
-        let memory = Self.memory()
+        let memory = HostMemory(root: environment.root)
         let system = Self.platform()
         let hypervisor: String
         do throws(LivemigError) {
@@ -27,8 +27,8 @@ struct HostFactsProbe: Sendable {
             installation: installation,
             kernel: system.release, agentVersion: Banner.currentProgram,
             architecture: system.machine,
-            processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), memoryTotal: memory.total,
-            memoryAvailable: memory.available, hugePages: HugePagesProbe.read(),
+            processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), memoryTotal: memory.now.total,
+            memoryAvailable: memory.free, hugePages: HugePagesProbe.read(),
             tracking: tracking.description,
             canTrack: tracking.isComplete, hypervisor: hypervisor,
             hasKVM: unsafe access("/dev/kvm", R_OK | W_OK) == 0, cpu: Self.cpu(),

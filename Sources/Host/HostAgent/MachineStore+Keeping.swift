@@ -14,10 +14,15 @@ extension MachineStore {
     /// Keeps a definition, and gives this host the right to run the VM.
     ///
     /// Its epoch goes on from the highest that this host or the others know of it.
+    /// - Parameters:
+    ///   - request: the definition, and what the other hosts know.
+    ///   - check: whether this host could run the VM.
     /// - Throws: `E-FORBIDDEN` for a file that guests of this host may not have; `E-EXISTS` when the
     ///   name is taken, `E-DUPVM` when the UUID is, or when this host has
-    ///   given the VM away and the others were not asked.
-    func define(_ request: DefineMachine) throws(LivemigError) -> VMName {
+    ///   given the VM away and the others were not asked; as `check`.
+    func define(
+        _ request: DefineMachine, check: (VMDefinition) throws(LivemigError) -> Void
+    ) throws(LivemigError) -> VMName {
         let definition = try VMDefinitionDocument.decode(
             bytes: Array(request.definition.utf8), name: "definition", generatedUUID: .random())
         try root.admitGuests()
@@ -29,6 +34,7 @@ extension MachineStore {
                 fix: "remove it first with livemig vm remove")
         }
         try refuseDuplicate(of: definition)
+        try check(definition)
         var epochs = [request.known].compactMap(\.self)
         if let record = try Journal.peek(folder.record) {
             try replaceTombstone(record, of: definition, isAsked: request.isAsked)

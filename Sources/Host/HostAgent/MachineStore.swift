@@ -78,9 +78,11 @@ struct MachineStore: Sendable {
             name: name.text, uuid: definition.uuid, kind: definition.kind, state: .stopped,
             memory: definition.memory, vcpus: definition.vcpus, cpuModel: definition.cpuModel,
             policy: definition.policy, right: .none)
-        if let state = guardianState(of: name) {
+        let answer = guardianAnswer(of: name)
+        if case .success(let state) = answer {
             summary.state = state.guest
             summary.right = state.record.right
+            summary.complaint = state.complaint
             // What the file says matters no less, for whoever comes after the guardian.
             _ = try Journal.peek(folder.record)
             return summary
@@ -90,6 +92,7 @@ struct MachineStore: Sendable {
         summary.right = record?.right ?? .none
         if OrphanedHypervisor(of: folder) != nil {
             summary.state = .unknown
+            summary.complaint = Self.unguarded(name, answer)
         } else if isSaved(folder, summary.right) {
             summary.state = .saved
         }
@@ -122,12 +125,33 @@ struct MachineStore: Sendable {
         return RecordMessage(record, state: state)
     }
 
-    /// What the guardian of a VM says; `nil` when there is none.
+    /// What the guardian of a VM says; `nil` when there is none that says something.
     func guardianState(of name: VMName) -> GuardianState? {
-        guard let client = try? GuardianClient(connecting: root.machine(name).guardianSocket)
-        else { return nil }
-        return try? client.request(
-            GuardianDescribe(wantsMemory: false), for: GuardianState.self)
+        guard case .success(let state) = guardianAnswer(of: name) else { return nil }
+        return state
+    }
+
+    /// What the guardian of a VM says, or why it cannot be understood; `nil` when there is none.
+    private func guardianAnswer(of name: VMName) -> Result<GuardianState, LivemigError>? {
+        do throws(LivemigError) {
+            let client = try GuardianClient(connecting: root.machine(name).guardianSocket)
+            return .success(
+                try client.request(GuardianDescribe(wantsMemory: false), for: GuardianState.self))
+        } catch  where error.code == .notRunning || error.code == .disconnected {
+            return nil
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// What is wrong with a guest whose guardian is missing, or cannot be understood.
+    private static func unguarded(
+        _ name: VMName, _ answer: Result<GuardianState, LivemigError>?
+    ) -> LivemigError {
+        if case .failure(let error) = answer { return error }
+        return LivemigError(
+            .vmState, "the guest's guardian has ended, and nobody watches the guest",
+            fix: "livemig recover \(name) gives it a new one")
     }
 
     /// Writes a definition into a VM's folder, which makes the VM visible.

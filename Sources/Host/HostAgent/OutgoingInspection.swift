@@ -56,7 +56,11 @@ struct OutgoingInspection: Sendable {
     /// The hypervisor's own reasons; none for a guest that does not run.
     private func blockers() throws(LivemigError) -> [String] {
         let socket = environment.root.machine(request.name).guardianSocket
-        guard let guardian = try? GuardianClient(connecting: socket) else { return [] }
-        return try guardian.request(GuardianInspect(), for: GuardianInspection.self).blockers
+        do throws(LivemigError) {
+            let guardian = try GuardianClient(connecting: socket)
+            return try guardian.request(GuardianInspect(), for: GuardianInspection.self).blockers
+        } catch  where error.code == .notRunning {
+            return []
+        }
     }
 }

@@ -23,6 +23,8 @@ struct ServiceManager: Sendable {
         var log: String
     }
 
+    /// The group that units are in, among systemd's.
+    static let slice = "/machine.slice"
     /// How long systemd may take to start a unit.
     private static let patience = Duration.seconds(20)
 
@@ -74,7 +76,7 @@ struct ServiceManager: Sendable {
         ]
         let environment = service.environment.sorted { $0.key < $1.key }
         return [
-            "--quiet", "--collect", "--service-type=exec", "--slice=machine.slice",
+            "--quiet", "--collect", "--service-type=exec", "--slice=\(String(slice.dropFirst()))",
             "--unit=\(service.name)-\(String(number, radix: 16)).service",
             "--description=\(service.description)",
         ] + properties.map { "--property=\($0)" }

@@ -57,6 +57,16 @@ struct Takeover {
         }
     }
 
+    /// Why a guest has ended, where its guardian says so.
+    private static func end(of guardian: borrowing GuardianClient) -> LivemigError {
+        do throws(LivemigError) {
+            _ = try guardian.receive().decode(GuardianState.self)
+        } catch {
+            if error.code == .memory { return error }
+        }
+        return LivemigError(.destinationQEMU, "the guest's process ended on the destination")
+    }
+
     /// Waits for the source, for as long as it may be silent.
     ///
     /// A ready copy waits without limit, unless the right has come to it, or the refusal, in
@@ -72,7 +82,7 @@ struct Takeover {
         while true {
             let ready = try Poll.wait(interests.map { .init($0) }, timeout: limit)
             if ready.contains(guardian.descriptor), !ready.contains(link) {
-                throw LivemigError(.destinationQEMU, "the guest's process ended on the destination")
+                throw Self.end(of: guardian)
             }
             guard ready.isEmpty else { return true }
             if progress.isOwner { return false }

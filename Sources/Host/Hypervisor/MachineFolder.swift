@@ -26,7 +26,7 @@ public struct MachineFolder: Hashable, Sendable {
     public var record: String { path + "/ownership" }
     /// Where the guardian listens for agents.
     public var guardianSocket: String { path + "/guardian.sock" }
-    /// All that the guest wrote to its first serial port.
+    /// What the guest wrote to its first serial port of late.
     public var consoleLog: String { path + "/console.log" }
     /// What the hypervisor printed.
     public var hypervisorLog: String { path + "/hypervisor.log" }
@@ -51,6 +51,13 @@ public struct MachineFolder: Hashable, Sendable {
     public var memorySocket: String { sockets + "/memory.sock" }
     /// The guest's first serial port.
     public var consoleSocket: String { sockets + "/console.sock" }
+    /// What the guest wrote there before that.
+    public var previousConsoleLog: String { consoleLog + ".1" }
+
+    /// The hypervisor's sockets of a number of serial ports, which the guardian alone connects to.
+    public func serialSockets(_ count: Int) -> [String] {
+        (0..<max(0, count)).map { $0 == 0 ? consoleSocket : "\(sockets)/serial\($0).sock" }
+    }
 
     /// Makes the folder of sockets, or takes over the one that is there, for the hypervisor's user.
     ///
@@ -71,9 +78,8 @@ public struct MachineFolder: Hashable, Sendable {
 
     /// Removes what is left of a VM that has gone elsewhere or never came, but for the record.
     public func removeFilesOfDepartedGuest() {
-        for path in [
-            definition, consoleLog, hypervisorLog, saved, unfinishedSave, hypervisorUser,
-        ] {
+        let logs = [consoleLog, previousConsoleLog, hypervisorLog]
+        for path in [definition, saved, unfinishedSave, hypervisorUser] + logs {
             _ = unsafe unlink(path)
         }
     }

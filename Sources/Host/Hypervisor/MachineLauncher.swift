@@ -11,16 +11,18 @@ public protocol MachineLauncher: Sendable {
     /// Starts the hypervisor on guest RAM that the caller made.
     ///
     /// Returns when the hypervisor answers; the guest runs or, as incoming, waits for its state.
+    /// Serial ports are connected to in between, so that nothing of what the guest writes is lost.
     ///
     /// - Parameters:
     ///   - definition: what to run.
     ///   - memory: guest RAM of the size that the definition says.
     ///   - folder: where sockets and logs go.
     ///   - mode: from power-on, or to receive a guest.
+    ///   - connect: called once the hypervisor listens on its sockets.
     /// - Throws: `E-QEMU` with the hypervisor's last words when it fails to start.
     func launch(
         _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
-        mode: LaunchMode
+        mode: LaunchMode, connect: () throws(LivemigError) -> Void
     ) throws(LivemigError) -> any VirtualMachine
 
     /// Takes over a guest whose guardian has died, as it is: running, paused, or waiting for its
@@ -37,6 +39,18 @@ public protocol MachineLauncher: Sendable {
     func attach(
         _ definition: VMDefinition, to process: HypervisorProcess, folder: MachineFolder
     ) throws(LivemigError) -> any VirtualMachine
+}
+
+extension MachineLauncher {
+    /// Starts the hypervisor without connecting to its sockets.
+    public func launch(
+        _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
+        mode: LaunchMode
+    ) throws(LivemigError) -> any VirtualMachine {
+        try launch(definition, memory: memory, folder: folder, mode: mode) {
+            () throws(LivemigError) in
+        }
+    }
 }
 
 /// How a guest starts.

@@ -49,6 +49,12 @@ public protocol VirtualMachine: AnyObject {
         from descriptor: consuming OwnedDescriptor, deadline: MonotonicTime
     ) throws(LivemigError)
 
+    /// Whether the kernel has killed the hypervisor for want of memory.
+    var wasKilledForMemory: Bool { get }
+
+    /// What the hypervisor knows of the error that has stopped the guest.
+    func trouble() -> MachineTrouble
+
     /// Tells the network where the guest is now; failures are of no consequence to the guest.
     func announce()
 
@@ -57,6 +63,23 @@ public protocol VirtualMachine: AnyObject {
 
     /// The last line the hypervisor printed, escaped; empty when it printed nothing.
     var lastWords: String { get }
+}
+
+/// What has stopped a guest.
+public struct MachineTrouble: Hashable, Sendable {
+    /// The position of the disk in the definition; `nil` when the hypervisor does not say.
+    public var disk: Int?
+    /// Whether that disk has no space left.
+    public var isFull: Bool
+    /// The hypervisor's word for the guest's state; empty without one.
+    public var word: String
+
+    /// States what is known.
+    public init(disk: Int? = nil, isFull: Bool = false, word: String = "") {
+        self.disk = disk
+        self.isFull = isFull
+        self.word = word
+    }
 }
 
 /// What a guest does, in the terms that all hypervisors share.
@@ -69,6 +92,17 @@ public enum MachineStatus: String, Hashable, Sendable {
     case incoming
     /// The guest has powered itself off.
     case shutdown
-    /// Neither running nor resumable: an I/O error, a panic of the guest.
+    /// The vCPUs stand still because a disk could not be read or written; they can be resumed.
+    case ioError = "io-error"
+    /// Neither running nor resumable: an error of the hypervisor, a panic of the guest.
     case failed
+}
+
+extension LivemigError {
+    /// A hypervisor that the kernel has killed for want of memory.
+    public static var killedForMemory: LivemigError {
+        LivemigError(
+            .memory, "the hypervisor was killed: the host has run out of memory",
+            fix: "free memory there, or raise the limit of its control group; see journalctl -k")
+    }
 }

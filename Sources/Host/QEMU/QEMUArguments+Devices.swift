@@ -2,34 +2,25 @@ import Hypervisor
 import MigrationModel
 
 extension QEMUArguments {
-    /// Serial ports; what the guest writes to the first is kept in a log as well.
+    /// Serial ports.
+    ///
+    /// The guardian connects to each and reads all that comes.
     var serialPorts: [String] {
-        (0..<definition.serialPorts).flatMap { index in
+        let paths = preparation.folder.serialSockets(definition.serialPorts)
+        return paths.enumerated().flatMap { index, path in
             let port =
                 isPC ? ["-device", isaSerial(index)] : ["-serial", "chardev:console\(index)"]
-            return ["-chardev", serialSocket(index)] + port
+            return ["-chardev", serialSocket(index, path)] + port
         }
     }
 
-    private func serialSocket(_ index: Int) -> String {
-        let folder = preparation.folder
-        let path = preparation.path(
-            of: index == 0 ? folder.consoleSocket : folder.serialSocket(index))
-        let socket = OptionText.join(
+    private func serialSocket(_ index: Int, _ path: String) -> String {
+        OptionText.join(
             "socket",
-            ["id": "console\(index)", "path": path, "server": "on", "wait": "off"])
-        guard index == 0 else { return socket }
-        return OptionText.join(
-            socket, ["logfile": "/dev/fdset/\(Self.consoleLogSet)", "logappend": "on"])
-    }
-
-    /// The set of descriptors that has the first serial port's log (qemu(1), `-add-fd`).
-    private static var consoleLogSet: Int { 1 }
-
-    /// Hands the first serial port's log in, which QEMU's user need not be able to open.
-    var consoleLog: [String] {
-        guard definition.serialPorts > 0 else { return [] }
-        return ["-add-fd", "fd=\(preparation.consoleLog),set=\(Self.consoleLogSet)"]
+            [
+                "id": "console\(index)", "path": preparation.path(of: path), "server": "on",
+                "wait": "off",
+            ])
     }
 
     private func isaSerial(_ index: Int) -> String {
@@ -169,11 +160,6 @@ private struct CacheFlags {
         ignoresFlush = cache == .unsafe
         writeCache = cache != .writethrough && cache != .directsync
     }
-}
-
-extension MachineFolder {
-    /// The socket of a serial port after the first.
-    func serialSocket(_ index: Int) -> String { "\(sockets)/serial\(index).sock" }
 }
 
 extension QEMUArguments.Preparation {

@@ -16,8 +16,6 @@ public struct QEMUArguments: Sendable {
         public var memory: CInt
         /// The number of the folder of sockets in QEMU.
         public var sockets: CInt
-        /// The number of the first serial port's log in QEMU.
-        public var consoleLog: CInt
         /// The numbers of tap devices in QEMU, by the position of their interface.
         public var taps: [Int: CInt]
         /// The files that the definition names.
@@ -31,7 +29,7 @@ public struct QEMUArguments: Sendable {
 
         /// States what was prepared.
         public init(
-            folder: MachineFolder, memory: CInt, sockets: CInt, consoleLog: CInt,
+            folder: MachineFolder, memory: CInt, sockets: CInt,
             taps: [Int: CInt] = [:], files: FileNumbers = FileNumbers(), sandbox: Bool,
             userNetworking: UserNetworking = .restricted, mode: LaunchMode
         ) {
@@ -39,7 +37,6 @@ public struct QEMUArguments: Sendable {
             self.folder = folder
             self.memory = memory
             self.sockets = sockets
-            self.consoleLog = consoleLog
             self.taps = taps
             self.files = files
             self.sandbox = sandbox
@@ -68,9 +65,16 @@ public struct QEMUArguments: Sendable {
     ///   `E-ROOT` for a folder whose socket names are too long.
     public func list() throws(LivemigError) -> [String] {
         try check()
-        return machine + boot + consoleLog + fileSets + serialPorts + disks + interfaces
-            + randomSource
+        return machine + boot + fileSets + serialPorts + disks + interfaces + randomSource
             + monitor + confinement + incoming
+    }
+
+    /// The arguments of a QEMU that makes the machine and ends: no devices, no guest.
+    var rehearsal: [String] {
+        machine + [
+            "-S", "-qmp", "stdio", "-monitor", "none", "-serial", "none", "-parallel", "none",
+        ]
+            + confinement
     }
 
     /// The system call filter with everything denied that a running QEMU does not need
@@ -198,7 +202,8 @@ public struct QEMUArguments: Sendable {
 
     private var incoming: [String] {
         switch preparation.mode {
-        case .powerOn: []
+        // The guardian lets the guest run once it reads the serial ports.
+        case .powerOn: ["-S"]
         case .incoming: ["-S", "-incoming", "defer"]
         }
     }

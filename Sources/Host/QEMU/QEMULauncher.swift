@@ -21,12 +21,11 @@ public struct QEMULauncher: MachineLauncher {
 
     /// How long QEMU may take to answer on its monitor.
     private static let startTimeout = Duration.seconds(15)
-    /// The numbers in QEMU of the guest's memory file, of the folder of sockets and of the console's
-    /// log; tap devices follow, then the files that the definition names.
+    /// The numbers in QEMU of the guest's memory file and of the folder of sockets; tap devices
+    /// follow, then the files that the definition names.
     private static let memoryNumber: CInt = 3
     private static let socketsNumber: CInt = 4
-    private static let consoleLogNumber: CInt = 5
-    private static let firstTapNumber: CInt = 6
+    private static let firstTapNumber: CInt = 5
     private static let firstFileNumber = firstTapNumber + CInt(QEMUArguments.interfaceLimit)
 
     /// Starts QEMU with the library that hands out write tracking.
@@ -51,6 +50,16 @@ public struct QEMULauncher: MachineLauncher {
     /// The program file of the QEMU that runs a definition.
     func program(of definition: VMDefinition) throws(LivemigError) -> String {
         try probe.program(for: definition)
+    }
+
+    /// What is known about the QEMU that runs a definition.
+    func facts(of definition: VMDefinition) throws(LivemigError) -> QEMUProbe.Facts {
+        try probe.facts(of: try probe.program(for: definition))
+    }
+
+    /// Whom the QEMU of a VM runs as.
+    func hypervisorUser(_ folder: MachineFolder) throws(LivemigError) -> HypervisorUser? {
+        try user(folder)
     }
 
     /// The release of the QEMU that runs a definition.
@@ -87,7 +96,7 @@ public struct QEMULauncher: MachineLauncher {
     ///   incoming machine that cannot leave RAM out. Nothing is left behind then.
     public func launch(
         _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
-        mode: LaunchMode
+        mode: LaunchMode, connect connectPorts: () throws(LivemigError) -> Void
     ) throws(LivemigError) -> any VirtualMachine {
         guard definition.kind != .synthetic else {
             throw LivemigError(.qemu, "a synthetic guest does not run in QEMU")
@@ -111,6 +120,8 @@ public struct QEMULauncher: MachineLauncher {
             if user != nil { try memory.give(to: geteuid()) }
             if mode == .incoming { try machine.requireCapabilities() }
             try Self.require(mode, of: machine)
+            try connectPorts()
+            if mode == .powerOn { try Self.powerOn(machine) }
             return machine
         } catch {
             process.kill()
@@ -129,12 +140,7 @@ public struct QEMULauncher: MachineLauncher {
         folder.removeHypervisorSockets()
         try folder.makeSocketFolder(for: user)
         let sockets = try OwnedDescriptor.open(folder.sockets, O_RDONLY | O_DIRECTORY, as: .qemu)
-        let console = try PrivateFile.open(
-            folder.consoleLog, O_WRONLY | O_CREAT | O_APPEND, exposure: .readable, as: .io)
-        var descriptors = [
-            Self.memoryNumber: memory, Self.socketsNumber: sockets.number,
-            Self.consoleLogNumber: console.number,
-        ]
+        var descriptors = [Self.memoryNumber: memory, Self.socketsNumber: sockets.number]
         var numbers: [Int: CInt] = [:]
         for (index, tap) in taps {
             let number = Self.firstTapNumber + CInt(index)
@@ -145,7 +151,7 @@ public struct QEMULauncher: MachineLauncher {
         descriptors.merge(handed.descriptors) { $1 }
         let preparation = QEMUArguments.Preparation(
             folder: folder, memory: Self.memoryNumber, sockets: Self.socketsNumber,
-            consoleLog: Self.consoleLogNumber, taps: numbers, files: handed, sandbox: facts.sandbox,
+            taps: numbers, files: handed, sandbox: facts.sandbox,
             userNetworking: try rules().userNetworking, mode: mode)
         var environment = PreloadLibrary.environment(
             library: preloadLibrary, socket: preparation.path(of: folder.memorySocket),
@@ -224,10 +230,19 @@ public struct QEMULauncher: MachineLauncher {
     ) throws(LivemigError) {
         let status = try machine.status()
         switch (mode, status) {
-        case (.incoming, .incoming), (.powerOn, .running), (.powerOn, .shutdown): return
+        case (.incoming, .incoming), (.powerOn, .paused): return
         default:
             throw LivemigError(
                 .qemu, "the guest is \(status.rawValue) after its start", at: machine.lastWords)
+        }
+    }
+
+    /// Lets a guest boot; one that is off again at once has been started all the same.
+    private static func powerOn(_ machine: QEMUMachine) throws(LivemigError) {
+        do throws(LivemigError) {
+            try machine.resume()
+        } catch  where error.code == .guestDown {
+            guard try machine.status() == .shutdown else { throw error }
         }
     }
 }

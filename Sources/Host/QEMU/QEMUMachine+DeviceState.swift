@@ -109,7 +109,7 @@ extension QEMUMachine {
             switch MachineStatus(runState: state) {
             case .paused: return
             case .incoming: break
-            case .running, .shutdown, .failed:
+            case .running, .shutdown, .ioError, .failed:
                 throw .refused(
                     command: MigrateIncoming.name,
                     QMPRefusal(class: "GenericError", desc: "the guest came as \(state)"))

@@ -29,6 +29,9 @@ public final class QEMUMachine: VirtualMachine {
         try monitor.execute(SetMigrateParameters(maxBandwidth: 1 << 40))
     }
 
+    /// Whether the kernel has killed QEMU for want of memory.
+    public var wasKilledForMemory: Bool { hypervisor.wasKilledForMemory }
+
     /// QEMU's release, as it said itself.
     public var version: QEMUVersion { monitor.version }
 
@@ -80,6 +83,7 @@ public final class QEMUMachine: VirtualMachine {
             throw LivemigError(.vmState, "the guest has no device state yet, it cannot be stopped")
         case .shutdown:
             throw LivemigError(.guestDown, "the guest has powered itself off")
+        case .ioError: throw Self.ioError
         case .failed:
             throw LivemigError(.guestDown, "the guest has failed: QEMU says \(state.escaped())")
         case .running:
@@ -110,11 +114,36 @@ public final class QEMUMachine: VirtualMachine {
         switch MachineStatus(runState: state) {
         case .running: return
         case .shutdown: throw LivemigError(.guestDown, "the guest has powered itself off")
+        // It went on until it met the error again.
+        case .ioError: throw Self.ioError
         case .failed:
             throw LivemigError(.guestDown, "the guest has failed: QEMU says \(state.escaped())")
         case .paused, .incoming:
             throw LivemigError(.qmp, "the guest does not run after cont: \(state.escaped())")
         }
+    }
+
+    private static var ioError: LivemigError {
+        LivemigError(
+            .vmState, "an I/O error of a disk has paused the guest",
+            fix:
+                "mend the disk, such as by freeing space, then livemig recover lets the guest go on"
+        )
+    }
+
+    /// The first disk with an error, and the run state (qapi/block-core.json, `io-status`).
+    public func trouble() -> MachineTrouble {
+        var trouble = MachineTrouble(word: (try? runState()) ?? "")
+        let blocks = (try? monitor.execute(QueryBlock())) ?? []
+        for block in blocks {
+            guard let status = block.ioStatus, status != "ok" else { continue }
+            let number = block.qdev?.split(separator: "/").lazy
+                .compactMap { $0.hasPrefix("virtio-disk") ? Int($0.dropFirst(11)) : nil }.first
+            guard trouble.disk == nil else { continue }
+            trouble.disk = number
+            trouble.isFull = status == "nospace"
+        }
+        return trouble
     }
 
     /// Sends QEMU's announcements on every interface: 5 rounds, 50 to 550 ms apart.
@@ -142,6 +171,7 @@ public final class QEMUMachine: VirtualMachine {
         if ending == .status(0) {
             return LivemigError(.guestDown, "the guest has powered itself off")
         }
+        guard !hypervisor.wasKilledForMemory else { return .killedForMemory }
         return LivemigError(.qmp, hypervisor.obituary ?? "QEMU has ended")
     }
 }
@@ -157,6 +187,7 @@ extension MachineStatus {
             case "paused", "prelaunch", "postmigrate", "finish-migrate", "restore-vm", "save-vm",
                 "suspended", "debug", "colo":
                 .paused
+            case "io-error": .ioError
             default: .failed
             }
     }

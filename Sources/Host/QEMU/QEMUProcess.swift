@@ -88,6 +88,9 @@ final class QEMUProcess {
     /// How the process ended, once it has.
     func ending() -> HypervisorProcess.Ending? { process.poll() }
 
+    /// Whether the kernel has killed the process for want of memory.
+    var wasKilledForMemory: Bool { process.wasKilledForMemory }
+
     /// Waits for the end, at most for a time; how it ended if it did.
     func awaitEnd(_ timeout: Duration) -> HypervisorProcess.Ending? { process.awaitEnd(timeout) }
 
@@ -106,6 +109,7 @@ final class QEMUProcess {
     /// How the process ended and what it said, as one clause; `nil` while it runs.
     var obituary: String? {
         guard let ending = ending() else { return nil }
+        guard !wasKilledForMemory else { return LivemigError.killedForMemory.what }
         let said = messages.suffix(Self.messagesShown).map { $0.escaped() }
         let words = said.isEmpty ? "without a word" : "saying \(said.joined(separator: ", "))"
         switch ending {
@@ -129,7 +133,8 @@ final class QEMUProcess {
     private var tail: String {
         let number = log.number
         let end = lseek(number, 0, SEEK_END)
-        let start = max(logStart, end - off_t(Self.tailSize))
+        // A log that was cut down meanwhile ends before it began.
+        let start = max(end < logStart ? 0 : logStart, end - off_t(Self.tailSize))
         guard end > start else { return "" }
         let bytes = unsafe [UInt8](unsafeUninitializedCapacity: Int(end - start)) { buffer, count in
             unsafe count = max(0, pread(number, buffer.baseAddress, buffer.count, start))

@@ -26,6 +26,23 @@ package struct QueryStatus: QMPCommand {
     package init() {}
 }
 
+/// `query-block`: the disks and their last errors (qapi/block-core.json).
+struct QueryBlock: QMPCommand {
+    struct Block: Decodable {
+        /// The device's path in QEMU's tree of objects.
+        let qdev: String?
+        /// `ok`, `failed` or `nospace`.
+        let ioStatus: String?
+
+        private enum CodingKeys: String, CodingKey {
+            case qdev
+            case ioStatus = "io-status"
+        }
+    }
+    typealias Reply = [Block]
+    static let name = "query-block"
+}
+
 /// `announce-self`: gratuitous RARP and the virtio announcement, in rounds (qapi/net.json).
 struct AnnounceSelf: QMPCommand {
     typealias Reply = QMPNothing

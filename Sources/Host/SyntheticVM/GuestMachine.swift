@@ -45,7 +45,7 @@ final class GuestMachine: Sendable {
         try state.withLock { (state) throws(LivemigError) in
             switch state.status {
             case .running: return
-            case .paused: break
+            case .paused, .ioError: break
             case .incoming: throw LivemigError(.vmState, "no device state was loaded")
             case .shutdown, .failed:
                 throw LivemigError(.vmState, "the guest is \(state.status.rawValue)")
@@ -118,6 +118,17 @@ final class GuestMachine: Sendable {
             }
             threads.stop()
             state.status = .shutdown
+        }
+    }
+
+    /// Stands still as a guest does whose disk cannot be written, or that has failed.
+    func halt(_ status: MachineStatus) throws(LivemigError) {
+        try state.withLock { (state) throws(LivemigError) in
+            guard state.status == .running else {
+                throw LivemigError(.vmState, "the guest is \(state.status.rawValue), not running")
+            }
+            threads.stop()
+            state.status = status
         }
     }
 

@@ -56,6 +56,8 @@ public enum GuestProgram {
         do {
             switch line {
             case "poweroff": try machine.powerOff()
+            case "io-error": try machine.halt(.ioError)
+            case "fail": try machine.halt(.failed)
             case "verify": console.print("verify \(try machine.verify().text)")
             default: break
             }

@@ -52,9 +52,16 @@ public struct SyntheticLauncher: MachineLauncher {
     ///   command line that says nothing sensible.
     public func launch(
         _ definition: VMDefinition, memory: borrowing GuestMemoryFile, folder: MachineFolder,
-        mode: LaunchMode
+        mode: LaunchMode, connect: () throws(LivemigError) -> Void
     ) throws(LivemigError) -> any VirtualMachine {
-        try start(definition, memory: memory, folder: folder, mode: mode)
+        let machine = try start(definition, memory: memory, folder: folder, mode: mode)
+        do throws(LivemigError) {
+            try connect()
+        } catch {
+            machine.destroy()
+            throw error
+        }
+        return machine
     }
 
     /// As `launch`, for callers that need what only reference guests have.

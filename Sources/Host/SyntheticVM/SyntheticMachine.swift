@@ -22,6 +22,9 @@ public final class SyntheticMachine: VirtualMachine {
         self.folder = folder
     }
 
+    /// Whether the kernel has killed the guest's process for want of memory.
+    public var wasKilledForMemory: Bool { hypervisor.wasKilledForMemory }
+
     /// The guest's process id.
     public var process: Int32 { hypervisor.id }
 
@@ -78,6 +81,11 @@ public final class SyntheticMachine: VirtualMachine {
                 : "the guest refused its device state: \(words)"
             throw LivemigError(.destinationQEMU, what, at: folder.hypervisorLog)
         }
+    }
+
+    /// Nothing but the state.
+    public func trouble() -> MachineTrouble {
+        MachineTrouble(word: (try? status().rawValue) ?? "")
     }
 
     /// Does nothing: a reference guest has no network.

@@ -64,6 +64,8 @@ enum FrameMessages {
         case .machineList: try again(MachineListMessage.self, frame)
         case .machine: try again(MachineMessage.self, frame)
         case .consoleOutput: try again(ConsoleOutput.self, frame)
+        case .consoleOpened: try again(ConsoleOpened.self, frame)
+        case .consoleEnded: try again(ConsoleEnded.self, frame)
         case .publicKey: try again(PublicKeyMessage.self, frame)
         case .prepared: try again(Prepared.self, frame)
         case .phase: try again(PhaseMessage.self, frame)
@@ -104,11 +106,13 @@ enum FrameMessages {
             .guardianInspect,
             .guardianSuspend,
             .guardianKeep,
-            .guardianRestore, .guardianOverrule,
+            .guardianRestore, .guardianAttachConsole, .guardianHello, .guardianOverrule,
             .guardianState,
             .guardianResumed,
             .guardianInspection,
-            .guardianSuspended:
+            .guardianSuspended,
+            .guardianConsole,
+            .guardianWelcome:
             try guardian(frame)
         }
     }
@@ -133,6 +137,10 @@ enum FrameMessages {
         case .guardianFreeze: try again(GuardianFreeze.self, frame)
         case .guardianSeize: try again(GuardianSeize.self, frame)
         case .guardianInspect: try again(GuardianInspect.self, frame)
+        case .guardianAttachConsole: try again(GuardianAttachConsole.self, frame)
+        case .guardianConsole: try again(GuardianConsole.self, frame)
+        case .guardianHello: try again(GuardianHello.self, frame)
+        case .guardianWelcome: try again(GuardianWelcome.self, frame)
         case .guardianInspection: try again(GuardianInspection.self, frame)
         case .guardianSuspend: try again(GuardianSuspend.self, frame)
         case .guardianKeep: try again(GuardianKeep.self, frame)

@@ -85,7 +85,7 @@ extension DigestMessage {
 
 extension WireWriter {
     /// Appends an error, but for its guest and the slots that are full.
-    mutating func error(_ error: LivemigError, limit: Int = WireLimits.sentence) {
+    public mutating func error(_ error: LivemigError, limit: Int = WireLimits.sentence) {
         text(error.code.rawValue, limit: 64)
         text(error.what, limit: limit)
         text(error.place, limit: limit)
@@ -119,7 +119,7 @@ extension WireWriter {
 
 extension WireReader {
     /// Takes an error without a guest and slots that are full.
-    mutating func error(limit: Int = WireLimits.sentence) throws(WireError) -> LivemigError {
+    public mutating func error(limit: Int = WireLimits.sentence) throws(WireError) -> LivemigError {
         let code = try text(limit: 64)
         return LivemigError(
             ErrorCode(rawValue: code) ?? .internal, try text(limit: limit),

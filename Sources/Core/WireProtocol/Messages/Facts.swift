@@ -78,7 +78,7 @@ public struct MachineListMessage: WireMessage, Hashable {
 ///
 /// | field | type |
 /// | --- | --- |
-/// | summary | name, kind, state, CPU model? text; uuid 16 bytes; memory u64; vcpus u32; guest policy; right |
+/// | summary | name, kind, state, CPU model? text; uuid 16 bytes; memory u64; vcpus u32; guest policy; right; complaint? error |
 /// | definition | text, 1 MiB |
 public struct MachineMessage: WireMessage, Hashable {
     public static let type = FrameType.machine
@@ -115,6 +115,7 @@ extension WireWriter {
         optional(machine.cpuModel) { $0.text($1) }
         guestPolicy(machine.policy)
         right(machine.right)
+        optional(machine.complaint) { $0.error($1, limit: WireLimits.reason) }
     }
 
     mutating func damaged(_ machine: DamagedMachine) {
@@ -156,7 +157,10 @@ extension WireReader {
             name: name.text, uuid: uuid, kind: kind, state: state,
             memory: ByteCount(try integer()), vcpus: Int(try integer(UInt32.self)),
             cpuModel: try optional { (reader) throws(WireError) in try reader.text() },
-            policy: try guestPolicy(), right: try right())
+            policy: try guestPolicy(), right: try right(),
+            complaint: try optional { (reader) throws(WireError) in
+                try reader.error(limit: WireLimits.reason)
+            })
     }
 
     mutating func damaged() throws(WireError) -> DamagedMachine {

@@ -211,7 +211,7 @@ struct QEMUArgumentsTests {
     }
 
     static let devices = [
-        "-add-fd", "fd=14,set=14", "-add-fd", "fd=15,set=15", "-add-fd", "fd=13,set=13",
+        "-add-fd", "fd=15,set=15", "-add-fd", "fd=16,set=16", "-add-fd", "fd=14,set=14",
         "-chardev", "socket,id=console0,path=/proc/self/fd/4/console.sock,server=on,wait=off",
         "-device", "isa-serial,id=serial0,chardev=console0,index=0",
         "-chardev", "socket,id=console1,path=/proc/self/fd/4/serial1.sock,server=on,wait=off",

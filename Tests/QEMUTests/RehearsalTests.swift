@@ -7,7 +7,7 @@ import Testing
 
 /// Definitions that no QEMU of this host starts, found out without starting them.
 @Suite struct RehearsalTests {
-    private static let launcher = QEMULauncher(preloadLibrary: "/nonexistent")
+    private static let launcher = Guest.launcher(library: "/nonexistent")
 
     private static func rehearse(_ definition: VMDefinition) throws {
         try launcher.rehearse(definition, in: MachineFolder(path: "/nonexistent"))

@@ -97,7 +97,7 @@ struct InventoryDocumentTests {
             ("name=\"a\" address=\"x\" port=\"٢٢\"", .port, "2:30"),
             ("name=\"a\" address=\"x\" port=\"99999999999999999999\"", .port, "2:30"),
             ("name=\"a\" address=\"x\" user=\"-l\"", .xmlSchema, "2:30"),
-            ("name=\"a\" address=\"x\" user=\"Root\"", .xmlSchema, "2:30"),
+            ("name=\"a\" address=\"x\" user=\"a b\"", .xmlSchema, "2:30"),
             ("name=\"a\" address=\"x\" root=\"var\"", .xmlSchema, "2:30"),
             ("name=\"a\" address=\"x\" root=\"/a/../b\"", .xmlSchema, "2:30"),
             ("name=\"a\" address=\"x\" agent=\"/a b\"", .xmlSchema, "2:30"),

@@ -92,11 +92,13 @@ public final class SSHServerFixture: Sendable {
 
     /// A new key pair, Ed25519 and without passphrase unless asked for; returns its fingerprint.
     public static func makeKey(
-        _ folder: ScratchFolder, _ name: String, passphrase: String = "", type: String = "ed25519"
+        _ folder: ScratchFolder, _ name: String, passphrase: String = "", type: String = "ed25519",
+        bits: String = "", format: String = ""
     ) throws(LivemigError) -> String {
+        let options = (bits.isEmpty ? [] : ["-b", bits]) + (format.isEmpty ? [] : ["-m", format])
         try run(
             keygen,
-            ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", folder.path(name)],
+            ["-q", "-t", type, "-N", passphrase, "-C", "test", "-f", folder.path(name)] + options,
             folder, output: "keygen.log")
         try run(keygen, ["-lf", folder.path(name + ".pub")], folder, output: name + ".print")
         let words = folder.read(name + ".print").split(separator: " ")

@@ -1,6 +1,7 @@
 import Glibc
 import History
 import Inventory
+import LinuxSystem
 import MigrationModel
 import Orchestrator
 
@@ -9,13 +10,17 @@ struct CommandContext: Sendable {
     let console: Console
     let isJSON: Bool
     private let inventoryOption: String?
+    private let sshConfiguration: String?
     private let isVerbose: Bool
     private let environment: [String: String]
+    /// What was said of logins already.
+    private let said = Monitor<Set<String>>([])
 
     init(_ options: GlobalOptions) {
         environment = Self.environmentVariables([
             "LIVEMIG_INVENTORY", "LIVEMIG_HISTORY", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME",
         ])
+        sshConfiguration = options.sshConfiguration
         inventoryOption = options.inventory
         isVerbose = options.verbose
         isJSON = options.output == .json
@@ -50,7 +55,23 @@ struct CommandContext: Sendable {
                 .noHost, "the inventory names no host", at: found.path,
                 fix: "livemig host add adds one")
         }
-        return HostDirectory(hosts)
+        return HostDirectory(try resolver(hosts).resolved())
+    }
+
+    /// The hosts as the inventory has them; none where no file is there.
+    func listedHosts() throws(LivemigError) -> [HostRecord] {
+        found.exists ? try inventory.load() : []
+    }
+
+    /// What fills in the ways to hosts that the inventory leaves open.
+    /// - Throws: `E-USAGE` for a file of `--ssh-config` that is not there.
+    func resolver(_ hosts: [HostRecord]) throws(LivemigError) -> HostResolver {
+        let person = SSHConfiguration.Person.current(home: environment["HOME"])
+        let files = try person.configurationFiles(
+            option: sshConfiguration ?? person.environment["LIVEMIG_SSH_CONFIG"])
+        let configuration = SSHConfiguration(
+            files: files, person: person, reader: SSHUserFiles.reader)
+        return HostResolver(hosts, configuration, for: person)
     }
 
     /// The hosts and the way to them.
@@ -58,16 +79,24 @@ struct CommandContext: Sendable {
         HostControl(try directory(), dialer)
     }
 
-    private var dialer: AgentDialer {
-        let home = environment["HOME"] ?? "/"
-        let waiting = { @Sendable [console] (host: HostRecord) in
-            console.message("waiting for \(host.name) (\(host.address))…")
+    /// The way to hosts.
+    var dialer: AgentDialer {
+        let (console, said) = (self.console, self.said)
+        var onErrorLine: (@Sendable (HostName, String) -> Void)?
+        if isVerbose {
+            onErrorLine = { host, line in console.message("\(host): \(line)") }
         }
-        guard isVerbose else { return AgentDialer(home: home, onWaiting: waiting) }
+        // The SSH agent is the same for every host and lane: once is enough.
+        let onNotice: @Sendable (HostName, String) -> Void = { _, text in
+            let isNew = said.withLock { (texts: inout Set<String>) -> Bool in
+                texts.insert(text).inserted
+            }
+            if isNew { console.message("livemig: \(text)") }
+        }
         return AgentDialer(
-            home: home,
-            onErrorLine: { [console] host, line in console.message("\(host): \(line)") },
-            onWaiting: waiting)
+            home: environment["HOME"] ?? "/", asksPassphrase: true, onErrorLine: onErrorLine,
+            onNotice: onNotice,
+            onWaiting: { host in console.message("waiting for \(host.name) (\(host.address))…") })
     }
 
     private var found: InventorySearch.Found {

@@ -13,6 +13,13 @@ struct GlobalOptions: ParsableArguments {
             valueName: "file"))
     var inventory: String?
 
+    @Option(
+        name: .customLong("ssh-config"),
+        help: ArgumentHelp(
+            "Settings of SSH, or none. Else $LIVEMIG_SSH_CONFIG, ~/.ssh/config, /etc/ssh/ssh_config.",
+            valueName: "file"))
+    var sshConfiguration: String?
+
     @Option(help: ArgumentHelp("How results are printed.", valueName: "form"))
     var output: Output = .text
 

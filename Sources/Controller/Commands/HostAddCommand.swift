@@ -8,10 +8,12 @@ struct HostAddCommand: LivemigAction {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Add a host to the inventory.",
         usage:
-            "livemig host add <name> --address <address> --host-key <SHA256:…> ...\n    [<options>]",
+            "livemig host add <name> [--address <address>] [--host-key <SHA256:…> ...]\n    [<options>]",
         discussion: """
-            The host key's fingerprint is printed on the host by
-              ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+            What is not given here is taken from ~/.ssh/config when the host is reached. Without
+            --host-key the host's keys are shown, and pinned after a question; keys that
+            known_hosts has for it are pinned without one. On the host, this prints them:
+              for f in /etc/ssh/ssh_host_*.pub; do ssh-keygen -lf $f; done
 
             Example:
               livemig host add alpha --address 10.0.0.11 --identity ~/.ssh/livemig \\
@@ -21,8 +23,11 @@ struct HostAddCommand: LivemigAction {
     @Argument(help: ArgumentHelp("The name used in commands.", valueName: "name"))
     var name: String
 
-    @Option(help: ArgumentHelp("A DNS name or an IP address.", valueName: "address"))
-    var address: String
+    @Option(
+        help: ArgumentHelp(
+            "A DNS name, an IP address or a Host of ~/.ssh/config. Else the name.",
+            valueName: "address"))
+    var address: String?
 
     @Option(help: ArgumentHelp("The SSH port. (default: 22)", valueName: "port"))
     var port: String?
@@ -30,7 +35,8 @@ struct HostAddCommand: LivemigAction {
     @Option(help: ArgumentHelp("The user to log in as. (default: root)", valueName: "user"))
     var user: String?
 
-    @Option(help: ArgumentHelp("The private key. Else the SSH agent's.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("The private key, or a public one of the SSH agent.", valueName: "file"))
     var identity: String?
 
     @Option(
@@ -61,33 +67,70 @@ struct HostAddCommand: LivemigAction {
             "A fingerprint of the host's keys; may be repeated.", valueName: "SHA256:…"))
     var hostKeys: [String]
 
+    @Option(
+        help: ArgumentHelp(
+            "Hosts to go through: [user@]address[:port] by commas, names of hosts, or none.",
+            valueName: "hosts"))
+    var jump: String?
+
+    @Option(
+        name: .customLong("connect-timeout"),
+        help: ArgumentHelp("The longest wait for a connection. (default: 10s)", valueName: "time"))
+    var connectTimeout: String?
+
+    @Option(
+        name: .customLong("login-timeout"),
+        help: ArgumentHelp("The longest wait for a login. (default: 30s)", valueName: "time"))
+    var loginTimeout: String?
+
+    @Option(
+        name: .customLong("answer-timeout"),
+        help: ArgumentHelp(
+            "The longest wait for the agent's greeting. (default: 30s)", valueName: "time"))
+    var answerTimeout: String?
+
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 
     func perform(
         in context: CommandContext
     ) async throws(LivemigError) -> MigrationModel.ExitCode {
-        let host = try record()
+        var host = try record()
         let file = context.inventory
+        let others = try context.listedHosts()
+        if others.contains(where: { $0.name == host.name }) { throw Self.exists(host, file) }
+        if host.hostKeys.isEmpty {
+            host.hostKeys = try await HostKeyQuestion(host, others, context).answer()
+        }
+        let added = host
         try await context.change(file) { (hosts) throws(LivemigError) in
-            guard !hosts.contains(where: { $0.name == host.name }) else {
-                throw LivemigError(
-                    .exists, "host \(host.name) is there already", at: file.path,
-                    fix: "livemig host remove \(host.name) takes it out")
+            guard !hosts.contains(where: { $0.name == added.name }) else {
+                throw Self.exists(added, file)
             }
-            hosts.append(host)
+            hosts.append(added)
         }
         context.show(
             text: ["added \(host.name) to \(file.path)"], json: HostDocument(host))
         return .success
     }
 
+    private static func exists(_ host: HostRecord, _ file: InventoryFile) -> LivemigError {
+        LivemigError(
+            .exists, "host \(host.name) is there already", at: file.path,
+            fix: "livemig host remove \(host.name) takes it out; livemig host pin changes its keys")
+    }
+
     func record() throws(LivemigError) -> HostRecord {
-        guard !hostKeys.isEmpty else {
-            throw LivemigError(.usage, "a host key is needed", fix: "pass --host-key SHA256:…")
-        }
-        var host = HostRecord(name: try HostName(name), address: address, hostKeys: hostKeys)
+        var host = HostRecord(
+            name: try HostName(name), address: try HostRecordRules.address(address ?? name),
+            hostKeys: hostKeys)
         if let port { host.port = try HostRecordRules.port(port) }
-        host.user = user ?? host.user
+        host.statedUser = user
+        host.jump = jump
+        if let connectTimeout {
+            host.connectTimeout = try HostRecordRules.timeout(connectTimeout)
+        }
+        if let loginTimeout { host.loginTimeout = try HostRecordRules.timeout(loginTimeout) }
+        if let answerTimeout { host.answerTimeout = try HostRecordRules.timeout(answerTimeout) }
         host.identity = identity.map(Self.absolute)
         host.root = root ?? host.root
         host.agent = agent ?? host.agent

@@ -19,6 +19,10 @@ struct HostDocument: Encodable {
     let become: String?
     let hostKeys: [String]
     let migrationNetworks: [Network]
+    let jump: String?
+    let connectTimeoutMs: Double
+    let loginTimeoutMs: Double
+    let answerTimeoutMs: Double
 
     struct Network: Encodable {
         let subnet: String
@@ -44,6 +48,10 @@ struct HostDocument: Encodable {
         become = host.become?.rawValue
         hostKeys = host.hostKeys
         migrationNetworks = host.migrationNetworks.map(Network.init)
+        jump = HostText.jump(host)
+        connectTimeoutMs = host.timeouts.connect.jsonMilliseconds
+        loginTimeoutMs = host.timeouts.login.jsonMilliseconds
+        answerTimeoutMs = host.timeouts.answer.jsonMilliseconds
     }
 }
 

@@ -12,15 +12,30 @@ enum HostText {
     static func show(_ host: HostRecord) -> [String] {
         var rows = [
             ["name", host.name.text], ["address", address(host)], ["user", user(host)],
-            ["identity", host.identity ?? "from the SSH agent"], ["root", host.root],
+            ["identity", host.identity ?? "from the SSH agent or ~/.ssh"], ["root", host.root],
             ["agent", host.agent],
             ["authorized keys", host.authorizedKeys ?? "~/.ssh/authorized_keys"],
         ]
+        if let jump = jump(host) { rows.append(["through", jump]) }
+        let timeouts = host.timeouts
+        rows.append([
+            "time-outs",
+            "connect \(timeouts.connect.brief), login \(timeouts.login.brief), answer "
+                + timeouts.answer.brief,
+        ])
         rows += host.hostKeys.map { ["host key", $0] }
         rows += host.migrationNetworks.map {
             ["migration network", "\($0.subnet), priority \($0.priority)"]
         }
         return TextTable.lines(rows)
+    }
+
+    /// The hosts on the way to one, in order.
+    static func jump(_ host: HostRecord) -> String? {
+        guard host.access.jumps.isEmpty else {
+            return host.access.jumps.map { "\($0.user)@\(address($0))" }.joined(separator: ",")
+        }
+        return host.jump
     }
 
     static func check(_ answers: [HostAnswer<HostFacts>]) -> [String] {

@@ -39,7 +39,8 @@ struct HostCommand: AsyncParsableCommand {
             """,
         subcommands: [
             HostAddCommand.self, HostListCommand.self, HostShowCommand.self,
-            HostRemoveCommand.self, HostTrustCommand.self, HostUntrustCommand.self,
+            HostRemoveCommand.self, HostPinCommand.self, HostTrustCommand.self,
+            HostUntrustCommand.self,
             HostCheckCommand.self, HostSettingsCommand.self,
         ])
 }

@@ -1,3 +1,4 @@
+import Glibc
 public import MigrationModel
 
 /// What values a host's record may hold, whether they come from a file or a command line.
@@ -20,42 +21,94 @@ public enum HostRecordRules {
         try checkRemotePath(record.root, "root")
         try checkRemotePath(record.agent, "agent")
         if let file = record.authorizedKeys { try checkRemotePath(file, "authorizedKeys") }
+        if let jump = record.jump { try checkJump(jump) }
+        for timeout in [record.connectTimeout, record.loginTimeout, record.answerTimeout] {
+            if let timeout { try checkTimeout(timeout) }
+        }
         for key in record.hostKeys { try checkFingerprint(key) }
         for network in record.migrationNetworks {
             try MigrationNetwork.check(priority: network.priority)
         }
     }
 
-    /// A DNS name or an IP address: `[A-Za-z0-9][A-Za-z0-9.:-]{0,252}`.
+    /// Reads a DNS name or an IP address: IPv6 with or without brackets, with a scope if it needs
+    /// one (RFC 4007, section 11).
+    /// - Returns: the address without brackets.
+    /// - Throws: `E-HOSTNAME`.
+    public static func address(_ text: String) throws(LivemigError) -> String {
+        var address = text
+        if text.hasPrefix("["), text.hasSuffix("]"), text.contains(":") {
+            address = String(text.dropFirst().dropLast())
+        }
+        try checkAddress(address)
+        return address
+    }
+
+    /// A DNS name, `[A-Za-z0-9_][A-Za-z0-9._-]{0,252}`, or an IP address without brackets.
     /// - Throws: `E-HOSTNAME`.
     public static func checkAddress(_ text: String) throws(LivemigError) {
         let bytes = Array(text.utf8)
-        guard (1...253).contains(bytes.count), let first = bytes.first, isAlphanumeric(first),
-            bytes.allSatisfy({ isAlphanumeric($0) || ".:-".utf8.contains($0) })
-        else {
+        let isName =
+            (1...253).contains(bytes.count)
+            && bytes.first.map { isAlphanumeric($0) || $0 == UInt8(ascii: "_") } ?? false
+            && bytes.allSatisfy { isAlphanumeric($0) || "._-".utf8.contains($0) }
+        guard isName || isIPv6(text) else {
             throw LivemigError(
                 .hostName, "illegal address \(text.escaped())",
-                fix: "write a DNS name or an IP address: 1–253 of A–Z a–z 0–9 . : -, starting with "
-                    + "a letter or digit")
+                fix: "write a DNS name or an IP address: 1–253 of A–Z a–z 0–9 . _ -, starting with "
+                    + "a letter, digit or _; IPv6 as fe80::1%eth0")
         }
     }
 
-    /// A login name: `[a-z_][a-z0-9_-]{0,31}` (useradd(8)).
+    private static func isIPv6(_ text: String) -> Bool {
+        let parts = text.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+        var address = in6_addr()
+        guard text.utf8.count <= 80, !text.utf8.contains(0), let number = parts.first,
+            unsafe inet_pton(AF_INET6, String(number), &address) == 1
+        else { return false }
+        guard parts.count == 2 else { return true }
+        // The name of an interface, or its number (IFNAMSIZ, if.h).
+        return (1...15).contains(parts[1].utf8.count)
+            && parts[1].utf8.allSatisfy { isAlphanumeric($0) || "._-@".utf8.contains($0) }
+    }
+
+    /// A login name: 1–255 of `A–Z a–z 0–9 . _ @ \ + -` and `$`, starting with a letter, digit or
+    /// `_`, not ending in `\`; directories have `first.last`, `DOM\user` and `user@dom`.
     /// - Throws: `E-USAGE`.
     public static func checkUser(_ text: String) throws(LivemigError) {
         let bytes = Array(text.utf8)
-        let lower = UInt8(ascii: "a")...UInt8(ascii: "z")
-        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        guard (1...32).contains(bytes.count), let first = bytes.first,
-            lower.contains(first) || first == UInt8(ascii: "_"),
-            bytes.allSatisfy({
-                lower.contains($0) || digits.contains($0) || "_-".utf8.contains($0)
-            })
+        guard (1...255).contains(bytes.count), let first = bytes.first,
+            isAlphanumeric(first) || first == UInt8(ascii: "_"),
+            bytes.last != UInt8(ascii: "\\"),
+            bytes.allSatisfy({ isAlphanumeric($0) || "._@\\+-$".utf8.contains($0) })
         else {
             throw LivemigError(
                 .usage, "illegal user \(text.escaped())",
-                fix: "use 1–32 of a–z 0–9 _ - and start with a letter or _")
+                fix: "use 1–255 of A–Z a–z 0–9 . _ @ \\ + - $ and start with a letter, digit or _")
         }
+    }
+
+    /// A time-out within `HostTimeouts.range`.
+    /// - Throws: `E-RANGE`.
+    public static func checkTimeout(_ timeout: Duration) throws(LivemigError) {
+        guard HostTimeouts.range.contains(timeout) else {
+            throw LivemigError(
+                .range, "a time-out of \(timeout.brief) is outside 1 s to 600 s")
+        }
+    }
+
+    /// Reads a time-out, such as `12s`.
+    /// - Throws: `E-SIZE`, `E-RANGE`.
+    public static func timeout(_ text: String) throws(LivemigError) -> Duration {
+        let timeout = try Duration(parsing: text)
+        try checkTimeout(timeout)
+        return timeout
+    }
+
+    /// The hosts to go through: `none`, or up to 8 of `[user@]address[:port]` by commas.
+    /// - Throws: `E-USAGE`, and as the rules of the parts.
+    public static func checkJump(_ text: String) throws(LivemigError) {
+        _ = try JumpHop.parse(text)
     }
 
     /// A port from 1 to 65535.

@@ -74,20 +74,24 @@ enum InventoryDecoder {
             attributes: [
                 "name", "address", "port", "user", "identity", "root", "agent", "authorizedKeys",
                 "become",
+                "jump", "connectTimeout", "loginTimeout", "answerTimeout",
             ], children: ["hostKey", "migrationNetwork"])
         let name = try host.needed("name") { text throws(LivemigError) in try HostName(text) }
         let address = try host.needed("address") { text throws(LivemigError) in
-            try HostRecordRules.checkAddress(text)
-            return text
+            try HostRecordRules.address(text)
         }
         var record = HostRecord(name: name, address: address, hostKeys: [])
-        record.port = try host.parsed("port", HostRecordRules.port) ?? record.port
-        record.user = try value(host, "user", HostRecordRules.checkUser) ?? record.user
+        record.statedPort = try host.parsed("port", HostRecordRules.port)
+        record.statedUser = try value(host, "user", HostRecordRules.checkUser)
         record.identity = try value(host, "identity", HostRecordRules.checkIdentity)
         record.root = try path(host, "root") ?? record.root
         record.agent = try path(host, "agent") ?? record.agent
         record.authorizedKeys = try path(host, "authorizedKeys")
         record.become = try host.parsed("become", HostRecordRules.become)
+        record.jump = try value(host, "jump", HostRecordRules.checkJump)
+        record.connectTimeout = try host.parsed("connectTimeout", HostRecordRules.timeout)
+        record.loginTimeout = try host.parsed("loginTimeout", HostRecordRules.timeout)
+        record.answerTimeout = try host.parsed("answerTimeout", HostRecordRules.timeout)
         for element in host.children where element.name == "hostKey" {
             record.hostKeys.append(try fingerprint(element))
         }
@@ -147,10 +151,17 @@ enum InventoryEncoder {
         return XMLContent(
             "host",
             [
-                "name": record.name.text, "address": record.address, "port": String(record.port),
-                "user": record.user, "identity": record.identity, "root": record.root,
-                "agent": record.agent, "authorizedKeys": record.authorizedKeys,
-                "become": record.become?.rawValue,
+                "name": record.name.text, "address": record.address,
+                "port": record.statedPort.map(String.init), "user": record.statedUser,
+                "identity": record.identity, "root": record.root, "agent": record.agent,
+                "authorizedKeys": record.authorizedKeys, "become": record.become?.rawValue,
+                "jump": record.jump, "connectTimeout": record.connectTimeout.map(text),
+                "loginTimeout": record.loginTimeout.map(text),
+                "answerTimeout": record.answerTimeout.map(text),
             ], children: keys + networks)
+    }
+
+    private static func text(_ timeout: Duration) -> String {
+        "\(Int(timeout.milliseconds.rounded()))ms"
     }
 }

@@ -18,8 +18,6 @@ public final class AgentConnection: Sendable {
     private let endReason = Mutex<LivemigError?>(nil)
     private let strayNotes = Mutex<[Finding]>([])
 
-    /// The longest wait for the agent's greeting once its command runs.
-    public static let helloLimit = Duration.seconds(10)
     /// The longest wait for the answer to a management request.
     public static let requestLimit = Duration.seconds(30)
     /// The longest wait for a VM to start.
@@ -51,10 +49,11 @@ public final class AgentConnection: Sendable {
 
     /// Waits for the agent's greeting.
     func hello() async throws(LivemigError) {
+        let limit = host.timeouts.answer
         let late = LivemigError(
-            .stall, "no greeting of livemig-agent for \(Self.helloLimit.brief)", at: host.name.text,
+            .stall, "no greeting of livemig-agent for \(limit.brief)", at: host.name.text,
             fix: "check that \(host.agent) runs on the host")
-        let item = try await withDeadline(Self.helloLimit, late: late) { [inbox] in
+        let item = try await withDeadline(limit, late: late) { [inbox] in
             await inbox.next()
         }
         switch item {

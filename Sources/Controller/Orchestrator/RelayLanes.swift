@@ -26,7 +26,7 @@ struct RelayLanes: Sendable {
         let activity = Activity()
         for lane in 0...lanes {
             let silence = SharedSilence(activity, contributes: lane > 0)
-            var (here, there) = (dialer.endpoint(source), dialer.endpoint(destination))
+            var (here, there) = (try dialer.endpoint(source), try dialer.endpoint(destination))
             (here.silence, there.silence) = (silence, silence)
             let ends = try UnixSocket.pair(.stream).release()
             // Both numbers are owned from here on, so that an error closes the second as well.

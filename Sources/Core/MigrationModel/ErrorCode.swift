@@ -24,6 +24,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
     case inventoryMode = "E-INVENTORYMODE"
     case key = "E-KEY"
     case algorithm = "E-ALGO"
+    case sshConfiguration = "E-SSHCONFIG"
     case gate = "E-GATE"
     case become = "E-SUDO"
     // Reaching a host
@@ -118,7 +119,7 @@ public enum ErrorCode: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .usage, .hostName, .vmName, .ambiguousVM, .port, .size, .range: .usage
         case .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .inventoryMode, .key,
-            .algorithm, .gate, .become:
+            .algorithm, .gate, .become, .sshConfiguration:
             .trust
         case .connect, .connectDropped, .wire, .wireRange, .stall, .disconnected, .qmp,
             .qmpProtocol, .destinationQEMU, .deviceState, .lock, .blackout, .timeout,

@@ -4,11 +4,12 @@ public struct HostRecord: Hashable, Sendable {
     public var name: HostName
     /// A DNS name or an IP address.
     public var address: String
-    /// The SSH port, 1–65535.
-    public var port: Int
-    /// The user to log in as.
-    public var user: String
-    /// The private key file; `nil` uses the SSH agent.
+    /// The SSH port where it is stated, 1–65535.
+    public var statedPort: Int?
+    /// The user to log in as where it is stated.
+    public var statedUser: String?
+    /// The private key file, or a public key file whose private key the SSH agent holds; `nil` uses
+    /// the SSH agent, and the default identities after it.
     public var identity: String?
     /// The folder of this host's VMs and records.
     public var root: String
@@ -22,6 +23,41 @@ public struct HostRecord: Hashable, Sendable {
     public var become: Become?
     /// Networks for migration traffic, best first.
     public var migrationNetworks: [MigrationNetwork]
+    /// The longest connecting may take, where it is stated.
+    public var connectTimeout: Duration?
+    /// The longest key exchange and login may take, where it is stated.
+    public var loginTimeout: Duration?
+    /// The longest wait for a command to start and greet, where it is stated.
+    public var answerTimeout: Duration?
+    /// The hosts to go through, `[user@]address[:port]` by commas, or `none`; as ProxyJump.
+    public var jump: String?
+    /// What is known of the way to the host beside the inventory.
+    public var access = HostAccess()
+
+    /// The port where none is stated.
+    public static let defaultPort = 22
+    /// The user where none is stated.
+    public static let defaultUser = "root"
+
+    /// The SSH port, 1–65535.
+    public var port: Int {
+        get { statedPort ?? Self.defaultPort }
+        set { statedPort = newValue }
+    }
+
+    /// The user to log in as.
+    public var user: String {
+        get { statedUser ?? Self.defaultUser }
+        set { statedUser = newValue }
+    }
+
+    /// How long the steps of reaching the host may take.
+    public var timeouts: HostTimeouts {
+        let defaults = HostTimeouts.defaults
+        return HostTimeouts(
+            connect: connectTimeout ?? defaults.connect, login: loginTimeout ?? defaults.login,
+            answer: answerTimeout ?? defaults.answer)
+    }
 
     /// A program that makes a user root.
     public enum Become: String, Hashable, Sendable, CaseIterable {
@@ -31,7 +67,7 @@ public struct HostRecord: Hashable, Sendable {
 
     /// States a host.
     public init(
-        name: HostName, address: String, port: Int = 22, user: String = "root",
+        name: HostName, address: String, port: Int? = nil, user: String? = nil,
         identity: String? = nil, root: String = "/var/lib/livemig",
         agent: String = "/usr/bin/livemig-agent", hostKeys: [String],
         authorizedKeys: String? = nil, become: Become? = nil,
@@ -39,8 +75,8 @@ public struct HostRecord: Hashable, Sendable {
     ) {
         self.name = name
         self.address = address
-        self.port = port
-        self.user = user
+        statedPort = port
+        statedUser = user
         self.identity = identity
         self.root = root
         self.agent = agent

@@ -13,7 +13,3 @@ static inline int clibssh_export_private_key(ssh_key _Nonnull key, char *_Nullab
 #endif
 }
 
-/* A new Ed25519 key. */
-static inline int clibssh_generate_ed25519(ssh_key _Nullable *_Nonnull key) {
-    return ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, key);
-}

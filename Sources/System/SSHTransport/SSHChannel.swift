@@ -22,11 +22,18 @@ public struct SSHChannel: ByteChannel, ~Copyable {
     /// one piece. OpenSSH's window is 2 MiB.
     public static let pieceSize = 288 << 10
 
+    /// What is opened on the host.
+    enum Purpose {
+        case command(RemoteCommand)
+        /// A TCP connection from the host to another (RFC 4254, section 7.2).
+        case forwarding(address: String, port: Int)
+    }
+
     init(
-        _ session: SessionHandle, _ command: RemoteCommand,
+        _ session: SessionHandle, _ purpose: Purpose,
         onErrorLine: (@Sendable (String) -> Void)? = nil
     ) throws(LivemigError) {
-        unsafe pointer = try Self.open(session, command)
+        unsafe pointer = try Self.open(session, purpose)
         self.session = session
         tail = ErrorTail(onLine: onErrorLine)
         scratch = HeapBuffer(count: 4096)
@@ -34,17 +41,25 @@ public struct SSHChannel: ByteChannel, ~Copyable {
     }
 
     private static func open(
-        _ session: SessionHandle, _ command: RemoteCommand
+        _ session: SessionHandle, _ purpose: Purpose
     ) throws(LivemigError) -> ssh_channel {
         session.checkThread()
         guard let pointer = unsafe ssh_channel_new(session.pointer) else { throw session.lost }
-        let deadline = MonotonicTime.now + session.endpoint.stallTimeout
+        let deadline = MonotonicTime.now + session.endpoint.answerTimeout
         do throws(LivemigError) {
-            try check(session, "open a channel", deadline) {
-                unsafe ssh_channel_open_session(pointer)
-            }
-            try check(session, "start \(command.text.escaped())", deadline) {
-                unsafe ssh_channel_request_exec(pointer, command.text)
+            switch purpose {
+            case .command(let command):
+                try check(session, "open a channel", deadline) {
+                    unsafe ssh_channel_open_session(pointer)
+                }
+                try check(session, "start \(command.text.escaped())", deadline) {
+                    unsafe ssh_channel_request_exec(pointer, command.text)
+                }
+            case .forwarding(let address, let port):
+                try check(session, "connect to \(address.escaped()):\(port)", deadline) {
+                    unsafe ssh_channel_open_forward(
+                        pointer, address, CInt(clamping: port), "127.0.0.1", 0)
+                }
             }
         } catch {
             unsafe ssh_channel_free(pointer)
@@ -61,18 +76,18 @@ public struct SSHChannel: ByteChannel, ~Copyable {
     private static func check(
         _ session: SessionHandle, _ what: String, _ deadline: MonotonicTime, _ call: () -> CInt
     ) throws(LivemigError) {
-        let result = try session.complete(deadline, again: SSH_AGAIN, call)
+        let result = try session.complete(deadline, again: SSH_AGAIN, failure: SSH_ERROR, call)
         guard result != SSH_OK else { return }
         guard result != nil else {
             throw LivemigError(
                 .stall,
-                "no answer within \(session.endpoint.stallTimeout.brief) to the request to \(what)",
+                "no answer within \(session.endpoint.answerTimeout.brief) to the request to \(what)",
                 at: session.endpoint.place)
         }
         guard session.isConnected else { throw session.lost }
         throw LivemigError(
             .disconnected, "refused to \(what): \(session.reason)", at: session.endpoint.place,
-            fix: "see the log of sshd there; MaxSessions may be too low")
+            fix: "see the log of sshd there; MaxSessions may be too low, or AllowTcpForwarding off")
     }
 
     // MARK: Without waiting

@@ -1,16 +1,10 @@
 import CLibSSH
-import Glibc
-import LinuxSystem
 import MigrationModel
-import SystemPackage
 
 /// The owner of a key of the C library.
 @safe
 struct SSHKey: ~Copyable {
     let pointer: ssh_key
-
-    /// The largest private key file that is read, in bytes.
-    static let fileLimit = 64 << 10
 
     init(owning pointer: ssh_key) { unsafe self.pointer = pointer }
 
@@ -57,66 +51,54 @@ struct SSHKey: ~Copyable {
         return unsafe SSHKey(owning: key)
     }
 
+    /// A copy of the key that carries a certificate.
+    /// - Returns: `nil` when the certificate is not this key's.
+    func certified(by path: String) -> SSHKey? {
+        guard let blob = try? SSHKeyFile(reading: path).publicKey,
+            let line = try? publicLine(), let own = PublicKeyBlob(line: line.utf8),
+            blob.certifies(own)
+        else { return nil }
+        var certificate: ssh_key?
+        guard unsafe ssh_pki_import_cert_file(path, &certificate) == SSH_OK,
+            let certificate = unsafe certificate
+        else { return nil }
+        let owned = unsafe SSHKey(owning: certificate)
+        guard let copy = unsafe ssh_key_dup(pointer) else { return nil }
+        let key = unsafe SSHKey(owning: copy)
+        guard unsafe ssh_pki_copy_cert_to_privkey(owned.pointer, key.pointer) == SSH_OK else {
+            return nil
+        }
+        return key
+    }
+
     /// Reads a private key file that only its owner can read.
     ///
     /// - Throws: `E-FILE` when it is missing, `E-KEYMODE` when others can read it, `E-KEY` when it
     ///   has a passphrase or is no private key.
     static func privateKey(file path: String) throws(LivemigError) -> SSHKey {
         SSHLibrary.start()
-        let text = HeapBuffer(count: fileLimit + 1)
-        defer { text.wipe() }
-        try readPrivate(path, into: text)
-        guard !isEncrypted(text) else {
+        let file = try SSHKeyFile(reading: path)
+        if case .privateKey(isEncrypted: true) = file.contents {
             throw LivemigError(
                 .key, "the key has a passphrase", at: path,
-                fix: "load it into the SSH agent with ssh-add and leave out the identity file")
+                fix: "load it into the SSH agent with ssh-add")
         }
-        var key: ssh_key?
-        // An empty passphrase, because without one OpenSSL would ask at the terminal.
-        let status = unsafe ssh_pki_import_privkey_base64(
-            text.bytes.assumingMemoryBound(to: CChar.self).baseAddress, "", nil, nil, &key)
-        guard status == SSH_OK, let key = unsafe key else {
-            throw LivemigError(
-                .key, "not a private key that libssh \(SSHLibrary.version) can read", at: path,
-                fix: "make one with ssh-keygen -t ed25519")
+        guard case .privateKey = file.contents, let key = file.unlock() else {
+            throw unreadable(path)
         }
-        return unsafe SSHKey(owning: key)
+        return key
     }
 
-    /// Puts the file's bytes into a buffer of zeros that is one byte longer than the limit.
-    private static func readPrivate(
-        _ path: String, into text: borrowing HeapBuffer
-    ) throws(LivemigError) {
-        // Not OwnedDescriptor.open: a symbolic link to the key is common.
-        let file = OwnedDescriptor(
-            owning: try SystemCall.check("open", at: path, as: .file) {
-                unsafe open(path, O_RDONLY | O_CLOEXEC)
-            })
-        var status = stat()
-        let number = file.number
-        try SystemCall.check("fstat", at: path, as: .file) { unsafe fstat(number, &status) }
-        guard status.st_mode & S_IFMT == S_IFREG, status.st_size <= fileLimit else {
-            throw LivemigError(.key, "not a private key file", at: path)
-        }
-        guard status.st_mode & 0o077 == 0 else {
-            let mode = String(status.st_mode & 0o7777, radix: 8)
-            throw LivemigError(
-                .keyMode, "others can read the private key (mode 0\(mode))", at: path,
-                fix: "chmod 600 it")
-        }
-        _ = try unsafe DescriptorIO.readFully(
-            into: .init(rebasing: text.bytes[..<fileLimit]), from: number, at: path)
+    static func unreadable(_ path: String) -> LivemigError {
+        LivemigError(
+            .key, "not a private key that libssh \(SSHLibrary.version) can read", at: path,
+            fix: "make one with ssh-keygen -t ed25519")
     }
+}
 
-    /// Whether a passphrase protects the key: said in words by PEM, and by the name of the cipher
-    /// in OpenSSH's format (PROTOCOL.key), where an open key starts with this base64.
-    private static func isEncrypted(_ text: borrowing HeapBuffer) -> Bool {
-        let lines = unsafe String(decoding: text.bytes, as: UTF8.self).split(
-            whereSeparator: \.isNewline)
-        if lines.contains(where: { $0.contains("ENCRYPTED") }) { return true }
-        guard let header = lines.firstIndex(where: { $0.contains("BEGIN OPENSSH PRIVATE KEY") }),
-            header + 1 < lines.count
-        else { return false }
-        return !lines[header + 1].hasPrefix("b3BlbnNzaC1rZXktdjEAAAAABG5vbmU")
-    }
+/// A key that several parts of a login share, on one thread.
+final class SharedKey {
+    let key: SSHKey
+
+    init(_ key: consuming SSHKey) { self.key = key }
 }

@@ -4,19 +4,41 @@ import LinuxSystem
 public import MigrationModel
 import SystemPackage
 
-/// An Ed25519 key pair for logging in to a host.
+/// A key pair for logging in to a host.
 ///
 /// Not bound to a thread; the private key is freed with the pair.
 public struct SSHKeyPair: ~Copyable {
     private let key: SSHKey
 
+    /// The kinds of keys that are made.
+    public enum Kind: CaseIterable, Sendable {
+        /// Ed25519 (RFC 8709).
+        case ed25519
+        /// ECDSA with NIST P-256 (RFC 5656), for hosts in FIPS mode.
+        case ecdsa
+
+        /// The kind's name in lines of authorized_keys.
+        public var name: String {
+            switch self {
+            case .ed25519: "ssh-ed25519"
+            case .ecdsa: "ecdsa-sha2-nistp256"
+            }
+        }
+    }
+
     /// Makes a new pair.
     /// - Throws: `E-KEY` when the library cannot.
-    public static func generate() throws(LivemigError) -> SSHKeyPair {
+    public static func generate(_ kind: Kind = .ed25519) throws(LivemigError) -> SSHKeyPair {
         SSHLibrary.start()
         var pointer: ssh_key?
-        guard unsafe clibssh_generate_ed25519(&pointer) == SSH_OK, let pointer = unsafe pointer
-        else { throw LivemigError(.key, "libssh cannot generate an Ed25519 key") }
+        let status =
+            switch kind {
+            case .ed25519: unsafe ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &pointer)
+            case .ecdsa: unsafe ssh_pki_generate(SSH_KEYTYPE_ECDSA_P256, 256, &pointer)
+            }
+        guard status == SSH_OK, let pointer = unsafe pointer else {
+            throw LivemigError(.key, "libssh cannot generate an \(kind.name) key")
+        }
         return SSHKeyPair(key: unsafe SSHKey(owning: pointer))
     }
 
@@ -47,7 +69,7 @@ public struct SSHKeyPair: ~Copyable {
     /// `SHA256:` and 43 characters of base64, as ssh-keygen(1) shows it.
     public var fingerprint: String { key.fingerprint ?? "unknown" }
 
-    /// Writes the private key in OpenSSH's format to a new file of mode 0600.
+    /// Writes the private key, in a format that OpenSSH reads, to a new file of mode 0600.
     /// - Throws: `E-EXISTS` when the file is there already, `E-FILE` when it cannot be written.
     public func write(to path: String) throws(LivemigError) {
         var text: UnsafeMutablePointer<CChar>?

@@ -33,17 +33,38 @@ public final class SSHPump: Sendable {
     ///   - retries: how often a refused or dropped connection is tried again (see `SSHSession`).
     ///   - onErrorLine: called on the pump's thread with every line of the command's standard
     ///     error, escaped.
+    ///   - onNotice: called on the pump's thread with what was passed over at the login.
     ///   - onConnected: called on the pump's thread once the host has accepted a connection.
     /// - Throws: `E-RESOURCE` when the process has too many descriptors.
     public convenience init(
         to endpoint: SSHEndpoint, running command: RemoteCommand,
         profile: SSHCipherProfile = .control, retries: Int = 0,
         onErrorLine: (@Sendable (String) -> Void)? = nil,
+        onNotice: (@Sendable (String) -> Void)? = nil,
         onConnected: (@Sendable () -> Void)? = nil
+    ) throws(LivemigError) {
+        try self.init(
+            to: endpoint, .command(command), profile, retries, onErrorLine, onNotice, onConnected)
+    }
+
+    /// Starts a thread that connects to a host, and from there to another.
+    convenience init(
+        through endpoint: SSHEndpoint, to address: String, port: Int,
+        onNotice: (@Sendable (String) -> Void)?
+    ) throws(LivemigError) {
+        try self.init(
+            to: endpoint, .forwarding(address: address, port: port), .control, 0, nil, onNotice,
+            nil)
+    }
+
+    private convenience init(
+        to endpoint: SSHEndpoint, _ purpose: SSHChannel.Purpose, _ profile: SSHCipherProfile,
+        _ retries: Int, _ onErrorLine: (@Sendable (String) -> Void)?,
+        _ onNotice: (@Sendable (String) -> Void)?, _ onConnected: (@Sendable () -> Void)?
     ) throws(LivemigError) {
         let ends = try UnixSocket.pair(.stream).release()
         try self.init(
-            endpoint, command, profile, retries, onErrorLine,
+            endpoint, purpose, profile, retries, onErrorLine, onNotice,
             local: OwnedDescriptor(owning: ends.first), end: OwnedDescriptor(owning: ends.second),
             onConnected)
     }
@@ -55,15 +76,18 @@ public final class SSHPump: Sendable {
     public convenience init(
         to endpoint: SSHEndpoint, running command: RemoteCommand,
         pumping local: consuming OwnedDescriptor, profile: SSHCipherProfile = .control,
-        retries: Int = 0, onErrorLine: (@Sendable (String) -> Void)? = nil
+        retries: Int = 0, onErrorLine: (@Sendable (String) -> Void)? = nil,
+        onNotice: (@Sendable (String) -> Void)? = nil
     ) throws(LivemigError) {
         try self.init(
-            endpoint, command, profile, retries, onErrorLine, local: local, end: nil)
+            endpoint, .command(command), profile, retries, onErrorLine, onNotice, local: local,
+            end: nil)
     }
 
     private init(
-        _ endpoint: SSHEndpoint, _ command: RemoteCommand, _ profile: SSHCipherProfile,
+        _ endpoint: SSHEndpoint, _ purpose: SSHChannel.Purpose, _ profile: SSHCipherProfile,
         _ retries: Int, _ onErrorLine: (@Sendable (String) -> Void)?,
+        _ onNotice: (@Sendable (String) -> Void)?,
         local: consuming OwnedDescriptor, end: consuming OwnedDescriptor?,
         _ onConnected: (@Sendable () -> Void)? = nil
     ) throws(LivemigError) {
@@ -79,8 +103,8 @@ public final class SSHPump: Sendable {
             do throws(LivemigError) {
                 let session = try SSHSession(
                     connecting: endpoint, profile: profile, retries: retries,
-                    interrupt: interrupt.number, onConnected: onConnected)
-                channel = try SSHChannel(session.handle, command, onErrorLine: onErrorLine)
+                    interrupt: interrupt.number, notice: onNotice, onConnected: onConnected)
+                channel = try SSHChannel(session.handle, purpose, onErrorLine: onErrorLine)
             } catch {
                 Self.settle(state, end, .failed(error))
                 throw error
@@ -137,6 +161,20 @@ public final class SSHPump: Sendable {
             }
         }
         try outcome.get()
+    }
+
+    /// Waits as `waitUntilRunning` does; a readable `interrupt` descriptor ends the wait.
+    func waitUntilRunning(unless interrupt: CInt?) throws(LivemigError) {
+        guard let interrupt else { return try waitUntilRunning() }
+        while true {
+            let isSettled = state.wait(deadline: .now + .milliseconds(50)) { state -> Bool? in
+                if case .connecting = state { nil } else { true }
+            }
+            if isSettled == true { return try waitUntilRunning() }
+            if try !Poll.wait([.init(interrupt)], timeout: .zero).isEmpty {
+                throw LivemigError(.cancelled, "connection ended on request", at: place)
+            }
+        }
     }
 
     /// Waits for the end: the command has ended and all its output was delivered.

@@ -28,12 +28,14 @@ public struct SSHSession: ~Copyable {
     public init(
         connecting endpoint: SSHEndpoint, profile: SSHCipherProfile = .control, retries: Int = 0
     ) throws(LivemigError) {
-        try self.init(connecting: endpoint, profile: profile, retries: retries, interrupt: nil)
+        try self.init(
+            connecting: endpoint, profile: profile, retries: retries, interrupt: nil, notice: nil)
     }
 
     /// Connects as above; a readable `interrupt` descriptor ends any wait with `E-CANCELLED`.
     init(
-        connecting endpoint: SSHEndpoint, profile: SSHCipherProfile, retries: Int, interrupt: CInt?,
+        connecting endpoint: SSHEndpoint, profile: SSHCipherProfile, retries: Int,
+        interrupt: CInt?, notice: (@Sendable (String) -> Void)?,
         onConnected: (@Sendable () -> Void)? = nil
     ) throws(LivemigError) {
         var left = min(max(0, retries), Self.retryLimit)
@@ -41,8 +43,8 @@ public struct SSHSession: ~Copyable {
         while true {
             do throws(TCPConnection.Failure) {
                 let start = Handshake(
-                    endpoint: endpoint, profile: profile, interrupt: interrupt,
-                    deadline: .now + endpoint.connectTimeout, onConnected: onConnected)
+                    endpoint: endpoint, profile: profile, interrupt: interrupt, notice: notice,
+                    onConnected: onConnected)
                 handle = try start.run()
                 break
             } catch {
@@ -68,111 +70,7 @@ public struct SSHSession: ~Copyable {
     /// - Throws: `E-DISCONNECTED` when the connection broke, `E-STALL` when the host does not
     ///   answer.
     public func openExec(_ command: RemoteCommand) throws(LivemigError) -> SSHChannel {
-        try SSHChannel(handle, command)
-    }
-}
-
-/// Connecting, step by step, under one deadline.
-struct Handshake {
-    let endpoint: SSHEndpoint
-    let profile: SSHCipherProfile
-    let interrupt: CInt?
-    let deadline: MonotonicTime
-    var onConnected: (@Sendable () -> Void)?
-
-    typealias Failure = TCPConnection.Failure
-
-    func run() throws(Failure) -> SessionHandle {
-        let key = try final { () throws(LivemigError) in try Identity(endpoint) }
-        let options = try final { () throws(LivemigError) in
-            try SessionOptions.make(endpoint, profile)
-        }
-        let socket = try TCPConnection(endpoint: endpoint, deadline: deadline).open()
-        onConnected?()
-        let handle: SessionHandle
-        do throws(LivemigError) {
-            handle = try SessionHandle(
-                options, socket: socket, endpoint: endpoint, interrupt: interrupt)
-        } catch {
-            throw Failure(error: error, isPassing: false)
-        }
-        try exchangeKeys(handle)
-        do throws(LivemigError) {
-            try checkHostKey(handle)
-            try key.authenticate(handle, until: deadline)
-            try handle.startEvents()
-        } catch {
-            throw Failure(error: error, isPassing: false)
-        }
-        return handle
-    }
-
-    private func final<Value: ~Copyable>(
-        _ body: () throws(LivemigError) -> Value
-    ) throws(Failure) -> Value {
-        do throws(LivemigError) {
-            return try body()
-        } catch {
-            throw Failure(error: error, isPassing: false)
-        }
-    }
-
-    private func exchangeKeys(_ handle: SessionHandle) throws(Failure) {
-        let result = try final { () throws(LivemigError) in
-            try handle.complete(deadline, again: SSH_AGAIN) {
-                unsafe ssh_connect(handle.pointer)
-            }
-        }
-        if result == SSH_OK { return }
-        guard result != nil else {
-            let error = LivemigError(
-                .connect,
-                "\(endpoint.socketAddress) accepts connections but did not complete the SSH "
-                    + "key exchange within \(endpoint.connectTimeout.brief)",
-                at: endpoint.name, fix: "check sshd on the host")
-            throw Failure(error: error, isPassing: false)
-        }
-        let reason = handle.reason
-        if reason.contains("no match for method") {
-            let error = LivemigError(
-                .algorithm, "no algorithm in common with \(endpoint.socketAddress): \(reason)",
-                at: endpoint.name, fix: "update OpenSSH there, or allow one of those offered")
-            throw Failure(error: error, isPassing: false)
-        }
-        let error = LivemigError(
-            .connectDropped,
-            "\(endpoint.socketAddress) dropped the connection before login: \(reason)",
-            at: endpoint.name,
-            fix: "check that it is an SSH server, and raise MaxStartups in its sshd_config")
-        throw Failure(error: error, isPassing: true)
-    }
-
-    /// Compares the key the server has proved to hold with the pinned ones.
-    private func checkHostKey(_ handle: SessionHandle) throws(LivemigError) {
-        var pointer: ssh_key?
-        guard unsafe ssh_get_server_publickey(handle.pointer, &pointer) == SSH_OK,
-            let pointer = unsafe pointer
-        else { throw LivemigError(.connectDropped, "no host key received", at: endpoint.place) }
-        let key = unsafe SSHKey(owning: pointer)
-        guard let offered = key.fingerprint else {
-            throw LivemigError(.internal, "libssh cannot hash the host key", at: endpoint.place)
-        }
-        guard !endpoint.hostKeys.isEmpty else {
-            throw LivemigError(
-                .hostKeyUnknown,
-                "no host key is pinned for \(endpoint.name); it offers \(key.kind) \(offered)",
-                at: endpoint.place,
-                fix: "compare it with ssh-keygen -lf on the host itself, then run livemig host add "
-                    + "\(endpoint.name) --address \(endpoint.address) --host-key \(offered)")
-        }
-        guard endpoint.hostKeys.contains(offered) else {
-            throw LivemigError(
-                .hostKeyChanged,
-                "possible attack: the host key is \(key.kind) \(offered), pinned is "
-                    + endpoint.hostKeys.joined(separator: ", ") + "; nothing was started",
-                at: endpoint.place,
-                fix: "find out why; if the host has a new key, pin it with livemig host add")
-        }
+        try SSHChannel(handle, .command(command))
     }
 }
 
@@ -182,6 +80,7 @@ extension SessionHandle {
         SSHAlgorithms(
             keyExchange: unsafe string(ssh_get_kex_algo(pointer)),
             cipherToServer: unsafe string(ssh_get_cipher_out(pointer)),
-            cipherFromServer: unsafe string(ssh_get_cipher_in(pointer)))
+            cipherFromServer: unsafe string(ssh_get_cipher_in(pointer)),
+            hostKey: hostKey?.kind ?? "")
     }
 }

@@ -20,6 +20,8 @@ final class SessionHandle {
     /// The number of libssh's descriptor of the socket, which it may have closed.
     private let lent: CInt
     private let interrupt: CInt?
+    /// What carries the connection through other hosts; lives as long as the session.
+    private let carrier: SSHPump?
     private let thread = pthread_self()
     private let counter: UnsafeMutablePointer<ssh_counter_struct>
     private let polled: UnsafeMutablePointer<pollfd>
@@ -27,7 +29,7 @@ final class SessionHandle {
     /// Takes over a connected socket and a configured session, and starts nothing yet.
     init(
         _ options: consuming SessionOptions, socket: consuming OwnedDescriptor,
-        endpoint: SSHEndpoint, interrupt: CInt?
+        endpoint: SSHEndpoint, carrier: SSHPump? = nil, interrupt: CInt?
     ) throws(LivemigError) {
         let copy = try socket.duplicate()
         guard let event = unsafe ssh_event_new() else {
@@ -38,6 +40,7 @@ final class SessionHandle {
         unsafe pointer = options.release()
         self.endpoint = endpoint
         self.interrupt = interrupt
+        self.carrier = carrier
         unsafe counter = .allocate(capacity: 1)
         unsafe counter.initialize(to: ssh_counter_struct())
         unsafe polled = .allocate(capacity: 3)
@@ -127,21 +130,24 @@ final class SessionHandle {
 
     /// Repeats a non-blocking call until it is through or the deadline passes.
     ///
+    /// - Parameter failure: what the call returns when it fails; some go on asking to be repeated
+    ///   after the connection has ended. `nil` before the connection stands.
     /// - Returns: the call's result; `nil` when the time is over.
     func complete(
-        _ deadline: MonotonicTime, again: CInt, _ call: () -> CInt
+        _ deadline: MonotonicTime, again: CInt, failure: CInt? = nil, _ call: () -> CInt
     ) throws(LivemigError) -> CInt? {
         checkThread()
         while true {
             let mark = activity
             let result = call()
             if result != again { return result }
+            if let failure, !isConnected { return failure }
             if activity != mark { continue }
             // Before the key exchange libssh waits for the socket to be writable without
             // having anything to send, so its own interest counts here.
             let flags = unsafe ssh_get_poll_flags(pointer)
             let events = flags & SSH_WRITE_PENDING != 0 ? POLLIN | POLLOUT : POLLIN
-            guard try poll(socket: events, until: deadline) else { return nil }
+            guard try poll(socket: events, until: deadline), deadline > .now else { return nil }
         }
     }
 
@@ -217,19 +223,19 @@ struct SessionOptions: ~Copyable {
 
     /// Makes a session that reads no configuration and no known_hosts file.
     static func make(
-        _ endpoint: SSHEndpoint, _ profile: SSHCipherProfile
+        _ endpoint: SSHEndpoint, _ profile: SSHCipherProfile, _ kinds: [HostKeyKind]
     ) throws(LivemigError) -> SessionOptions {
         SSHLibrary.start()
         guard let pointer = unsafe ssh_new() else {
             throw LivemigError(.resource, "libssh: no memory for a session")
         }
         let options = unsafe SessionOptions(owning: pointer)
-        try options.configure(endpoint, profile)
+        try options.configure(endpoint, profile, kinds)
         return options
     }
 
     private borrowing func configure(
-        _ endpoint: SSHEndpoint, _ profile: SSHCipherProfile
+        _ endpoint: SSHEndpoint, _ profile: SSHCipherProfile, _ kinds: [HostKeyKind]
     ) throws(LivemigError) {
         // First of all: otherwise connecting would read ~/.ssh/config and could run its commands.
         var no = false
@@ -241,10 +247,7 @@ struct SessionOptions: ~Copyable {
         unsafe ssh_options_set(pointer, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, "/dev/null")
         try set(SSH_OPTIONS_HOST, endpoint.name, what: "host name")
         try set(SSH_OPTIONS_USER, endpoint.user, what: "user")
-        if let agent = endpoint.agentSocket {
-            try set(SSH_OPTIONS_IDENTITY_AGENT, agent, what: "agent socket")
-        }
-        for (option, what, names) in AlgorithmOffer.options(profile) {
+        for (option, what, names) in AlgorithmOffer.options(profile, kinds) {
             let known = names.filter { unsafe ssh_options_set(pointer, option, $0) == SSH_OK }
             guard !known.isEmpty,
                 unsafe ssh_options_set(pointer, option, known.joined(separator: ",")) == SSH_OK

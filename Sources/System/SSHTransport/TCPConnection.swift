@@ -7,9 +7,18 @@ import SystemPackage
 ///
 /// libssh could connect by itself, but would lose the reason of a failure, could not be bound to a
 /// deadline, and would set no time-outs on the socket.
+///
+/// The addresses of a name are tried side by side (RFC 8305): the next one begins 250 ms after the
+/// last, or as soon as one has failed, and the first connection wins.
 struct TCPConnection {
     let endpoint: SSHEndpoint
     let deadline: MonotonicTime
+    var interrupt: CInt?
+
+    /// RFC 8305, section 5: the Connection Attempt Delay.
+    private static let attemptDelay = Duration.milliseconds(250)
+    /// How many addresses of a name are tried.
+    private static let addressLimit = 16
 
     /// Why no connection came about, and whether it makes sense to try again at once.
     struct Failure: Error {
@@ -19,16 +28,63 @@ struct TCPConnection {
 
     /// Connects to the first address that answers.
     func open() throws(Failure) -> OwnedDescriptor {
-        let addresses = try resolve(endpoint.address, port: endpoint.port)
-        var last = failure("the name has no address", isPassing: false)
-        for address in addresses {
-            do throws(Failure) {
-                return try connect(to: address)
-            } catch {
-                last = error
-            }
+        let found = try resolve(endpoint.address, port: endpoint.port).filter {
+            endpoint.family == nil || $0.family == endpoint.family
         }
-        throw last
+        guard !found.isEmpty else {
+            throw failure("the name has no address", isPassing: false)
+        }
+        var race = ConnectionRace(SocketAddress.interleaved(found).prefix(Self.addressLimit))
+        while true {
+            if race.isDue { start(&race) }
+            if let winner = race.takeWinner() { return winner }
+            if race.isOver { throw failure(race) }
+            try wait(&race)
+        }
+    }
+
+    /// Begins with the next address.
+    private func start(_ race: inout ConnectionRace) {
+        guard let address = race.next() else { return }
+        race.nextStart = .now + Self.attemptDelay
+        do throws(Failure) {
+            let socket: OwnedDescriptor
+            do throws(LivemigError) {
+                socket = try makeSocket(address.family)
+            } catch {
+                throw failure(error)
+            }
+            if let local = endpoint.bindAddress { try bind(socket, to: local, like: address) }
+            let number = socket.number
+            let result = unsafe address.withPointer { unsafe Glibc.connect(number, $0, $1) }
+            if result == 0 { return race.win(socket) }
+            guard errno == EINPROGRESS || errno == EINTR else {
+                return race.lose(address, Errno(rawValue: errno))
+            }
+            race.add(socket, address)
+        } catch {
+            race.lose(address, error.error.what, nil)
+        }
+    }
+
+    /// Waits until a connection stands, has failed, or the next address is due.
+    private func wait(_ race: inout ConnectionRace) throws(Failure) {
+        let end = race.hasMore ? min(deadline, race.nextStart) : deadline
+        var interests = race.sockets.map { Poll.Interest($0, POLLOUT) }
+        if let interrupt { interests.append(.init(interrupt)) }
+        let ready: [CInt]
+        do throws(LivemigError) {
+            ready = try Poll.wait(interests, timeout: max(.zero, end - .now))
+        } catch {
+            throw failure(error)
+        }
+        if let interrupt, ready.contains(interrupt) {
+            let error = LivemigError(
+                .cancelled, "connection ended on request", at: endpoint.name)
+            throw Failure(error: error, isPassing: false)
+        }
+        race.settle(ready)
+        if deadline <= .now { race.giveUp("no answer within \(endpoint.connectTimeout.brief)") }
     }
 
     private func failure(_ reason: String, isPassing: Bool) -> Failure {
@@ -42,43 +98,32 @@ struct TCPConnection {
         failure(error.explanation, isPassing: false)
     }
 
+    /// Every address with its own reason, where there are several.
+    private func failure(_ race: borrowing ConnectionRace) -> Failure {
+        let reasons = race.losses.map { loss in
+            race.losses.count > 1 || loss.address.text != endpoint.address
+                ? "\(loss.address.text): \(loss.reason)" : loss.reason
+        }
+        return failure(
+            reasons.joined(separator: "; "),
+            isPassing: race.losses.allSatisfy { $0.number == .connectionRefused })
+    }
+
+    /// Asks for the addresses of a name, on a thread of its own: getaddrinfo(3) knows no limit.
     private func resolve(_ name: String, port: Int) throws(Failure) -> [SocketAddress] {
         guard (0...65535).contains(port) else {
             throw failure("no such port", isPassing: false)
         }
-        var hints = unsafe addrinfo()
-        unsafe hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
-        unsafe hints.ai_flags = AI_NUMERICSERV
-        var list: UnsafeMutablePointer<addrinfo>?
-        let status = unsafe getaddrinfo(name, String(port), &hints, &list)
-        guard status == 0 else {
-            throw failure(unsafe string(gai_strerror(status)), isPassing: false)
+        let resolver = WorkerThread("resolver") { SocketAddress.all(of: name, port: port) }
+        guard let answer = try? resolver.result(by: deadline)?.get() else {
+            throw failure(
+                "the name was not resolved within \(endpoint.connectTimeout.brief)",
+                isPassing: false)
         }
-        defer { unsafe freeaddrinfo(list) }
-        var result: [SocketAddress] = []
-        var next = unsafe list
-        while let entry = unsafe next {
-            if let address = unsafe SocketAddress(entry.pointee) { result.append(address) }
-            unsafe next = entry.pointee.ai_next
+        switch answer {
+        case .success(let addresses): return addresses
+        case .failure(let reason): throw failure(reason.text, isPassing: false)
         }
-        return result
-    }
-
-    private func connect(to address: SocketAddress) throws(Failure) -> OwnedDescriptor {
-        let socket: OwnedDescriptor
-        do throws(LivemigError) {
-            socket = try makeSocket(address.family)
-        } catch {
-            throw failure(error)
-        }
-        if let local = endpoint.bindAddress { try bind(socket, to: local, like: address) }
-        let number = socket.number
-        let result = unsafe address.withPointer { unsafe Glibc.connect(number, $0, $1) }
-        if result != 0 {
-            guard errno == EINPROGRESS || errno == EINTR else { throw failure(errno) }
-            try waitUntilConnected(socket)
-        }
-        return socket
     }
 
     private func makeSocket(_ family: CInt) throws(LivemigError) -> OwnedDescriptor {
@@ -89,26 +134,6 @@ struct TCPConnection {
             })
         try configure(socket)
         return socket
-    }
-
-    private func failure(_ reason: CInt) -> Failure {
-        failure("\(Errno(rawValue: reason))", isPassing: reason == ECONNREFUSED)
-    }
-
-    private func waitUntilConnected(_ socket: borrowing OwnedDescriptor) throws(Failure) {
-        do throws(LivemigError) {
-            let left = max(.zero, deadline - .now)
-            let ready = try Poll.wait([.init(socket.number, POLLOUT)], timeout: left)
-            guard !ready.isEmpty else {
-                throw LivemigError(.connect, "no answer within \(endpoint.connectTimeout.brief)")
-            }
-        } catch {
-            throw failure(error)
-        }
-        var reason: CInt = 0
-        var size = socklen_t(MemoryLayout<CInt>.size)
-        let status = unsafe getsockopt(socket.number, SOL_SOCKET, SO_ERROR, &reason, &size)
-        guard status == 0, reason == 0 else { throw failure(status == 0 ? reason : errno) }
     }
 
     private func bind(
@@ -143,31 +168,6 @@ struct TCPConnection {
                 unsafe setsockopt(
                     number, option.level, option.name, &value,
                     socklen_t(MemoryLayout<CInt>.size))
-            }
-        }
-    }
-}
-
-/// One address of a name, as getaddrinfo(3) gave it.
-private struct SocketAddress {
-    let family: CInt
-    private let bytes: [UInt8]
-
-    init?(_ entry: addrinfo) {
-        guard let address = unsafe entry.ai_addr else { return nil }
-        family = unsafe entry.ai_family
-        bytes = unsafe Array(
-            UnsafeRawBufferPointer(start: address, count: Int(entry.ai_addrlen)))
-    }
-
-    func withPointer(_ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
-        var storage = sockaddr_storage()
-        return unsafe withUnsafeMutablePointer(to: &storage) { storage in
-            let size = min(bytes.count, MemoryLayout<sockaddr_storage>.size)
-            unsafe UnsafeMutableRawBufferPointer(start: storage, count: size)
-                .copyBytes(from: bytes.prefix(size))
-            return unsafe storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe body($0, socklen_t(size))
             }
         }
     }

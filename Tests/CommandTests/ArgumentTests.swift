@@ -30,7 +30,7 @@ private let badInputs: [BadInput] = [
     .init("teleport web1", 2, "unexpected arguments: 'teleport'"),
     .init("move web1", 2, "--to"),
     .init("move --to beta", 2, "Missing expected argument '<vm> ...'"),
-    .init("host add alpha --address 10.0.0.1", 2, "--host-key"),
+    .init("host add alpha --jump a,,b --host-key \(key)", 2, "error[E-USAGE]"),
     .init("host add -oProxyCommand=x --address x --host-key \(key)", 2, "error[E-USAGE]"),
     .init("host add a%b --address x --host-key \(key)", 2, "error[E-HOSTNAME]"),
     .init("host add a --address $(id) --host-key \(key)", 2, "error[E-HOSTNAME]"),
@@ -38,7 +38,7 @@ private let badInputs: [BadInput] = [
     .init("host add a --address x --port 65536 --host-key \(key)", 2, "error[E-PORT]"),
     .init("host add a --address x --port abc --host-key \(key)", 2, "error[E-PORT]"),
     .init(
-        "host add a --address x --user Root --host-key \(key)", 2, "error[E-USAGE]: illegal user"),
+        "host add a --address x --user=-l --host-key \(key)", 2, "error[E-USAGE]: illegal user"),
     .init("host add a --address x --host-key MD5:00", 2, "illegal host key"),
     .init("host add a --address x --root ../x --host-key \(key)", 2, "illegal root path"),
     .init("move web1 --to beta --bandwidth 10", 2, "error[E-SIZE]"),

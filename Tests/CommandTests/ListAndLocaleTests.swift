@@ -55,7 +55,7 @@ struct ListAndLocaleTests {
         "usage errors are events where results are",
         arguments: [
             "teleport web1 --output json", "--output=json move web1", "move --output json web1",
-            "vm start --output json --frobnicate", "vm --output json", "host add a --output=json",
+            "vm start --output json --frobnicate", "vm --output json", "host add --output=json",
             "move web1 --to beta --lanes x --output json",
         ])
     func usage(_ line: String) throws {

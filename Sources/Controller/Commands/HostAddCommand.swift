@@ -65,7 +65,7 @@ struct HostAddCommand: LivemigAction {
         name: .customLong("host-key"),
         help: ArgumentHelp(
             "A fingerprint of the host's keys; may be repeated.", valueName: "SHA256:…"))
-    var hostKeys: [String]
+    var hostKeys: [String] = []
 
     @Option(
         help: ArgumentHelp(

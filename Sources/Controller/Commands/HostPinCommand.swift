@@ -24,7 +24,7 @@ struct HostPinCommand: LivemigAction {
         name: .customLong("host-key"),
         help: ArgumentHelp(
             "A fingerprint of the host's keys; may be repeated.", valueName: "SHA256:…"))
-    var hostKeys: [String]
+    var hostKeys: [String] = []
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions
 

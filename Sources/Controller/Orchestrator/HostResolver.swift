@@ -189,15 +189,19 @@ public struct HostResolver: Sendable {
             if index > 0 { record.jump = "none" }
             try fill(&record, depth: depth + 1)
             // As ssh(1) has it for a host that it is told nothing about.
-            if !record.access.isListed { record.statedUser = record.statedUser ?? person.name }
+            if !record.access.isListed {
+                record.statedUser = record.statedUser ?? person.name
+                if let own = host.identityPath(home: person.home) {
+                    record.access.identities.append(own)
+                }
+            }
             host.access.jumps += record.access.jumps
             record.access.jumps = []
             host.access.jumps.append(record)
         }
     }
 
-    /// A host of the inventory if the hop names one; else what the hop says, with the keys of the
-    /// host that is reached through it.
+    /// A host of the inventory if the hop names one; else what the hop says.
     private func record(
         of hop: JumpHop, for host: HostRecord
     ) throws(LivemigError) -> HostRecord {
@@ -210,7 +214,7 @@ public struct HostResolver: Sendable {
         let name = if let plain { plain } else { try HostName("jump-host") }
         var record = HostRecord(
             name: name, address: hop.address, port: hop.port,
-            user: hop.user, identity: host.identity, hostKeys: [])
+            user: hop.user, hostKeys: [])
         record.access.isListed = false
         return record
     }

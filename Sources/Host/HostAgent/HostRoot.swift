@@ -77,8 +77,11 @@ public struct HostRoot: Hashable, Sendable {
     /// What writers of definitions take turns by: a lock file, this and `.lock`.
     var definitions: String { path + "/definitions" }
 
-    /// The key by which this host's agent logs in to its peers.
+    /// The first of the keys by which this host's agent logs in to its peers.
     public var key: String { path + "/keys/id_ed25519" }
+
+    /// The second one: peers in FIPS mode take no Ed25519.
+    var secondKey: String { path + "/keys/id_ecdsa" }
 
     /// What the host allows.
     var policy: HostPolicyFile { HostPolicyFile(path: path + "/host.xml") }

@@ -38,14 +38,17 @@ struct LaneOpener: Sendable {
     static func endpoint(
         of peer: StartOutgoing.Peer, _ root: HostRoot
     ) throws(LivemigError) -> SSHEndpoint {
-        guard unsafe access(root.key, F_OK) == 0 else {
+        let keys = PeerKeys(root: root).presentFiles()
+        guard let first = keys.first else {
             throw LivemigError(
                 .authentication, "this host has no key for \(peer.name) yet", at: root.path,
                 fix: "let the hosts trust each other: livemig host trust SOURCE \(peer.name)")
         }
-        return SSHEndpoint(
+        var endpoint = SSHEndpoint(
             name: peer.name, address: peer.address, port: Int(peer.port), user: peer.user,
-            identity: root.key, hostKeys: peer.hostKeys)
+            identity: first, hostKeys: peer.hostKeys)
+        endpoint.identities = Array(keys.dropFirst())
+        return endpoint
     }
 
     /// What sshd runs by the forced command, whatever is asked for.

@@ -16,11 +16,16 @@ struct PeerKeys: Sendable {
 
     // MARK: The agent's own
 
-    /// The agent's public keys; a pair is made on first use.
+    /// The files of the agent's keys, in the order they are offered.
+    private var files: [(path: String, kind: SSHKeyPair.Kind)] {
+        [(root.key, .ed25519), (root.secondKey, .ecdsa)]
+    }
+
+    /// The agent's public keys; pairs are made on first use.
     func publicKeys() throws(LivemigError) -> [SSHPublicKey] {
-        if unsafe access(root.key, F_OK) != 0 {
+        for (path, kind) in files where unsafe access(path, F_OK) != 0 {
             do throws(LivemigError) {
-                try SSHKeyPair.generate().write(to: root.key)
+                try SSHKeyPair.generate(kind).write(to: path)
             } catch  where error.code == .exists {
                 // Another agent of this host was first; its key is as good.
             }
@@ -30,9 +35,15 @@ struct PeerKeys: Sendable {
 
     /// The agent's public keys as far as they are there.
     func presentKeys() throws(LivemigError) -> [SSHPublicKey] {
-        guard unsafe access(root.key, F_OK) == 0 else { return [] }
-        _ = try PrivateFile.open(root.key, O_RDONLY, as: .keyMode)
-        return [try SSHPublicKey(line: SSHKeyPair.read(root.key).publicLine(comment: ""))]
+        try presentFiles().map { path throws(LivemigError) in
+            _ = try PrivateFile.open(path, O_RDONLY, as: .keyMode)
+            return try SSHPublicKey(line: SSHKeyPair.read(path).publicLine(comment: ""))
+        }
+    }
+
+    /// The files of the agent's keys that are there, in the order they are offered.
+    func presentFiles() -> [String] {
+        files.map(\.path).filter { unsafe access($0, F_OK) == 0 }
     }
 
     /// The agent's public keys, made on first use, and those that it had before.

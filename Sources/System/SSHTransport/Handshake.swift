@@ -79,7 +79,12 @@ struct Handshake {
         do throws(Failure) {
             try exchangeKeys(handle, deadline)
         } catch {
-            if error.error.code == .algorithm, !search.seen.isEmpty { return nil }
+            // Either side may be the first to notice that no kind is left. A connection that sshd
+            // drops for its number of connections has no greeting.
+            let isGreeted = unsafe ssh_get_serverbanner(handle.pointer) != nil
+            let code = error.error.code
+            let isRefused = code == .algorithm || code == .connectDropped && isGreeted
+            if isRefused, !search.seen.isEmpty { return nil }
             throw error
         }
         guard let key = handle.hostKey else {

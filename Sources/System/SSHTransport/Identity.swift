@@ -85,7 +85,7 @@ struct Identity: ~Copyable {
             let key = try Passphrases.unlock(file)
             return IdentityPlan.credentials(key, file, endpoint)
         } catch {
-            attempt.remarks.append("\(file.path.escaped()): \(error.what)")
+            attempt.remarks.append("\(file.path.printable): \(error.what)")
             return []
         }
     }
@@ -186,7 +186,7 @@ struct Identity: ~Copyable {
             switch credential {
             case .agent(let offer): "\(offer.shown.kind) of the SSH agent"
             case .key(_, let name): name
-            case .locked(let file): "key \(file.path.escaped())"
+            case .locked(let file): "key \(file.path.printable)"
             }
         }
         if let first = names.first, names.count == 1 { return first }

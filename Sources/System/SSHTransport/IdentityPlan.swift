@@ -65,7 +65,7 @@ struct IdentityPlan: ~Copyable {
             } catch  where error.code == .file {
                 continue
             } catch {
-                remarks.append("\(path.escaped()) is passed over: \(error.explanation)")
+                remarks.append("\(path.printable) is passed over: \(error.explanation)")
             }
         }
     }
@@ -86,7 +86,7 @@ struct IdentityPlan: ~Copyable {
             self.agent = consume agent
         } catch {
             remarks.append(
-                "the SSH agent at \(path.escaped()) does not answer (\(error.explanation))")
+                "the SSH agent at \(path.printable) does not answer (\(error.explanation))")
         }
     }
 
@@ -155,7 +155,7 @@ struct IdentityPlan: ~Copyable {
                         error.code, ([error.what] + remarks).joined(separator: "; "),
                         at: error.place, fix: error.fix)
             }
-            remarks.append("\(file.path.escaped()) is passed over: \(error.explanation)")
+            remarks.append("\(file.path.printable) is passed over: \(error.explanation)")
         }
     }
 
@@ -168,12 +168,12 @@ struct IdentityPlan: ~Copyable {
         _ key: consuming SSHKey, _ file: SSHKeyFile, _ endpoint: SSHEndpoint
     ) -> [Credential] {
         let shared = SharedKey(key)
-        let name = "key \(shared.key.fingerprint ?? "") (\(file.path.escaped()))"
+        let name = "key \(shared.key.fingerprint ?? "") (\(file.path.printable))"
         var credentials: [Credential] = []
         for path in certificatePaths(of: file, endpoint) {
             guard let certified = shared.key.certified(by: path) else { continue }
             credentials.append(
-                .key(SharedKey(certified), "certificate \(path.escaped()) of \(name)"))
+                .key(SharedKey(certified), "certificate \(path.printable) of \(name)"))
         }
         return credentials + [.key(shared, name)]
     }

@@ -21,7 +21,7 @@ enum Passphrases {
             do throws(LivemigError) {
                 let terminal = try PassphraseTerminal(for: path)
                 for _ in 0..<attempts {
-                    let passphrase = try terminal.ask("Passphrase for \(path.escaped()): ")
+                    let passphrase = try terminal.ask("Passphrase for \(path.printable): ")
                     if passphrase.isEmpty { break }
                     if file.unlock(passphrase) != nil {
                         known[path] = passphrase

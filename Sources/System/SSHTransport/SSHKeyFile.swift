@@ -267,3 +267,19 @@ enum Base64 {
         }
     }
 }
+
+extension String {
+    /// The text as it is, or escaped where a terminal would obey parts of it.
+    var printable: String {
+        unicodeScalars.allSatisfy { $0.properties.generalCategory.isShown } ? self : escaped()
+    }
+}
+
+extension Unicode.GeneralCategory {
+    fileprivate var isShown: Bool {
+        switch self {
+        case .control, .format, .surrogate, .unassigned, .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
+    }
+}

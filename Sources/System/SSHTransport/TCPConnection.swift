@@ -152,14 +152,15 @@ struct TCPConnection {
     }
 
     /// Keepalive probes for an idle connection, TCP_USER_TIMEOUT for one with data in flight
-    /// (tcp(7)): either way a dead peer is an error after the stall time-out.
+    /// (tcp(7)): either way a dead peer is an error in the end. The latter is no more than a net:
+    /// whoever writes counts silence himself, over all connections of the path.
     private func configure(_ socket: borrowing OwnedDescriptor) throws(LivemigError) {
-        let limit = CInt(clamping: Int(endpoint.stallTimeout.milliseconds))
+        let limit = CInt(clamping: min(3_600_000, Int(endpoint.stallTimeout.milliseconds)))
         let options: [(level: CInt, name: CInt, value: CInt)] = [
             (CInt(IPPROTO_TCP), TCP_NODELAY, 1), (SOL_SOCKET, SO_KEEPALIVE, 1),
             (CInt(IPPROTO_TCP), TCP_KEEPIDLE, max(1, limit / 2000)),
             (CInt(IPPROTO_TCP), TCP_KEEPINTVL, max(1, limit / 5000)),
-            (CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, limit),
+            (CInt(IPPROTO_TCP), TCP_USER_TIMEOUT, limit * 2),
         ]
         let number = socket.number
         for option in options {

@@ -12,8 +12,9 @@ public struct SSHEndpoint: Hashable, Sendable {
     public var port: Int
     /// The user to log in as.
     public var user: String
-    /// The one key to log in with: a private key file, or a public key file whose private key the
-    /// SSH agent holds. `nil` tries what the SSH agent holds, then `identities`.
+    /// The one key to log in with; `nil` tries what the SSH agent holds, then `identities`.
+    ///
+    /// A private key file, or a public key file whose private key the SSH agent holds.
     public var identity: String?
     /// More key files, tried in order; a missing one is passed over.
     public var identities: [String] = []

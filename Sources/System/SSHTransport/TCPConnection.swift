@@ -151,8 +151,10 @@ struct TCPConnection {
         }
     }
 
+    /// Makes a dead peer an error in the end.
+    ///
     /// Keepalive probes for an idle connection, TCP_USER_TIMEOUT for one with data in flight
-    /// (tcp(7)): either way a dead peer is an error in the end. The latter is no more than a net:
+    /// (tcp(7)). The latter is no more than a net:
     /// whoever writes counts silence himself, over all connections of the path.
     private func configure(_ socket: borrowing OwnedDescriptor) throws(LivemigError) {
         let limit = CInt(clamping: min(3_600_000, Int(endpoint.stallTimeout.milliseconds)))

@@ -64,6 +64,15 @@ public struct LocalRecovery {
     }
 
     private func recover(_ name: VMName) throws(LivemigError) -> Outcome {
+        do throws(LivemigError) {
+            return try look(at: name)
+        } catch  where error.code == .disconnected {
+            // Its guardian was about to end; what it has left decides.
+            return try look(at: name)
+        }
+    }
+
+    private func look(at name: VMName) throws(LivemigError) -> Outcome {
         let folder = environment.root.machine(name)
         let before = try Journal.peek(folder.record)
         let isOrphan =

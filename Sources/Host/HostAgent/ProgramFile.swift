@@ -28,7 +28,7 @@ struct ProgramFile {
         guard head.starts(with: Array("#!".utf8)) else {
             throw refusal(
                 "it is neither a program nor a script",
-                fix: "begin it with a line such as #!/bin/sh")
+                fix: "name its interpreter in the first line, after #!")
         }
         guard let end = head.firstIndex(of: UInt8(ascii: "\n")) else {
             guard head.count == Self.headLength else { return try check(head.dropFirst(2)) }

@@ -33,7 +33,8 @@ final class TerminalScreen {
         let start = isStopped ? "set -m; \"$@\"; echo '\(Self.stopped)'; fg >/dev/null" : "\"$@\""
         let script = "trap : INT QUIT; \(start); echo \"ended with $?\"; exec cat"
         let variables = environment.merging([
-            "HOME": someone.folder.path, "LIVEMIG_HISTORY": someone.folder.path("history.sqlite"),
+            "HOME": someone.folder.path, "LC_ALL": "C.UTF-8",
+            "LIVEMIG_HISTORY": someone.folder.path("history.sqlite"),
         ]) { own, _ in own }
         let program = try BuildProducts.program("livemig")
         try tmux(

@@ -39,7 +39,7 @@ struct MoveConversation {
     }
 
     /// How long the destination may take to give its reason when the source has only noticed that
-    /// something broke.
+    /// something broke, or knows it from the destination.
     static let reasonLimit = Duration.seconds(2)
     /// How long the source may take to notice that the destination has failed: its own limits on a
     /// silent lane and on the blackout end before.
@@ -101,7 +101,9 @@ struct MoveConversation {
         case .failed(let error):
             sourceError = advised(error)
             let isExplained = [destinationError, relayError].contains { $0 != nil }
-            guard Self.isConsequence(error), !isExplained else { return [conclusion] }
+            // The destination itself says what happened to its hypervisor, for the history.
+            let isSecondHand = Self.isConsequence(error) || error.code == .destinationQEMU
+            guard isSecondHand, !isExplained else { return [conclusion] }
             return [wake(Self.reasonLimit)]
         }
     }

@@ -20,7 +20,7 @@ public struct SSHSession: ~Copyable {
     /// - Parameters:
     ///   - endpoint: where and as whom.
     ///   - profile: which ciphers to offer.
-    ///   - retries: how often a refused or dropped connection is tried again, 0–3, after 1 s and
+    ///   - retries: how often a refused or dropped connection is tried again, 0–3, after 0.5 s and
     ///     then 2 s each: sshd drops connections at random above `MaxStartups` (sshd_config(5)).
     ///     Nothing is tried again once a key was seen.
     /// - Throws: `E-CONNECT`, `E-CONNECT-DROPPED`, `E-ALGO`, `E-HOSTKEY-UNKNOWN`,
@@ -39,7 +39,7 @@ public struct SSHSession: ~Copyable {
         onConnected: (@Sendable () -> Void)? = nil
     ) throws(LivemigError) {
         var left = min(max(0, retries), Self.retryLimit)
-        var pause = Duration.seconds(1)
+        var pause = Duration.milliseconds(500)
         while true {
             do throws(TCPConnection.Failure) {
                 let start = Handshake(

@@ -14,11 +14,18 @@ import WireProtocol
         let peer: PublicKeyMessage
         let folder: ScratchFolder
 
-        init() throws {
+        init(keys: Int = .max) throws {
             host = try TestHost("beta")
             folder = try ScratchFolder()
             alpha = try TestHost("alpha")
-            peer = try alpha.agent().request(CreateKey())
+            peer = try Self.keys(of: alpha, keys)
+        }
+
+        /// The keys of a host's agent, at most so many.
+        static func keys(of host: TestHost, _ count: Int) throws -> PublicKeyMessage {
+            let all = try host.agent().request(CreateKey(), for: PublicKeyMessage.self)
+            return PublicKeyMessage(
+                lines: Array(all.lines.prefix(count)), former: all.former, host: all.host)
         }
 
         var file: String { folder.path("authorized_keys") }
@@ -95,7 +102,7 @@ import WireProtocol
             WithdrawPeer(
                 peer: try HostName("alpha"), keys: setting.peer.lines, file: setting.file),
             for: PeersWithdrawn.self)
-        #expect(taken.fingerprints.count == 1)
+        #expect(taken.fingerprints.count == setting.peer.lines.count)
         #expect(try setting.bytes() == before + (isWhole ? [] : [0x0A]), "\(name)")
     }
 
@@ -200,9 +207,8 @@ import WireProtocol
     // Breaks when a peer's line is known by a name of somebody's inventory instead of its key, so
     // that lines are lost or left over.
     @Test(.timeLimit(.minutes(1))) func linesAreKnownByTheirKeys() throws {
-        let setting = try Setting()
-        let other = try TestHost("other")
-        let others: PublicKeyMessage = try other.agent().request(CreateKey())
+        let setting = try Setting(keys: 1)
+        let others = try Setting.keys(of: TestHost("other"), 1)
         func lines() throws -> [String] {
             String(decoding: try setting.bytes(), as: UTF8.self)
                 .split(separator: "\n").map(String.init)
@@ -220,11 +226,11 @@ import WireProtocol
         #expect(try lines()[0].hasPrefix("from=\"127.0.0.0/8\",restrict,command="))
         // The agent's key is replaced, with and without the agent knowing.
         let peer = try TestHost("alpha")
-        let first: PublicKeyMessage = try peer.agent().request(CreateKey())
+        let first = try Setting.keys(of: peer, 1)
         try setting.authorize(as: "a2", keys: first)
         #expect(try lines().count == 3)
         try #require(unsafe unlink(peer.root + "/keys/id_ed25519") == 0)
-        let second: PublicKeyMessage = try peer.agent().request(CreateKey())
+        let second = try Setting.keys(of: peer, 1)
         #expect(second.former == first.lines && second.host == first.host)
         try setting.authorize(as: "renamed", keys: second)
         #expect(try lines().count == 3 && lines()[2].contains("--peer renamed --key"))

@@ -24,7 +24,7 @@ import Testing
         let keys = hosts.beta.ssh.folder.read("authorized_keys")
         let lines = keys.split(separator: "\n").map(String.init)
         let others = lines.filter { !$0.contains("livemig:") }
-        #expect(others.count == 1 && lines.count == 2, "\(keys)")
+        #expect(others.count == 1 && lines.count == 3, "\(keys)")
         try hosts.beta.ssh.folder.write(
             others.joined(separator: "\n") + "\n", to: "authorized_keys")
         try expectTrustAdvice()

@@ -22,7 +22,7 @@ struct ErrorTests {
             .trust,
             [
                 .hostKeyUnknown, .hostKeyChanged, .authentication, .keyMode, .inventoryMode,
-                .algorithm, .gate, .become, .key,
+                .algorithm, .gate, .become, .key, .sshConfiguration,
             ]
         ),
         (

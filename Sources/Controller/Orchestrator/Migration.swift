@@ -229,11 +229,21 @@ public final class Migration: Sendable {
             // destination that may have gone.
             if let stated, stated.state == .running { return stated }
             let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
+                .map(Self.hastened)
             let found = await control.whereabouts(
                 of: request.vm.name, move.plan.machine.uuid, on: hosts
             ).guest
             return found.state == .unknown ? stated ?? found : found
         }
+    }
+
+    /// A host that has answered in this command is not waited for as long as one that may be slow,
+    /// unless the inventory says how long: the command is to end within a minute.
+    private static func hastened(_ host: HostRecord) -> HostRecord {
+        var host = host
+        host.loginTimeout = host.loginTimeout ?? .seconds(10)
+        host.answerTimeout = host.answerTimeout ?? .seconds(10)
+        return host
     }
 
     /// An agent that has stopped talking is not waited for as long as one that has not.

@@ -17,6 +17,8 @@ struct HandOver {
     let image: SourceImage
     let control: MoveControl
     let events: FrameSink
+    /// The guest was paused before, and stays so.
+    let isPaused: Bool
 
     /// What came of it.
     struct Outcome {
@@ -63,8 +65,6 @@ struct HandOver {
             downtime: downtime, resumedAt: resumedAt, sourceIsClean: isClean,
             isRunning: !isPaused, audit: audit(comparison))
     }
-
-    private var isPaused: Bool { request.policy.keepPaused }
 
     private var verification: MigrationPolicy.Verification { request.policy.verification }
 

@@ -180,9 +180,14 @@ struct SourceRole: Sendable {
         CrashPoint.reach(.sourceConverged)
         try session.link.waitForMachine(deadline: .now + Self.machinePatience)
         CrashPoint.reach(.sourceMachineReady)
+        // What may move paused does not pause a guest that runs.
+        let isPaused =
+            request.policy.keepPaused
+            && MachineStore(root: environment.root).guardianState(of: request.name)?.guest
+                == .paused
         let handOver = HandOver(
             request: request, link: session.link, board: session.board, image: image,
-            control: control, events: events)
+            control: control, events: events, isPaused: isPaused)
         let outcome = try handOver.run(&preCopy, guardian)
         let totals = session.board.overall
         let (verified, differing) = outcome.audit.result(of: request.policy.verification)

@@ -103,6 +103,8 @@ enum DrainText {
         case .left: return ("left", "")
         case .stopped: return ("not running", "")
         case .moving(let host): return ("on its way", "to \(host), by another's move")
+        case .elsewhere(let host): return ("moved to \(host)", "by somebody else")
+        case .removed: return ("removed", "by somebody else")
         case .blocked(let error): return ("not moved", reason(error))
         }
     }
@@ -224,6 +226,8 @@ struct DrainResultEvent: Encodable {
         case .left: ("left", nil)
         case .stopped: ("not-running", nil)
         case .moving(let host): ("moving", host)
+        case .elsewhere(let host): ("moved-by-others", host)
+        case .removed: ("removed", nil)
         case .blocked: ("refused", nil)
         }
     }

@@ -55,7 +55,9 @@ struct MovePolicyOptions: ParsableArguments {
         help: ArgumentHelp("How the copy of memory is compared.", valueName: "level"))
     var verify: Verification = .pages
 
-    @Flag(name: .customLong("keep-paused"), help: "Move a guest even if it is paused, to stay paused.")
+    @Flag(
+        name: .customLong("keep-paused"), help: "Move a guest even if it is paused, to stay paused."
+    )
     var keepPaused = false
 
     @Option(

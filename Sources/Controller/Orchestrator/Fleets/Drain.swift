@@ -21,6 +21,10 @@ public final class Drain: Sendable {
         case stopped
         /// It is on its way by another's move.
         case moving(to: HostName)
+        /// It was not moved, and runs on another host all the same.
+        case elsewhere(HostName)
+        /// It was not moved, and is on no host any more.
+        case removed
         /// Nothing could be done.
         case blocked(LivemigError)
     }
@@ -29,6 +33,8 @@ public final class Drain: Sendable {
     public struct GuestResult: Sendable {
         /// The guest.
         public let guest: VMName
+        /// Its UUID; unknown of a VM that cannot be read.
+        public let uuid: VMUUID?
         /// How it ended.
         public let ending: Ending
     }
@@ -73,11 +79,13 @@ public final class Drain: Sendable {
             of: proposal.saves, on: host, atMost: proposal.storageLimit, beside: batch, .saving)
         let stops = await control.each(
             of: proposal.stops, on: host, atMost: 1, beside: batch, .stopping)
-        let results = results(moved, saves.merging(stops) { first, _ in first })
+        var results = results(moved, saves.merging(stops) { first, _ in first })
         let proof: Result<EmptyHost, LivemigError>
         var failure: LivemigError?
         do throws(LivemigError) {
-            proof = .success(try await control.requireEmpty(host))
+            let empty = try await control.requireEmpty(host)
+            results = await control.settled(results, on: empty)
+            proof = .success(empty)
         } catch {
             proof = .failure(error)
             failure = error
@@ -127,8 +135,11 @@ public final class Drain: Sendable {
                 case .stopped: .stopped
                 case .blocked(let error): .blocked(error)
                 }
-            return GuestResult(guest: step.guest.name, ending: ending)
-        } + proposal.plan.damaged.map { GuestResult(guest: $0.name, ending: .blocked($0.error)) }
+            return GuestResult(guest: step.guest.name, uuid: step.guest.uuid, ending: ending)
+        }
+            + proposal.plan.damaged.map {
+                GuestResult(guest: $0.name, uuid: $0.uuid, ending: .blocked($0.error))
+            }
     }
 
     private static let left = LivemigError(.internal, "the batch was left early")
@@ -141,7 +152,7 @@ extension Drain.GuestResult {
         case .move(_, let result): result.error
         case .save(let error), .stop(let error): error
         case .blocked(let error): error
-        case .left, .stopped: nil
+        case .left, .stopped, .elsewhere, .removed: nil
         case .moving(let host):
             LivemigError(
                 .busy, "it is on its way to \(host) by another's move", at: "VM \(guest)",

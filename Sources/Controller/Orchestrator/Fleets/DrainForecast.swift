@@ -6,7 +6,7 @@ public struct DrainForecast: Sendable {
     /// Each move, or why it is not predicted.
     public let moves: [VMUUID: Result<Forecast, LivemigError>]
     /// How long all of them take, as many at a time as the hosts allow; `nil` where one is not
-    /// predicted.
+    /// predicted, and where there is none.
     public let total: ClosedRange<Duration>?
 
     /// What a move takes besides copying and handing over, by experience: connections, checks, and
@@ -16,7 +16,7 @@ public struct DrainForecast: Sendable {
     init(_ moves: [VMUUID: Result<Forecast, LivemigError>], of proposal: DrainProposal) {
         self.moves = moves
         let known = moves.compactMapValues { try? $0.get().prediction.total }
-        guard known.count == proposal.moves.count else {
+        guard !proposal.moves.isEmpty, known.count == proposal.moves.count else {
             total = nil
             return
         }

@@ -60,6 +60,7 @@ public final class Resumption: Sendable {
     /// those that are there; called once.
     /// - Throws: when the host cannot be opened; nothing was moved then.
     public func run() async throws(LivemigError) -> Outcome {
+        try await control.requireNobodyLeaves(proposal.host)
         _ = try await control.settings(of: proposal.host) { policy in
             policy.maintenance.isCordoned = false
         }
@@ -131,12 +132,13 @@ extension HostControl {
     ///   - name: the host.
     ///   - template: how the moves behave.
     ///   - note: told what is being done, for a live line.
-    /// - Throws: `E-NOHOST`, and the host's own error when it does not answer.
+    /// - Throws: `E-NOHOST`, `E-BUSY` while guests leave it, and the host's own error when it does
+    ///   not answer.
     public func proposeResumption(
         of name: HostName, template: MoveTemplate,
         note: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws(LivemigError) -> Resumption.Proposal {
-        _ = try directory.host(name)
+        try await requireNobodyLeaves(name)
         let survey = await FleetSurvey.make(self)
         let maintenance = try survey.member(name, directory).settings.policy.maintenance
         var fleet = survey.fleet()
@@ -150,7 +152,7 @@ extension HostControl {
         let homes = Dictionary(
             maintenance.guests.filter { !started.contains($0.uuid) }.map { ($0.uuid, name) },
             uniquingKeysWith: { first, _ in first })
-        let (way, rules) = (fleet, survey.compatibility(keepsPaused: false))
+        let (way, rules) = (fleet, survey.compatibility(keepsPaused: template.policy.keepPaused))
         let plan = try await PairInspections.settle(survey, self, template, note) { findings in
             FailbackPlan(
                 to: homes, in: findings.applied(to: way),
@@ -168,12 +170,27 @@ extension HostControl {
 
     /// Opens a host to guests, and forgets who has left.
     /// - Returns: the VMs that are saved there, which stay so.
+    /// - Throws: `E-BUSY` while guests leave it, and the host's own error.
     public func open(_ name: HostName) async throws(LivemigError) -> [String] {
+        try await requireNobodyLeaves(name)
         _ = try await settings(of: name) { policy in policy.maintenance.resume() }
         let machines = try await talk(to: try directory.host(name)) {
             agent async throws(LivemigError) in
             try await agent.machines().machines
         }
         return machines.filter { $0.state == .saved }.map(\.name).sorted()
+    }
+
+    /// Insists that a closed host is not being drained: who leaves after it was opened would not be
+    /// remembered, and would leave an open host.
+    func requireNobodyLeaves(_ name: HostName) async throws(LivemigError) {
+        let settings = try await settings(of: name) { _ in }
+        guard settings.policy.maintenance.isCordoned, settings.outgoing > 0 else { return }
+        let count = settings.outgoing
+        throw LivemigError(
+            .busy,
+            "\(name) is being drained: \(count) guest\(count == 1 ? " leaves" : "s leave") it",
+            at: name.text,
+            fix: "wait for the end of the drain, or interrupt it with Ctrl-C, then resume the host")
     }
 }

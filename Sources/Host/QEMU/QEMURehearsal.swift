@@ -55,6 +55,7 @@ struct QEMURehearsal {
     /// - Throws: `E-QEMU` when it does not end.
     func run(_ definition: VMDefinition, sandbox: Bool) throws(LivemigError) -> String? {
         let memory = try GuestMemoryFile.create(size: definition.memory)
+        if let user { try memory.give(to: user.id) }
         let input = try OwnedDescriptor.pipe().release()
         let read = OwnedDescriptor(owning: input.first)
         let write = OwnedDescriptor(owning: input.second)

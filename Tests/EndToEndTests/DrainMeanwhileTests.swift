@@ -73,6 +73,8 @@ import WireProtocol
             "resume", "alpha", "--failback", "now", "--yes", "--keep-paused")
         #expect(back.output.contains("2 of 2 moves made"), "\(back)")
         #expect(try hosts.running(on: hosts.alpha) == ["runs"])
+        try someone.run("vm", "start", "stands")
+            .expect(.busy, "is paused", "livemig recover stands")
         #expect(
             try someone.succeed("status", "stands").output.contains("stands is paused on alpha"))
     }

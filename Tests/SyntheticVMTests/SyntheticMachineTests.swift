@@ -148,7 +148,7 @@ import Testing
         #expect(try machine.status() == .running)
     }
 
-    /// Breaks when a guest that powered itself off looks like any other, or can be resumed.
+    /// Breaks when a guest that powered itself off looks like any other, or can be resumed or saved.
     @Test func powersOff() throws {
         let fixture = try GuestFixture(Self.busy)
         defer { fixture.end() }
@@ -157,6 +157,9 @@ import Testing
         #expect(try machine.status() == .shutdown)
         let error = #expect(throws: LivemigError.self) { try machine.resume() }
         #expect(error?.code == .vmState)
+        // As QEMU's: a move of it has nothing to move, which is no fault of the switchover's.
+        let saved = #expect(throws: LivemigError.self) { _ = try machine.saveState() }
+        #expect(saved?.code == .guestDown)
     }
 
     /// Breaks when the console does not tell the guest's story, or the beat does not grow by one.

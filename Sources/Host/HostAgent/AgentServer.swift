@@ -198,7 +198,12 @@ public final class AgentServer {
                 .duplicateVM, "VM \(name) is another one now: its UUID is \(found)",
                 at: environment.root.path, fix: "look at it, then start it again")
         }
-        guard store.guardianState(of: name) == nil else {
+        if let state = store.guardianState(of: name) {
+            if state.guest == .paused, case .owner = state.record.right {
+                throw LivemigError(
+                    .busy, "VM \(name) is paused", at: environment.root.path,
+                    fix: "livemig recover \(name) lets it run")
+            }
             throw LivemigError(.busy, "VM \(name) runs already", at: environment.root.path)
         }
         // A record that has come back from a backup starts nothing.

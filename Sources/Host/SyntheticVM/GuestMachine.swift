@@ -62,6 +62,9 @@ final class GuestMachine: Sendable {
     /// The device state of a guest that stands still.
     func deviceState() throws(LivemigError) -> [UInt8] {
         try state.withLock { (state) throws(LivemigError) in
+            guard state.status != .shutdown else {
+                throw LivemigError(.guestDown, "the guest has powered itself off")
+            }
             guard state.status == .paused else {
                 throw LivemigError(.vmState, "the guest is \(state.status.rawValue), not paused")
             }

@@ -160,6 +160,43 @@ extension SSHServerTests {
             try closer.join()
         }
 
+        @Test(
+            "A server that talks for ever or half hangs up; breaks when a login spins or never ends",
+            .timeLimit(.minutes(1)), arguments: [true, false])
+        func endless(_ talks: Bool) throws {
+            let folder = try ScratchFolder()
+            let print = try SSHServerFixture.makeKey(folder, "client")
+            let port = try SSHServerFixture.freePort()
+            let listener = try SSHServerFixture.listener(port: port, backlog: 8).release()
+            let isOver = Monitor(false)
+            let server = WorkerThread("endless") {
+                let listener = OwnedDescriptor(owning: listener)
+                let client = OwnedDescriptor(owning: accept(listener.number, nil, nil))
+                try DescriptorIO.write(Array("SSH-2.0-x\r\n".utf8), to: client.number)
+                // SSH_MSG_IGNORE of no bytes in a packet without encryption (RFC 4253, 6 and 11.2).
+                let packet: [UInt8] = [0, 0, 0, 12, 6, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+                if !talks { shutdown(client.number, CInt(SHUT_WR)) }
+                while !isOver.withLock({ $0 }) {
+                    guard talks else {
+                        _ = isOver.wait(deadline: .now + .seconds(20)) { $0 ? true : nil }
+                        break
+                    }
+                    let many = Array(repeating: packet, count: 64).flatMap { $0 }
+                    guard (try? DescriptorIO.write(many, to: client.number)) != nil else { break }
+                }
+            }
+            var endpoint = SSHEndpoint(
+                name: "alpha", address: "127.0.0.1", port: port, user: "nobody",
+                identity: folder.path("client"), hostKeys: [print])
+            endpoint.loginTimeout = .seconds(2)
+            let start = MonotonicTime.now
+            let error = try #require(code(endpoint))
+            #expect(error.code == .connect || error.code == .connectDropped, "\(error)")
+            #expect(start.elapsed < (talks ? .seconds(4) : .seconds(1)), "\(start.elapsed)")
+            isOver.withLock { $0 = true }
+            try server.join()
+        }
+
         @Test("sshd above MaxStartups drops us, the retry gets in; breaks when it is not retried")
         func maxStartups() throws {
             let server = try SSHServerFixture(options: ["MaxStartups 1:100:1"])

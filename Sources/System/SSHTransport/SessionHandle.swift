@@ -137,18 +137,35 @@ final class SessionHandle {
         _ deadline: MonotonicTime, again: CInt, failure: CInt? = nil, _ call: () -> CInt
     ) throws(LivemigError) -> CInt? {
         checkThread()
+        var wakesAtEnd = 0
         while true {
             let mark = activity
             let result = call()
             if result != again { return result }
             if let failure, !isConnected { return failure }
+            // A server that never stops talking gets no more time than a silent one.
+            guard deadline > .now else { return nil }
             if activity != mark { continue }
+            // The end of the stream keeps the socket readable: where libssh does not act on it,
+            // every further poll would return at once until the deadline.
+            if hasPeerEnded { wakesAtEnd += 1 }
+            if wakesAtEnd > Self.wakesAtEndLimit { return failure ?? SSH_ERROR }
             // Before the key exchange libssh waits for the socket to be writable without
             // having anything to send, so its own interest counts here.
             let flags = unsafe ssh_get_poll_flags(pointer)
             let events = flags & SSH_WRITE_PENDING != 0 ? POLLIN | POLLOUT : POLLIN
             guard try poll(socket: events, until: deadline), deadline > .now else { return nil }
         }
+    }
+
+    /// How often libssh may be called again at the end of the stream: it has steps left to take.
+    private static let wakesAtEndLimit = 8
+
+    /// Whether the peer has ended the stream and everything before its end has been read.
+    private var hasPeerEnded: Bool {
+        var byte: UInt8 = 0
+        let flags = CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)
+        return unsafe recv(socket.number, &byte, 1, flags) == 0
     }
 
     /// Lets the event loop serve the session; once, when the connection stands.

@@ -124,7 +124,9 @@ struct CancelCommand: LivemigAction {
               livemig cancel web1
             """)
 
-    @Argument(help: ArgumentHelp("The VM, or the number of the migration.", valueName: "vm"))
+    @Argument(
+        help: ArgumentHelp(
+            "The VM, NAME or HOST/NAME, or the number of the migration.", valueName: "vm"))
     var vm: String
 
     @OptionGroup(title: "Common Options") var global: GlobalOptions

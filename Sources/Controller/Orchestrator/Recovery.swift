@@ -182,14 +182,19 @@ public struct Cancellation: Sendable {
 
     /// Gives the move up.
     ///
-    /// - Parameter name: a VM, or a migration's number.
+    /// - Parameter name: a VM, a VM of a host (`HOST/VM`), or a migration's number.
     /// - Returns: where the VM is then.
     /// - Throws: `E-NOTRUNNING` when no move is under way, `E-TOOLATE` after the commit.
     public func cancel(_ name: String) async throws(LivemigError) -> Whereabouts {
-        let (vm, uuid) = try await find(name)
+        let (reference, uuid) = try await find(name)
+        let vm = reference.name
+        if let host = reference.host { _ = try control.directory.host(host) }
         let hosts = control.directory.hosts
         let all = await control.whereabouts(of: vm, on: hosts)
             .filter { uuid == nil || $0.uuid == uuid }
+            .filter { found in
+                reference.host == nil || found.entries.contains { $0.host == reference.host }
+            }
         let moving = all.filter { $0.mover != nil }
         guard moving.count < 2 else {
             throw LivemigError(
@@ -222,8 +227,10 @@ public struct Cancellation: Sendable {
             .notRunning, "no move of VM \(vm) is under way", guest: found.guest)
     }
 
-    private func find(_ name: String) async throws(LivemigError) -> (VMName, VMUUID?) {
-        guard let bits = Bits128(hexadecimal: name) else { return (try VMName(name), nil) }
+    private func find(_ name: String) async throws(LivemigError) -> (VMReference, VMUUID?) {
+        guard let bits = Bits128(hexadecimal: name) else {
+            return (try VMReference(parsing: name), nil)
+        }
         let answers = await control.machines(on: control.directory.hosts)
         let machine = answers.flatMap { $0.value?.machines ?? [] }.first {
             $0.right.attempt?.migration == MigrationID(bits)
@@ -233,7 +240,7 @@ public struct Cancellation: Sendable {
             throw answers.compactMap(\.error).first ?? damaged.first?.complaint
                 ?? LivemigError(.notRunning, "no migration \(name) is under way")
         }
-        return (try VMName(machine.name), machine.uuid)
+        return (VMReference(name: try VMName(machine.name)), machine.uuid)
     }
 }
 

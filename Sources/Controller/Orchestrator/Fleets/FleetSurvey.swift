@@ -46,6 +46,7 @@ public struct FleetSurvey: Sendable {
     ///
     /// - Parameter describe: what an operator wants of a guest.
     public func fleet(_ describe: (inout Fleet.Guest) -> Void = { _ in }) -> Fleet {
+        let disputed = disputed
         var guests: [VMUUID: Fleet.Guest] = [:]
         var reservations: [Fleet.Reservation] = []
         for member in members {
@@ -56,9 +57,9 @@ public struct FleetSurvey: Sendable {
                             guest: machine.uuid, host: member.side.host.name,
                             memory: machine.memory))
                 }
-                guard let guest = member.guest(machine), !machine.right.isCopyWaiting else {
-                    continue
-                }
+                guard let guest = member.guest(machine), !machine.right.isCopyWaiting,
+                    disputed[machine.uuid] == nil
+                else { continue }
                 // A host that may run the guest knows more of it than one that has given it away.
                 if guests[machine.uuid] == nil || machine.right.mayRun {
                     guests[machine.uuid] = guest
@@ -78,8 +79,40 @@ public struct FleetSurvey: Sendable {
             },
             reservations: reservations,
             damaged: Dictionary(
-                members.map { ($0.side.host.name, $0.side.damaged) },
+                members.map { member in
+                    let unclear = member.side.machines.compactMap { machine in
+                        machine.right.mayRun ? disputed[machine.uuid]?.machine(machine) : nil
+                    }
+                    return (member.side.host.name, member.side.damaged + unclear)
+                },
                 uniquingKeysWith: { first, _ in first }))
+    }
+
+    /// Guests that more than one host owns, which no plan can place: either may be wrong.
+    private var disputed: [VMUUID: Dispute] {
+        var owners: [VMUUID: [HostName]] = [:]
+        for member in members {
+            for machine in member.side.machines where machine.right.mayRun {
+                owners[machine.uuid, default: []].append(member.side.host.name)
+            }
+        }
+        return owners.filter { $0.value.count > 1 }.mapValues { Dispute(owners: $0) }
+    }
+
+    /// Several hosts that say they own one guest.
+    private struct Dispute {
+        let owners: [HostName]
+
+        func machine(_ machine: MachineSummary) -> DamagedMachine? {
+            guard let name = try? VMName(machine.name) else { return nil }
+            let hosts = owners.map(\.text)
+            return DamagedMachine(
+                name: name, uuid: machine.uuid,
+                error: LivemigError(
+                    .inTransfer, "VM \(name) is owned by \(hosts.joined(separator: " and by "))",
+                    at: hosts.joined(separator: ", "),
+                    fix: "run livemig recover \(name), which says which of them counts"))
+        }
     }
 
     /// Moves, each with the network that its page data will take, by the rule of the moves

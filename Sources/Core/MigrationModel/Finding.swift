@@ -22,6 +22,8 @@ public struct Finding: Hashable, Sendable {
         case hugePages = "W-HUGEPAGES"
         /// Two systems have one machine-id.
         case identity = "W-IDENTITY"
+        /// A host took fewer connections than the move has lanes.
+        case lanes = "W-LANES"
         /// The destination would have little memory left.
         case memory = "W-MEMORY"
         /// The guest's network may not be what it was.

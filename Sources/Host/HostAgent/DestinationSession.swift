@@ -119,11 +119,13 @@ final class DestinationSession {
         guard hello.attempt == attempt, hello.uuid == uuid else {
             throw LivemigError(.migrationID, "a lane of another migration came", at: place)
         }
-        guard expected ?? hello.lanes == hello.lanes, lanes[hello.lane] == nil,
+        // The link comes before it is known how many lanes the hosts let through.
+        let count = hello.lane == 0 ? nil : hello.lanes
+        guard count == nil || expected ?? hello.lanes == hello.lanes, lanes[hello.lane] == nil,
             hello.lane != 0 || sink == nil
         else { throw LivemigError(.wire, "lane \(hello.lane) came twice", at: place) }
-        if expected == nil {
-            expected = hello.lanes
+        if expected == nil, let count {
+            expected = count
             board.begin(lanes: hello.lanes)
         }
         if hello.lane == 0 {

@@ -12,7 +12,10 @@ struct LaneOpener: Sendable {
     let root: HostRoot
     let request: StartOutgoing
     let uuid: VMUUID
+    /// The most data lanes.
     let lanes: Int
+    /// Where lanes of this host's own connections gather.
+    let muster: LaneMuster
 
     /// How long a relaying controller may take to bring a connection.
     private static let relayPatience: Duration = .seconds(10)
@@ -83,12 +86,12 @@ struct LaneOpener: Sendable {
     ) throws(LivemigError) -> OpenLink {
         let channel = try connection.channel(stall: PeerLink.stallLimit, at: request.peer.name)
         return OpenLink(
-            pump: pump, connection: connection, channel: try introduce(channel, lane: 0))
+            pump: pump, connection: connection, channel: try introduce(channel, lane: 0, of: lanes))
     }
 
     /// Introduces a connection and waits until the destination accepts it.
     func introduce<Channel: ByteChannel & ~Copyable>(
-        _ channel: consuming Channel, lane: Int
+        _ channel: consuming Channel, lane: Int, of lanes: Int
     ) throws(LivemigError) -> FrameChannel<Channel> {
         var frames = FrameChannel(channel, at: request.peer.name)
         try frames.sendBanner(.agent)
@@ -106,13 +109,14 @@ struct LaneOpener: Sendable {
     /// Starts a data lane on a thread of its own: connects, and sends until the board says stop.
     ///
     /// - Parameters:
-    ///   - number: the lane, from 1.
+    ///   - number: the lane, from 1; a direct one gets another number where earlier lanes are
+    ///     missing.
     ///   - route: how connections come about.
     ///   - board: learns of a failure.
-    ///   - sender: makes the sender, on the lane's thread.
+    ///   - sender: makes the sender of a number, on the lane's thread.
     func startLane(
         _ number: Int, _ route: borrowing Route, _ board: RoundBoard,
-        _ sender: @escaping @Sendable () throws(LivemigError) -> LaneSender
+        _ sender: @escaping @Sendable (Int) throws(LivemigError) -> LaneSender
     ) throws(LivemigError) -> WorkerThread<Void> {
         let (opener, name) = (self, "lane \(number)")
         switch route {
@@ -121,8 +125,10 @@ struct LaneOpener: Sendable {
             let (endpoint, command) = (endpoint, try Self.command())
             return WorkerThread(name) {
                 board.failing { () throws(LivemigError) in
-                    let channel = try SSHBulkChannel(to: endpoint, running: command)
-                    try opener.carry(channel, lane: number, sender)
+                    guard let channel = try opener.connect(endpoint, command),
+                        let place = opener.muster.arrive(number)
+                    else { return }
+                    try opener.carry(channel, place, sender)
                 }
             }
         case .relay(let listener):
@@ -131,18 +137,30 @@ struct LaneOpener: Sendable {
                 defer { connection.end() }
                 board.failing { () throws(LivemigError) in
                     let channel = try connection.channel(at: opener.request.peer.name)
-                    try opener.carry(channel, lane: number, sender)
+                    try opener.carry(channel, .init(number: number, count: opener.lanes), sender)
                 }
             }
         }
     }
 
+    /// Connects a lane; `nil` where the destination takes no further connection and others stand.
+    private func connect(
+        _ endpoint: SSHEndpoint, _ command: RemoteCommand
+    ) throws(LivemigError) -> SSHBulkChannel? {
+        do throws(LivemigError) {
+            return try SSHBulkChannel(to: endpoint, running: command)
+        } catch {
+            guard !muster.miss(error), LaneMuster.isOfLimit(error) else { throw error }
+            return nil
+        }
+    }
+
     private func carry<Channel: ByteChannel & ~Copyable>(
-        _ channel: consuming Channel, lane: Int,
-        _ sender: () throws(LivemigError) -> LaneSender
+        _ channel: consuming Channel, _ place: LaneMuster.Place,
+        _ sender: (Int) throws(LivemigError) -> LaneSender
     ) throws(LivemigError) {
-        var sender = try sender()
-        var frames = try introduce(channel, lane: lane)
+        var sender = try sender(place.number)
+        var frames = try introduce(channel, lane: place.number, of: place.count)
         try sender.run(on: &frames)
         try frames.finish()
     }

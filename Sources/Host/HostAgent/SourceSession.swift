@@ -36,10 +36,10 @@ final class SourceSession: Sendable {
         guardian: CInt
     ) throws(LivemigError) {
         let count = role.request.policy.lanes ?? Self.defaultLanes(for: definition.memory)
+        let board = RoundBoard(pageCount: pageCount, lanes: count)
         let opener = LaneOpener(
             root: role.environment.root, request: role.request, uuid: definition.uuid,
-            lanes: count)
-        let board = RoundBoard(pageCount: pageCount, lanes: count)
+            lanes: count, muster: Self.muster(of: count, board, role))
         self.board = board
         control = role.control
         role.control.attach(board)
@@ -72,7 +72,8 @@ final class SourceSession: Sendable {
         var threads: [WorkerThread<Void>] = []
         do throws(LivemigError) {
             for number in 1...count {
-                let thread = try opener.startLane(number, route, board) { () throws(LivemigError) in
+                let thread = try opener.startLane(number, route, board) {
+                    (number) throws(LivemigError) in
                     try LaneSender(
                         lane: number - 1, board: board, image: image, compression: compression,
                         limiter: limiter)
@@ -86,6 +87,23 @@ final class SourceSession: Sendable {
             throw error
         }
         lanes = threads
+    }
+
+    /// Has a move go on with the lanes that stand, and say so.
+    private static func muster(
+        of lanes: Int, _ board: RoundBoard, _ role: SourceRole
+    ) -> LaneMuster {
+        let (events, peer) = (role.events, role.request.peer.name)
+        return LaneMuster(of: lanes) { count, reason in
+            guard count < lanes else { return }
+            board.reduce(lanes: count)
+            let why = reason.map { ": \($0.what)" } ?? ""
+            events.sendIfPossible(
+                NoteMessage(
+                    Finding(
+                        .warning(.lanes), "\(count) of \(lanes) lanes are used\(why)", at: peer,
+                        fix: "raise MaxStartups in sshd_config there, or use --lanes \(count)")))
+        }
     }
 
     /// The memory for which a lane is worth its connection: some 50 ms of a processor on each host.

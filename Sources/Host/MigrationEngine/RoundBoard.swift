@@ -45,6 +45,8 @@ public final class RoundBoard: Sendable {
         var claimed: UInt64 = 0
         var totals = Totals()
         var overall = Totals()
+        /// How many lanes there are to be.
+        var lanes: Int
         var lanesOpen = 0
         var lanesDone = 0
         var roundsPlaced: UInt32 = 0
@@ -56,17 +58,15 @@ public final class RoundBoard: Sendable {
     }
 
     private let state: Monitor<State>
-    private let lanes: Int
     /// What moves on the lanes.
     public let activity = Activity()
 
     /// A board for a guest of some pages and a number of lanes.
     public init(pageCount: Int, lanes: Int) {
         precondition(lanes > 0, "a move has at least one lane")
-        self.lanes = lanes
         state = Monitor(
             State(
-                pages: PageBitmap(pageCount: pageCount),
+                pages: PageBitmap(pageCount: pageCount), lanes: lanes,
                 digests: Array(repeating: ImageDigest(), count: lanes)))
     }
 
@@ -75,10 +75,9 @@ public final class RoundBoard: Sendable {
     /// Waits until every lane is connected, so that rounds measure the lanes and nothing else.
     /// - Throws: `E-TIMEOUT` when the deadline passes first.
     public func waitUntilOpen(deadline: MonotonicTime? = nil) throws(LivemigError) {
-        let lanes = lanes
         let result = wait(deadline) { state -> Result<Void, LivemigError>? in
             if let failure = state.failure { return .failure(failure) }
-            return state.lanesOpen == lanes ? .success(()) : nil
+            return state.lanesOpen == state.lanes ? .success(()) : nil
         }
         guard let result else {
             throw LivemigError(
@@ -118,10 +117,9 @@ public final class RoundBoard: Sendable {
 
     /// Waits until every lane has sent its part of the round; `nil` when a deadline passes first.
     public func waitUntilSent(deadline: MonotonicTime?) throws(LivemigError) -> Totals? {
-        let lanes = lanes
         let result = wait(deadline) { state -> Result<Totals, LivemigError>? in
             if let failure = state.failure { return .failure(failure) }
-            return state.lanesDone == lanes ? .success(state.totals) : nil
+            return state.lanesDone == state.lanes ? .success(state.totals) : nil
         }
         return try result?.get()
     }
@@ -233,6 +231,12 @@ public final class RoundBoard: Sendable {
     }
 
     // MARK: Lanes
+
+    /// Fewer lanes than planned come, numbered from 0; before any round is started.
+    public func reduce(lanes: Int) {
+        precondition(lanes > 0, "a move has at least one lane")
+        state.withLock { $0.lanes = min($0.lanes, lanes) }
+    }
 
     /// A lane is connected.
     public func laneOpened() { state.withLock { $0.lanesOpen += 1 } }

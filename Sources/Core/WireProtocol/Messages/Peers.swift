@@ -7,7 +7,7 @@ public import MigrationModel
 /// | attempt | migration 16 bytes, epoch u64 |
 /// | uuid | 16 bytes |
 /// | lane | u8: 0 is the link that carries messages, 1–16 are data lanes |
-/// | lanes | u8: how many data lanes there will be |
+/// | lanes | u8: how many data lanes there will be; in the link's, at most |
 public struct LaneHello: WireMessage, Hashable {
     public static let type = FrameType.laneHello
     /// The attempt.
@@ -16,7 +16,7 @@ public struct LaneHello: WireMessage, Hashable {
     public let uuid: VMUUID
     /// 0 for the link, else the number of the data lane.
     public let lane: Int
-    /// How many data lanes there will be.
+    /// How many data lanes there will be; on the link, how many at most.
     public let lanes: Int
 
     /// Introduces a connection.

@@ -180,7 +180,7 @@ struct QMPTests {
         arguments: [
             ("running", MachineStatus.running), ("paused", .paused), ("prelaunch", .paused),
             ("postmigrate", .paused), ("finish-migrate", .paused), ("inmigrate", .incoming),
-            ("shutdown", .shutdown), ("io-error", .failed), ("internal-error", .failed),
+            ("shutdown", .shutdown), ("io-error", .ioError), ("internal-error", .failed),
             ("guest-panicked", .failed), ("watchdog", .failed), ("", .failed),
         ])
     func runStates(_ text: String, _ expected: MachineStatus) {

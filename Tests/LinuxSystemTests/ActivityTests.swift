@@ -53,6 +53,16 @@ struct ActivityTests {
         #expect(try read(beside: Activity()) {}?.code == .stall)
     }
 
+    // Breaks when the end says how long the last wait was, and not how long all were silent.
+    @Test func silenceIsTold() throws {
+        let activity = Activity()
+        let start = MonotonicTime.now
+        let error = try read(beside: activity) {
+            if start.elapsed < .milliseconds(200) { activity.note() }
+        }
+        #expect(error?.what == "nothing received for \(Self.stall.brief)")
+    }
+
     // Breaks when what waits for a buffer that empties itself is given up, or waited for without
     // limit.
     @Test func drains() throws {

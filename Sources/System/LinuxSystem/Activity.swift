@@ -31,11 +31,17 @@ public final class Activity: Sendable {
         return try body()
     }
 
+    /// The longest silence accepted now: more while buffers empty themselves.
+    /// - Parameter limit: the longest silence accepted otherwise.
+    public func extended(_ limit: Duration) -> Duration {
+        isDraining.load(ordering: .relaxed) ? max(limit, Self.drainLimit) : limit
+    }
+
     /// How much longer all may be silent; `nil` when that is over.
     /// - Parameter limit: the longest silence accepted.
     public func remaining(of limit: Duration) -> Duration? {
-        let limit = isDraining.load(ordering: .relaxed) ? max(limit, Self.drainLimit) : limit
-        let left = limit - MonotonicTime(nanoseconds: latest.load(ordering: .relaxed)).elapsed
+        let last = MonotonicTime(nanoseconds: latest.load(ordering: .relaxed))
+        let left = extended(limit) - last.elapsed
         return left > .zero ? left : nil
     }
 }

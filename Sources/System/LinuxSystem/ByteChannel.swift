@@ -97,9 +97,11 @@ public struct DescriptorChannel: ByteChannel, ~Copyable, Sendable {
                 silence?.note()
                 return count
             } catch {
-                guard error.code == .stall, let stall,
-                    let more = silence?.activity.remaining(of: stall)
-                else { throw error }
+                guard error.code == .stall, let stall, let silence else { throw error }
+                guard let more = silence.activity.remaining(of: stall) else {
+                    let all = silence.activity.extended(stall)
+                    throw LivemigError(.stall, "nothing received for \(all.brief)", at: place)
+                }
                 limit = more
             }
         }

@@ -46,7 +46,14 @@ struct HostRemoveCommand: LivemigAction {
                 "livemig: note: \(withdrawal.destination) may still accept the key of \(name): "
                     + error.explanation)
         }
-        context.show(text: ["removed \(name) from \(file.path)"], json: HostDocument(host))
+        context.show(
+            text: withdrawals.compactMap(Self.line) + ["removed \(name) from \(file.path)"],
+            json: HostDocument(host))
         return .success
+    }
+
+    private static func line(_ withdrawal: HostTrust.Withdrawal) -> String? {
+        guard case .success(let keys) = withdrawal.result, !keys.isEmpty else { return nil }
+        return HostUntrustCommand.line(withdrawal)
     }
 }

@@ -46,7 +46,7 @@ struct HostUntrustCommand: LivemigAction {
             })
     }
 
-    private static func line(_ withdrawal: HostTrust.Withdrawal) -> String? {
+    static func line(_ withdrawal: HostTrust.Withdrawal) -> String? {
         guard case .success(let keys) = withdrawal.result else { return nil }
         let (source, destination) = (withdrawal.source, withdrawal.destination)
         guard !keys.isEmpty else { return "\(destination) accepts no key of \(source)" }

@@ -95,7 +95,7 @@ public struct Preflight: Sendable {
         return Finding(
             .error(.duplicateVM), what,
             at: "VM \(twin.name) (\(twin.state.rawValue)) on \(destination.name)",
-            fix: "livemig vm show \(destination.name)/\(twin.name), remove or rename it")
+            fix: "livemig vm show \(destination.name)/\(twin.name), and remove it there")
     }
 
     // MARK: The hosts

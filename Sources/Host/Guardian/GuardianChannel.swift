@@ -71,9 +71,23 @@ public struct GuardianClient: ~Copyable, Sendable {
     /// Connects to the guardian of a VM.
     /// - Throws: `E-NOTRUNNING` when there is none, `E-VERSION` for one of another build.
     public init(connecting path: String) throws(LivemigError) {
-        let socket = try UnixSocket.connect(path, .packets, as: .notRunning)
+        let socket: OwnedDescriptor
+        do throws(LivemigError) {
+            socket = try UnixSocket.connect(path, .packets, as: .notRunning)
+        } catch {
+            guard error.code == .notRunning else { throw error }
+            let vm = Self.machine(of: path)
+            throw LivemigError(
+                .notRunning, "VM \(vm) does not run here, or its guardian has ended",
+                fix: "livemig status \(vm) says which; livemig vm start, or recover")
+        }
         try Self.greet(socket, path)
         self.socket = socket
+    }
+
+    /// The VM whose folder has a guardian's socket.
+    private static func machine(of path: String) -> String {
+        path.split(separator: "/").dropLast().last.map(String.init) ?? path
     }
 
     /// Insists that a guardian speaks as this program does.
@@ -93,8 +107,7 @@ public struct GuardianClient: ~Copyable, Sendable {
         }
         let welcome = try? packet.decode(GuardianWelcome.self)
         guard welcome?.version != GuardianProtocol.current else { return }
-        let names = path.split(separator: "/").dropLast()
-        let vm = names.last.map(String.init) ?? path
+        let vm = machine(of: path)
         let build = welcome.map { "livemig \($0.program), protocol \($0.version)" }
         throw LivemigError(
             .version,

@@ -33,7 +33,7 @@ public enum CommandLineProgram {
             if let action = command as? any LivemigAction { return await run(action) }
             return try runHelp(command)
         } catch {
-            return report(error, isJSON: asksForJSON(arguments))
+            return report(error, of: arguments)
         }
     }
 
@@ -82,15 +82,17 @@ public enum CommandLineProgram {
 
     /// What the parser has to say: help and version on standard output, errors on standard error,
     /// and as events where results are events.
-    private static func report(_ error: any Error, isJSON: Bool) -> Int32 {
+    private static func report(_ error: any Error, of arguments: [String]) -> Int32 {
         let text = LivemigCommand.fullMessage(for: error, columns: 80)
         guard LivemigCommand.exitCode(for: error) != .success else {
             write(text, to: STDOUT_FILENO)
             return MigrationModel.ExitCode.success.rawValue
         }
         let prefix = "Error: "
-        let message = text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
-        if isJSON {
+        let message =
+            UnknownCommand(in: arguments)?.message
+            ?? (text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text)
+        if asksForJSON(arguments) {
             let what = message.split(separator: "\n").first.map(String.init) ?? message
             let event = ErrorEvent(LivemigError(.usage, what, fix: "see livemig --help"))
             Console.write(Array((JSONText.line(event) + "\n").utf8), to: STDOUT_FILENO)

@@ -51,7 +51,9 @@ extension MessageKind {
                             fix: "mount one file system on both hosts")
                     ],
                     images: [
-                        ImageFacts(target: "vda", path: "/srv/web1", size: 1 << 30, inode: 4711)
+                        ImageFacts(
+                            target: "vda", path: "/srv/web1", size: 1 << 30, inode: 4711,
+                            reach: .shared, isReadOnly: true)
                     ], bridges: [BridgeFacts(name: "br0", mtu: 9000, vlan: 7), nil]),
                 [
                     .list("findings", WireLimits.findings, Layout.finding),
@@ -60,6 +62,8 @@ extension MessageKind {
                         [
                             .text("target", WireLimits.name), .text("path", WireLimits.name),
                             .fixed("size", 8, note: "bytes"), .fixed("inode", 8),
+                            .fixed("reach", 1, note: "0 unknown, 1 local, 2 shared"),
+                            .fixed("read-only", 1, note: "flag"),
                         ]),
                     .list(
                         "bridges", WireLimits.bridges,
@@ -81,7 +85,8 @@ extension MessageKind {
                     images: (0..<random.below(4)).map { _ in
                         ImageFacts(
                             target: random.plain(8), path: random.text(99), size: random.next(),
-                            inode: random.next())
+                            inode: random.next(), reach: random.flag() ? .local : .unknown,
+                            isReadOnly: random.flag())
                     },
                     bridges: (0..<random.below(5)).map { _ in
                         random.flag()

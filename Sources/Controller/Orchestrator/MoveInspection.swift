@@ -119,11 +119,10 @@ struct MoveInspection: Sendable {
     func joined(_ outgoing: [Finding], _ incoming: [Finding]) -> [Finding] {
         // Both look at the definition.
         let others = incoming.filter { !outgoing.contains($0) }
-        let unfenced = others.filter { $0.kind == .warning(.fence) }.map(\.place)
-        let images = ImageRules.findings(
-            source.images, destination.images, unfenced: Set(unfenced))
+        let seen = ImageRules.joined(
+            outgoing, others, source: source.images, destination: destination.images)
         return (outgoing + path).map { named($0, source.name) }
-            + (others + images).map { named($0, destination.name) }
+            + seen.map { named($0, destination.name) }
             + BridgeRules.findings(source.bridges, destination.bridges)
     }
 

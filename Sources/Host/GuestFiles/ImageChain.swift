@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Hypervisor
 public import LinuxSystem
@@ -22,15 +23,20 @@ public struct ImageChain: Sendable {
         public let allocated: UInt64
         /// Its number in the file system.
         public let inode: UInt64
+        /// Who else sees its file system.
+        public let reach: ImageFacts.Reach
     }
 
     /// The image that the guest writes to, then the one below it, and so on.
     public let members: [Member]
 
-    /// What this host sees of the image that the guest writes to.
-    public func facts(of disk: VMDefinition.Disk) -> ImageFacts? {
-        members.first.map {
-            ImageFacts(target: disk.target, path: disk.path, size: $0.size, inode: $0.inode)
+    /// What this host sees of the image that the guest writes to, and of those below it, which are
+    /// only read.
+    public func facts(of disk: VMDefinition.Disk) -> [ImageFacts] {
+        members.enumerated().map { level, image in
+            ImageFacts(
+                target: disk.target, path: image.path, size: image.size, inode: image.inode,
+                reach: image.reach, isReadOnly: disk.readOnly || level > 0)
         }
     }
 
@@ -72,7 +78,7 @@ extension GuestFileRules {
                     size: header?.size ?? UInt64(clamping: found.status.st_size),
                     fileSize: UInt64(clamping: found.status.st_size),
                     allocated: UInt64(clamping: found.status.st_blocks) &* 512,
-                    inode: UInt64(found.status.st_ino)))
+                    inode: UInt64(found.status.st_ino), reach: Self.reach(of: number)))
             guard let backing = header?.backing else { return ImageChain(members: members) }
             guard members.count < ImageChain.limit else {
                 throw LivemigError(
@@ -87,6 +93,12 @@ extension GuestFileRules {
 
     private static func folder(of path: String) -> Substring {
         path[...(path.lastIndex(of: "/") ?? path.startIndex)]
+    }
+
+    private static func reach(of file: CInt) -> ImageFacts.Reach {
+        var magic: UInt32 = 0
+        let result = unsafe clinux_file_system("/proc/self/fd/\(file)", &magic)
+        return result < 0 ? .unknown : ImageFacts.Reach(magic: magic)
     }
 
     private static func header(

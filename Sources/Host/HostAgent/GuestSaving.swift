@@ -27,6 +27,7 @@ struct GuestSaving: Sendable {
         guard try store.summary(of: name).state != .saved else {
             throw LivemigError(.saved, "VM \(name) is saved already", at: environment.root.path)
         }
+        try GuestImageLook(environment, definition).requireOwn()
         let guardian = try GuardianClient(connecting: folder.guardianSocket)
         let memory = try GuestMemoryFile(
             adopting: try guardian.memory(), expecting: definition.memory)

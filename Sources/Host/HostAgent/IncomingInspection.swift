@@ -47,9 +47,11 @@ struct IncomingInspection: Sendable {
                 if request.isRunning, let finding = Self.unfenced(disk, chain) {
                     warnings.append(finding)
                 }
-                guard let facts = chain.facts(of: disk) else { return }
-                images.append(facts)
-                if let finding = Self.growth(disk, chain, facts) { warnings.append(finding) }
+                let facts = chain.facts(of: disk)
+                images += facts
+                if let top = facts.first, let finding = Self.growth(disk, chain, top) {
+                    warnings.append(finding)
+                }
             }
             try environment.requireHypervisor(of: definition)
         } catch {

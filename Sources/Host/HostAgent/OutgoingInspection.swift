@@ -1,5 +1,4 @@
 import Guardian
-import GuestFiles
 import Hypervisor
 import LinuxSystem
 import MigrationModel
@@ -24,16 +23,9 @@ struct OutgoingInspection: Sendable {
                 .error(.device), "the hypervisor refuses to save the guest: \(reason.escaped())",
                 at: "VM \(request.name)", fix: "remove the device from the guest")
         }
-        return Inspection(findings, images: images(of: definition), bridges: definition.bridges)
-    }
-
-    /// What this host sees of the images, where it may look at them.
-    private func images(of definition: VMDefinition) -> [ImageFacts] {
-        guard let rules = try? environment.root.fileRules() else { return [] }
-        return definition.disks.compactMap { disk in
-            guard let chain = try? rules.open(disk) else { return nil }
-            return chain.facts(of: disk)
-        }
+        let look = GuestImageLook(environment, definition)
+        return Inspection(
+            findings + look.findings, images: look.images, bridges: definition.bridges)
     }
 
     /// Whether this host can log in to the peer, and the peer here once it has the guest.

@@ -112,7 +112,7 @@ public struct InspectIncoming: WireMessage, Hashable {
 /// | field | type |
 /// | --- | --- |
 /// | findings | list of 256: id text, 64; message, place, source, destination and fix text, 2048 each |
-/// | images | list of 64: target and path text, 4096 each; size u64, in bytes; inode u64 |
+/// | images | list of 64: target and path text, 4096 each; size u64, in bytes; inode u64; reach u8: 0 unknown, 1 local, 2 shared; read-only flag |
 /// | bridges | list of 64, one for each interface that is on one, each optional: name text, 15; MTU u32; up flag; VLAN optional u16; spanning tree flag |
 public struct Inspection: WireMessage, Hashable {
     public static let type = FrameType.inspection
@@ -139,6 +139,8 @@ public struct Inspection: WireMessage, Hashable {
             writer.text(image.path)
             writer.integer(image.size)
             writer.integer(image.inode)
+            writer.integer(image.reach.rawValue)
+            writer.flag(image.isReadOnly)
         }
         writer.list(bridges) { writer, bridge in writer.optional(bridge) { $0.bridge($1) } }
     }
@@ -150,7 +152,8 @@ public struct Inspection: WireMessage, Hashable {
         images = try reader.list(limit: WireLimits.items) { (reader) throws(WireError) in
             ImageFacts(
                 target: try reader.text(), path: try reader.text(), size: try reader.integer(),
-                inode: try reader.integer())
+                inode: try reader.integer(), reach: try reader.choice(),
+                isReadOnly: try reader.flag())
         }
         bridges = try reader.list(limit: WireLimits.bridges) { (reader) throws(WireError) in
             try reader.optional { (reader) throws(WireError) in try reader.bridge() }

@@ -57,6 +57,29 @@ extension QEMUTests {
             }
         }
 
+        /// Breaks when a guest comes to a host whose bridge went away, was made anew, or was set down
+        /// meanwhile, and is cut off without a word.
+        @Test("A port that has lost its bridge is attached again, or the guest is refused")
+        func lostBridge() throws {
+            let bridge = try Bridge("lmtest5")
+            let tap = try TapDevice(on: bridge.name, for: "52:54:00:00:00:01")
+            defer { withExtendedLifetime(tap) {} }
+            try tap.port.requireAttached()
+            try bridge.release(tap.port.name)
+            try tap.port.requireAttached()
+            #expect(bridge.ports == [tap.port.name])
+            try bridge.set("down")
+            let down = failure { try tap.port.requireAttached() }
+            #expect(down?.code == .network && down?.what.contains("set down") == true)
+            try bridge.delete()
+            let gone = failure { try tap.port.requireAttached() }
+            #expect(gone?.code == .network, "\(gone as Any)")
+            #expect(gone?.what == "no bridge lmtest5 on this host any more")
+            let anew = try Bridge("lmtest5")
+            try tap.port.requireAttached()
+            #expect(anew.ports == [tap.port.name])
+        }
+
         /// Breaks when what is no bridge is not called by what it is.
         @Test("A name says what it stands for") func names() throws {
             let bridge = try Bridge("lmtest3")
@@ -115,6 +138,7 @@ extension QEMUTests {
 private final class Bridge {
     let name: String
     private var cables: [String] = []
+    private var isThere = true
 
     init(_ name: String) throws {
         self.name = name
@@ -124,7 +148,7 @@ private final class Bridge {
 
     deinit {
         for cable in cables { try? Self.ip("link", "delete", cable) }
-        try? Self.ip("link", "delete", name)
+        if isThere { try? Self.ip("link", "delete", name) }
     }
 
     var ports: [String] {
@@ -145,6 +169,14 @@ private final class Bridge {
         try Self.ip("link", "set", port, "mtu", String(mtu))
         try Self.ip("link", "set", port, "master", name, "up")
         cables.append(port)
+    }
+
+    /// Takes a port off the bridge.
+    func release(_ port: String) throws { try Self.ip("link", "set", port, "nomaster") }
+
+    func delete() throws {
+        try Self.ip("link", "delete", name)
+        isThere = false
     }
 
     func set(_ options: String...) throws { try Self.ip(["link", "set", name] + options) }

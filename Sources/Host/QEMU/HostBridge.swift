@@ -37,6 +37,13 @@ public struct HostBridge: Sendable {
         }
     }
 
+    /// Why a guest cannot be on it any more.
+    func absence() -> LivemigError {
+        var error = refusal
+        error.what += " any more"
+        return error
+    }
+
     private var isBridge: Bool { unsafe clinux_is_bridge(name) == 1 }
 
     private func setting(_ file: String) -> Int? {

@@ -113,9 +113,11 @@ public struct QEMULauncher: MachineLauncher {
         let user = try user(folder)
         // It opens guest RAM by name, which nobody may any more once it has.
         if let user { try memory.give(to: user.id) }
-        let process = try start(definition, facts, memory.descriptor.number, folder, mode, user)
+        let (process, ports) = try start(
+            definition, facts, memory.descriptor.number, folder, mode, user)
         do {
             let machine = try connect(process, folder)
+            machine.ports = ports
             try requirePreload(process, folder)
             if user != nil { try memory.give(to: geteuid()) }
             if mode == .incoming { try machine.requireCapabilities() }
@@ -132,7 +134,7 @@ public struct QEMULauncher: MachineLauncher {
     private func start(
         _ definition: VMDefinition, _ facts: QEMUProbe.Facts, _ memory: CInt,
         _ folder: MachineFolder, _ mode: LaunchMode, _ user: HypervisorUser?
-    ) throws(LivemigError) -> QEMUProcess {
+    ) throws(LivemigError) -> (QEMUProcess, [GuestPort]) {
         let files = try files().opening(as: user).open(definition)
         defer { withExtendedLifetime(files) {} }
         let taps = try Self.openTaps(of: definition)
@@ -157,11 +159,12 @@ public struct QEMULauncher: MachineLauncher {
             library: preloadLibrary, socket: preparation.path(of: folder.memorySocket),
             memory: Self.memoryNumber, isPrivate: user.map { $0.id != geteuid() } ?? false)
         environment["LC_ALL"] = "C"
-        return try QEMUProcess(
+        let process = try QEMUProcess(
             facts.program, named: handed.names,
             try QEMUArguments(definition, preparation).list(),
             environment: environment, descriptors: descriptors, as: user,
             devices: definition.kind == .kvm ? ["/dev/kvm"] : [], folder: folder)
+        return (process, taps.values.map(\.port))
     }
 
     /// The tap devices of a definition, by the position of their interface.

@@ -50,11 +50,13 @@ extension QEMUMachine {
     /// Returns when QEMU has taken the whole state and is paused; disks' locks are taken at
     /// `resume`. A machine that threw is of no more use than to be destroyed.
     /// - Throws: `E-DSTQEMU` with QEMU's last words when it refuses, `E-QEMU-CAP` when it cannot
-    ///   leave RAM out, `E-BLACKOUT` when the deadline passes.
+    ///   leave RAM out, `E-BLACKOUT` when the deadline passes, `E-NET` when the guest has lost its
+    ///   bridge since the machine was launched.
     public func loadDeviceState(
         from descriptor: consuming OwnedDescriptor, deadline: MonotonicTime
     ) throws(LivemigError) {
         try requireCapabilities()
+        for port in ports { try port.requireAttached() }
         do {
             try monitor.execute(
                 GetDescriptor(fdname: Self.streamName), passing: descriptor.number,

@@ -10,6 +10,8 @@ public final class QEMUMachine: VirtualMachine {
     let monitor: QMPConnection
     /// What QEMU offers of the capabilities that are used; all of them are switched on.
     let capabilities: Set<MigrationCapability>
+    /// Where its interfaces are attached; none for a QEMU that was found running.
+    var ports: [GuestPort] = []
 
     /// How long a loaded guest may take to start: taking disks over may read their tables.
     private static let resumeTimeout = Duration.seconds(10)

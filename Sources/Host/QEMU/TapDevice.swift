@@ -13,8 +13,8 @@ final class TapDevice {
     /// The device, to be handed to QEMU.
     let descriptor: OwnedDescriptor
 
-    /// The largest MTU of a tap device: 65535 without an Ethernet header (drivers/net/tun.c).
-    private static let largestMTU: CInt = 65535 - 14
+    /// Where it is attached.
+    let port: GuestPort
 
     /// Opens a tap device and attaches it to a bridge.
     ///
@@ -30,19 +30,13 @@ final class TapDevice {
             owning: try SystemCall.checkNegated("TUNSETIFF", at: "/dev/net/tun", as: .network) {
                 unsafe clinux_tap_open(&name)
             })
-        let mtu = try SystemCall.checkNegated("SIOCGIFMTU", at: bridge, as: .network) {
-            unsafe clinux_interface_mtu(bridge)
-        }
-        try SystemCall.checkNegated("SIOCSIFMTU", at: bridge, as: .network) {
-            unsafe clinux_interface_set_mtu(name, min(mtu, Self.largestMTU))
-        }
         let address = Self.address(behind: mac)
         try SystemCall.checkNegated("SIOCSIFHWADDR", at: bridge, as: .network) {
             unsafe clinux_interface_set_address(name, address)
         }
-        try SystemCall.checkNegated("SIOCBRADDIF", at: bridge, as: .network) {
-            unsafe clinux_bridge_attach(bridge, name)
-        }
+        let text = String(
+            decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        port = try GuestPort(text, on: bridge)
     }
 
     /// The device's own address: high, and not the guest's, which the bridge is to find behind it.

@@ -148,15 +148,16 @@ enum RecoveryText {
     static func lines(_ outcome: Recovery.Outcome) -> [String] {
         var lines = ["\(outcome.before.vm) \(outcome.before.sentence)"]
         let done = outcome.done.filter { $0.step != .settle || outcome.changed }
-        lines += done.map { "  \($0.host): \(words($0.step))" }
+        lines += done.map { "  \($0.host): \(words($0.step, runs: outcome.runs))" }
         if outcome.changed { lines.append("\(outcome.after.vm) \(outcome.after.sentence)") }
         if outcome.after.trouble == nil { lines.append(outcome.after.guest.description) }
         return lines
     }
 
-    static func words(_ step: RecoveryStep) -> String {
+    /// - Parameter runs: whether the guest runs after all that was done.
+    static func words(_ step: RecoveryStep, runs: Bool = true) -> String {
         switch step {
-        case .settle: "made sure that the guest runs"
+        case .settle: runs ? "made sure that the guest runs" : "closed the interrupted move"
         case .discard: "gave the attempt up and removed the copy"
         case .token: "took the right to run; the guest runs"
         case .reclaim: "took the right back; the guest runs"
@@ -171,6 +172,9 @@ enum RecoveryText {
 extension Recovery.Outcome {
     /// Whether the VM was found otherwise than it is now.
     var changed: Bool { before.sentence != after.sentence }
+
+    /// Whether the guest runs now.
+    var runs: Bool { after.guest.state == .running }
 }
 
 /// What recoveries did.
@@ -203,7 +207,7 @@ struct RecoveryDocument: Encodable {
             return Entry(
                 name: outcome.before.vm, before: outcome.before.sentence,
                 steps: outcome.done.map {
-                    Step(host: $0.host.text, done: RecoveryText.words($0.step))
+                    Step(host: $0.host.text, done: RecoveryText.words($0.step, runs: outcome.runs))
                 }, verdict: outcome.after.sentence,
                 vmIs: Place(
                     state: guest.state.rawValue, host: guest.host, epoch: guest.epoch.number))

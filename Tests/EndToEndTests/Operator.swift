@@ -31,18 +31,22 @@ final class Operator {
         var root: String?
         var agent: String?
         var hostKey: String?
+        var peerJump: String?
     }
 
     /// Adds a host with `livemig host add`.
     func add(_ host: TestHost, _ entry: Entry = Entry()) throws {
         let program = try BuildProducts.program("livemig-agent")
-        let run = try run(
+        let jump = entry.peerJump.map { ["--peer-jump", $0] } ?? []
+        let words = [
             "host", "add", entry.name ?? host.name.text, "--address", entry.address,
             "--port", String(entry.port ?? host.ssh.port), "--user", host.ssh.user,
             "--identity", entry.identity ?? host.ssh.clientKey, "--root", entry.root ?? host.root,
             "--agent", entry.agent ?? program,
             "--authorized-keys", host.ssh.folder.path("authorized_keys"),
-            "--host-key", entry.hostKey ?? host.ssh.hostKey)
+            "--host-key", entry.hostKey ?? host.ssh.hostKey,
+        ]
+        let run = try begin(words + jump).finish()
         #expect(run.status == 0, "\(run)")
     }
 

@@ -222,6 +222,7 @@ struct SSHConfigurationTests {
     func round() throws {
         var host = HostRecord(name: try HostName("a"), address: "::1", hostKeys: [])
         host.jump = "u@b:22,none.example"
+        host.peerJump = "ops@gate:2222,beta"
         host.loginTimeout = .milliseconds(12_500)
         let text = try InventoryDocument.encode([host])
         #expect(!text.contains("port=") && !text.contains("user="))

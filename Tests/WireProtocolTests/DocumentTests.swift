@@ -29,6 +29,7 @@ struct DocumentTests {
             ("devices", WireLimits.devices), ("machines", WireLimits.machines),
             ("damaged", WireLimits.damaged),
             ("reason", WireLimits.reason), ("items", WireLimits.items),
+            ("jumps", WireLimits.jumps),
             ("stateChunk", WireLimits.stateChunk), ("deviceState", Int(WireLimits.deviceState)),
             ("consoleChunk", WireLimits.consoleChunk), ("pageHashes", WireLimits.pageHashes),
             ("windows", WireLimits.windows), ("banner", WireLimits.banner),
@@ -53,7 +54,7 @@ struct DocumentTests {
             }
             return words[3].prefix { $0 != ":" }
         }
-        #expect(names.count == 19)
+        #expect(names.count == 20)
         for name in names { #expect(text.contains("| `\(name)` | "), "\(name)") }
     }
 

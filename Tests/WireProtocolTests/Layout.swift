@@ -53,6 +53,12 @@ indirect enum Layout: Sendable {
             "peer",
             [.text("name", 64), .text("address", 255), .fixed("port", 2), .text("user", 64)]),
         .list("host keys", WireLimits.items, [.text("key", 64)]),
+        .list(
+            "jumps", WireLimits.jumps,
+            [
+                .text("name", 64), .text("address", 255), .fixed("port", 2), .text("user", 64),
+                .list("host keys", WireLimits.items, [.text("key", 64)]),
+            ]),
     ]
     static let terms: [Layout] =
         peer + [

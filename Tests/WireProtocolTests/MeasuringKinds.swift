@@ -69,6 +69,12 @@ extension MessageKind {
 
 extension Seeded {
     mutating func peer() -> StartOutgoing.Peer {
+        var peer = server()
+        peer.jumps = (0..<below(WireLimits.jumps + 1)).map { _ in server() }
+        return peer
+    }
+
+    private mutating func server() -> StartOutgoing.Peer {
         StartOutgoing.Peer(
             name: text(64), address: text(255), port: UInt16(truncatingIfNeeded: next()),
             user: text(64), hostKeys: (0..<below(65)).map { _ in text(64) })

@@ -15,8 +15,16 @@ extension MessageKind {
         return pages
     }()
 
-    static let samplePeer = StartOutgoing.Peer(
-        name: "beta", address: "10.0.0.12", port: 22, user: "root", hostKeys: ["SHA256:abc"])
+    static let samplePeer: StartOutgoing.Peer = {
+        var peer = StartOutgoing.Peer(
+            name: "beta", address: "10.0.0.12", port: 22, user: "root", hostKeys: ["SHA256:abc"])
+        peer.jumps = [
+            .init(
+                name: "gate", address: "10.0.0.1", port: 2222, user: "hop",
+                hostKeys: ["SHA256:def"])
+        ]
+        return peer
+    }()
 
     /// A move between the controller and the agents.
     static let moving: [MessageKind] = [

@@ -74,6 +74,13 @@ struct HostAddCommand: LivemigAction {
     var jump: String?
 
     @Option(
+        name: .customLong("peer-jump"),
+        help: ArgumentHelp(
+            "Hosts that other hosts go through to this one, written as for --jump.",
+            valueName: "hosts"))
+    var peerJump: String?
+
+    @Option(
         name: .customLong("connect-timeout"),
         help: ArgumentHelp("The longest wait for a connection. (default: 10s)", valueName: "time"))
     var connectTimeout: String?
@@ -126,6 +133,7 @@ struct HostAddCommand: LivemigAction {
         if let port { host.port = try HostRecordRules.port(port) }
         host.statedUser = user
         host.jump = jump
+        host.peerJump = peerJump
         if let connectTimeout {
             host.connectTimeout = try HostRecordRules.timeout(connectTimeout)
         }

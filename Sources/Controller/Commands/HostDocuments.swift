@@ -20,6 +20,7 @@ struct HostDocument: Encodable {
     let hostKeys: [String]
     let migrationNetworks: [Network]
     let jump: String?
+    let peerJump: String?
     let connectTimeoutMs: Double
     let loginTimeoutMs: Double
     let answerTimeoutMs: Double
@@ -49,6 +50,7 @@ struct HostDocument: Encodable {
         hostKeys = host.hostKeys
         migrationNetworks = host.migrationNetworks.map(Network.init)
         jump = HostText.jump(host)
+        peerJump = HostText.peerJump(host)
         connectTimeoutMs = host.timeouts.connect.jsonMilliseconds
         loginTimeoutMs = host.timeouts.login.jsonMilliseconds
         answerTimeoutMs = host.timeouts.answer.jsonMilliseconds

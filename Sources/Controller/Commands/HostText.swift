@@ -17,6 +17,7 @@ enum HostText {
             ["authorized keys", host.authorizedKeys ?? "~/.ssh/authorized_keys"],
         ]
         if let jump = jump(host) { rows.append(["through", jump]) }
+        if let jump = peerJump(host) { rows.append(["peers through", jump]) }
         let timeouts = host.timeouts
         rows.append([
             "time-outs",
@@ -32,10 +33,17 @@ enum HostText {
 
     /// The hosts on the way to one, in order.
     static func jump(_ host: HostRecord) -> String? {
-        guard host.access.jumps.isEmpty else {
-            return host.access.jumps.map { "\($0.user)@\(address($0))" }.joined(separator: ",")
-        }
-        return host.jump
+        way(through: host.access.jumps) ?? host.jump
+    }
+
+    /// The hosts that other hosts go through to one, in order.
+    static func peerJump(_ host: HostRecord) -> String? {
+        way(through: host.access.peerJumps) ?? host.peerJump
+    }
+
+    private static func way(through hosts: [HostRecord]) -> String? {
+        guard !hosts.isEmpty else { return nil }
+        return hosts.map { "\($0.user)@\(address($0))" }.joined(separator: ",")
     }
 
     static func check(_ answers: [HostAnswer<HostFacts>]) -> [String] {

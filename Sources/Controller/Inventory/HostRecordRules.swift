@@ -21,7 +21,9 @@ public enum HostRecordRules {
         try checkRemotePath(record.root, "root")
         try checkRemotePath(record.agent, "agent")
         if let file = record.authorizedKeys { try checkRemotePath(file, "authorizedKeys") }
-        if let jump = record.jump { try checkJump(jump) }
+        for jump in [record.jump, record.peerJump] {
+            if let jump { try checkJump(jump) }
+        }
         for timeout in [record.connectTimeout, record.loginTimeout, record.answerTimeout] {
             if let timeout { try checkTimeout(timeout) }
         }

@@ -74,7 +74,7 @@ enum InventoryDecoder {
             attributes: [
                 "name", "address", "port", "user", "identity", "root", "agent", "authorizedKeys",
                 "become",
-                "jump", "connectTimeout", "loginTimeout", "answerTimeout",
+                "jump", "peerJump", "connectTimeout", "loginTimeout", "answerTimeout",
             ], children: ["hostKey", "migrationNetwork"])
         let name = try host.needed("name") { text throws(LivemigError) in try HostName(text) }
         let address = try host.needed("address") { text throws(LivemigError) in
@@ -89,6 +89,7 @@ enum InventoryDecoder {
         record.authorizedKeys = try path(host, "authorizedKeys")
         record.become = try host.parsed("become", HostRecordRules.become)
         record.jump = try value(host, "jump", HostRecordRules.checkJump)
+        record.peerJump = try value(host, "peerJump", HostRecordRules.checkJump)
         record.connectTimeout = try host.parsed("connectTimeout", HostRecordRules.timeout)
         record.loginTimeout = try host.parsed("loginTimeout", HostRecordRules.timeout)
         record.answerTimeout = try host.parsed("answerTimeout", HostRecordRules.timeout)
@@ -155,7 +156,8 @@ enum InventoryEncoder {
                 "port": record.statedPort.map(String.init), "user": record.statedUser,
                 "identity": record.identity, "root": record.root, "agent": record.agent,
                 "authorizedKeys": record.authorizedKeys, "become": record.become?.rawValue,
-                "jump": record.jump, "connectTimeout": record.connectTimeout.map(text),
+                "jump": record.jump, "peerJump": record.peerJump,
+                "connectTimeout": record.connectTimeout.map(text),
                 "loginTimeout": record.loginTimeout.map(text),
                 "answerTimeout": record.answerTimeout.map(text),
             ], children: keys + networks)

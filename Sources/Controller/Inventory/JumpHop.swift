@@ -10,7 +10,7 @@ public struct JumpHop: Hashable, Sendable {
     public var port: Int?
 
     /// The most hosts in a row.
-    public static let limit = 8
+    public static let limit = HostAccess.jumpLimit
 
     /// Reads `[user@]address[:port]` or `ssh://…`, several by commas, or `none`.
     /// - Throws: `E-USAGE`, `E-HOSTNAME`, `E-PORT`.

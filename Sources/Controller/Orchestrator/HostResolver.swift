@@ -42,6 +42,11 @@ public struct HostResolver: Sendable {
         } catch {
             host.access.obstacle = error.named(host.name)
         }
+        do throws(LivemigError) {
+            host.access.peerJumps = try peerJumps(of: host)
+        } catch {
+            host.access.peerObstacle = error.named(host.name)
+        }
         return host
     }
 
@@ -198,6 +203,30 @@ public struct HostResolver: Sendable {
             host.access.jumps += record.access.jumps
             record.access.jumps = []
             host.access.jumps.append(record)
+        }
+    }
+
+    /// The way of other hosts, which have their own keys and none of this person's settings: only
+    /// addresses, ports and pinned keys are looked up.
+    private func peerJumps(of host: HostRecord) throws(LivemigError) -> [HostRecord] {
+        guard let text = host.peerJump else { return [] }
+        return try JumpHop.parse(text).map { hop throws(LivemigError) in
+            var record = try record(of: hop, for: host)
+            guard record.access.isListed || hop.user != nil else {
+                throw LivemigError(
+                    .usage, "no user is named for \(hop.address) on the way of other hosts",
+                    fix: "write USER@\(hop.address) in peerJump")
+            }
+            record.jump = "none"
+            try fill(&record, depth: 0)
+            record.access.jumps = []
+            guard !record.hostKeys.isEmpty else {
+                throw LivemigError(
+                    .hostKeyUnknown, "no host key is known of \(hop.address)",
+                    fix: "log in there once with ssh, which adds it to known_hosts, or add it to "
+                        + "the inventory")
+            }
+            return record
         }
     }
 

@@ -72,7 +72,7 @@ struct MoveInspection: Sendable {
         try MoveTerms(
             request, from: source.route(try source.settings.get()),
             to: destination.route(try destination.settings.get()),
-            peer: StartOutgoing.Peer(survey.destination.side.host))
+            peer: try StartOutgoing.Peer(survey.destination.side.host))
     }
 
     /// Lets the source open a lane to the destination, and adds what it finds.

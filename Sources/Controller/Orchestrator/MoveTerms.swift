@@ -30,8 +30,11 @@ struct MoveTerms: Sendable {
             policy.compression = source.settings.policy.compression
         }
         var peer = peer
-        let address = try Self.address(policy.path, from: source, to: destination)
-        peer.address = address?.description ?? peer.address
+        // A network that both hosts are on needs nobody in between.
+        if let address = try Self.address(policy.path, from: source, to: destination) {
+            peer.address = address.description
+            peer.jumps = []
+        }
         self.policy = policy
         self.peer = peer
     }
@@ -124,7 +127,14 @@ struct MoveTerms: Sendable {
 
 extension StartOutgoing.Peer {
     /// A host as the inventory has it.
-    init(_ host: HostRecord) {
+    /// - Throws: why other hosts cannot be told the way.
+    init(_ host: HostRecord) throws(LivemigError) {
+        if let obstacle = host.access.peerObstacle { throw obstacle }
+        self.init(server: host)
+        jumps = host.access.peerJumps.map(Self.init(server:))
+    }
+
+    private init(server host: HostRecord) {
         self.init(
             name: host.name.text, address: host.address, port: UInt16(clamping: host.port),
             user: host.user, hostKeys: host.hostKeys)

@@ -37,7 +37,7 @@ extension AgentConnection {
     /// Has this host's agent log in to a peer, as its lanes would.
     func knock(at peer: HostRecord) async throws(LivemigError) -> GateOpened {
         try await request(
-            TryPeer(StartOutgoing.Peer(peer)), for: GateOpened.self, within: Self.knockLimit)
+            TryPeer(try StartOutgoing.Peer(peer)), for: GateOpened.self, within: Self.knockLimit)
     }
 
     /// Takes a peer's keys out.

@@ -35,6 +35,10 @@ public struct HostAccess: Hashable, Sendable {
     public var agentSocket: String?
     /// The hosts to go through, the first one reached directly.
     public var jumps: [HostRecord] = []
+    /// The hosts that other hosts go through, the first one reached directly.
+    public var peerJumps: [HostRecord] = []
+    /// Why other hosts cannot be told the way.
+    public var peerObstacle: LivemigError?
     /// The host keys that known_hosts marks as revoked.
     public var revokedKeys: [String] = []
     /// Whether the host is of the inventory, and not only on the way to one.
@@ -45,6 +49,9 @@ public struct HostAccess: Hashable, Sendable {
     public var ipVersion: Int?
     /// Why the host cannot be reached as its configuration says.
     public var obstacle: LivemigError?
+
+    /// The most hosts in a row to go through.
+    public static let jumpLimit = 8
 
     /// Nothing but defaults.
     public init() {}

@@ -31,6 +31,8 @@ public struct HostRecord: Hashable, Sendable {
     public var answerTimeout: Duration?
     /// The hosts to go through, `[user@]address[:port]` by commas, or `none`; as ProxyJump.
     public var jump: String?
+    /// The hosts that other hosts go through to this one, as `jump`; `nil` for none.
+    public var peerJump: String?
     /// What is known of the way to the host beside the inventory.
     public var access = HostAccess()
 

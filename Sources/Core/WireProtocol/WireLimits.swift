@@ -28,6 +28,8 @@ public enum WireLimits {
     public static let reason = 512
     /// The most host keys, lanes or addresses named in a message.
     public static let items = 64
+    /// The most hosts on the way to a peer.
+    public static let jumps = HostAccess.jumpLimit
     /// One piece of device state.
     public static let stateChunk = 256 << 10
     /// The whole device state of a guest; QEMU's is about 290 KB without RAM.

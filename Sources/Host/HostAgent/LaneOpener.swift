@@ -41,17 +41,44 @@ struct LaneOpener: Sendable {
     static func endpoint(
         of peer: StartOutgoing.Peer, _ root: HostRoot
     ) throws(LivemigError) -> SSHEndpoint {
-        let keys = PeerKeys(root: root).presentFiles()
-        guard let first = keys.first else {
+        let keys = PeerKeys(root: root)
+        var endpoint = try server(peer, keys)
+        let way = peer.jumps + [peer]
+        endpoint.jumps = try zip(way, way.dropFirst()).map { hop, next throws(LivemigError) in
+            var endpoint = try server(hop, keys)
+            endpoint.isListed = false
+            endpoint.refusalFix = try forwardingAdvice(hop, to: next, keys)
+            return endpoint
+        }
+        return endpoint
+    }
+
+    private static func server(
+        _ peer: StartOutgoing.Peer, _ keys: PeerKeys
+    ) throws(LivemigError) -> SSHEndpoint {
+        let files = keys.presentFiles()
+        guard let first = files.first else {
             throw LivemigError(
-                .authentication, "this host has no key for \(peer.name) yet", at: root.path,
+                .authentication, "this host has no key for \(peer.name) yet", at: keys.root.path,
                 fix: "let the hosts trust each other: livemig host trust SOURCE \(peer.name)")
         }
         var endpoint = SSHEndpoint(
             name: peer.name, address: peer.address, port: Int(peer.port), user: peer.user,
             identity: first, hostKeys: peer.hostKeys)
-        endpoint.identities = Array(keys.dropFirst())
+        endpoint.identities = Array(files.dropFirst())
         return endpoint
+    }
+
+    /// The lines that let this host's keys through a jump host, and do nothing else there (sshd(8),
+    /// "AUTHORIZED_KEYS FILE FORMAT").
+    private static func forwardingAdvice(
+        _ hop: StartOutgoing.Peer, to next: StartOutgoing.Peer, _ keys: PeerKeys
+    ) throws(LivemigError) -> String {
+        let address = next.address.contains(":") ? "[\(next.address)]" : next.address
+        let options = "restrict,port-forwarding,permitopen=\"\(address):\(next.port)\""
+        let lines = try keys.presentKeys().map { "\(options) \($0.line)" }
+        return "add to authorized_keys of \(hop.user) on \(hop.name): "
+            + lines.joined(separator: " and: ")
     }
 
     /// What sshd runs by the forced command, whatever is asked for.

@@ -147,7 +147,9 @@ struct SourceRole: Sendable {
         try MoveRules.check(definition)
         let isDirect = request.policy.path == .direct
         if isDirect { try PeerKeys(root: root).requireKey(for: request.peer.name) }
-        let address = isDirect ? IPAddress(request.peer.address) : nil
+        // What is in between may take any network.
+        let isUnrelayed = isDirect && request.peer.jumps.isEmpty
+        let address = isUnrelayed ? IPAddress(request.peer.address) : nil
         try policy.admit(address: address, at: root.path)
         return try MoveSlots(root: root).take(
             .outgoing, limit: policy.liveMoves,

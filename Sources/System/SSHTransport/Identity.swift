@@ -178,7 +178,8 @@ struct Identity: ~Copyable {
         }
         return LivemigError(
             .authentication, "\(account) refused \(offered)\(notes)", at: endpoint.place,
-            fix: "add the public key to authorized_keys of \(endpoint.user) there")
+            fix: endpoint.refusalFix
+                ?? "add the public key to authorized_keys of \(endpoint.user) there")
     }
 
     private var offered: String {

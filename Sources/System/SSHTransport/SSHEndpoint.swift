@@ -45,6 +45,8 @@ public struct SSHEndpoint: Hashable, Sendable {
     public var stallTimeout: Duration
     /// Connections on the same path, whose silence counts together with this one's.
     public var silence: SharedSilence?
+    /// What to do where the host accepts no key; `nil` says to add the public key there.
+    public var refusalFix: String?
     /// Whether the inventory lists the host, so that its key can be pinned there.
     public var isListed = true
     /// The hosts to go through, the first one reached directly.

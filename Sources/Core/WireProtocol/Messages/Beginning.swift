@@ -77,7 +77,7 @@ public struct Prepared: EmptyWireMessage, Hashable {
 /// | attempt | migration 16 bytes, epoch u64 |
 /// | secret | u64 |
 /// | definition | u64: checksum of the definition that the destination was given |
-/// | peer | name, address text; port u16; user text; host keys: list of 64 texts |
+/// | peer | name, address text; port u16; user text; host keys: list of 64 texts; jumps: list of 8, each with these fields |
 /// | policy | max downtime i64 ns, timeout i64 ns, on-timeout u8, bandwidth optional u64, lanes optional u8, compression u8, path u8, keep-paused flag, verification u8 |
 public struct StartOutgoing: WireMessage, Hashable {
     public static let type = FrameType.startOutgoing
@@ -106,8 +106,10 @@ public struct StartOutgoing: WireMessage, Hashable {
         public var user: String
         /// The pinned host keys.
         public var hostKeys: [String]
+        /// The hosts to go through, the first one reached directly; those of jumps do not count.
+        public var jumps: [Peer] = []
 
-        /// States a peer.
+        /// States a peer that is reached directly.
         public init(
             name: String, address: String, port: UInt16, user: String, hostKeys: [String]
         ) {

@@ -4,6 +4,11 @@ import MigrationModel
 extension WireWriter {
     /// Appends where lanes go.
     mutating func peer(_ peer: StartOutgoing.Peer) {
+        server(peer)
+        list(peer.jumps) { $0.server($1) }
+    }
+
+    private mutating func server(_ peer: StartOutgoing.Peer) {
         text(peer.name)
         text(peer.address)
         integer(peer.port)
@@ -28,6 +33,14 @@ extension WireWriter {
 extension WireReader {
     /// Takes where lanes go.
     mutating func peer() throws(WireError) -> StartOutgoing.Peer {
+        var peer = try server()
+        peer.jumps = try list(limit: WireLimits.jumps) { (reader) throws(WireError) in
+            try reader.server()
+        }
+        return peer
+    }
+
+    private mutating func server() throws(WireError) -> StartOutgoing.Peer {
         StartOutgoing.Peer(
             name: try text(limit: 64), address: try text(limit: 255), port: try integer(),
             user: try text(limit: 64),

@@ -194,7 +194,8 @@ public struct SettlePeers: WireMessage, Hashable {
 
 /// Has an agent log in to a peer as its lanes would; answered by `GateOpened`.
 ///
-/// One field, the peer: name, address text; port u16; user text; host keys: list of 64 texts.
+/// One field, the peer: name, address text; port u16; user text; host keys: list of 64 texts; jumps:
+/// list of 8, each with these fields.
 public struct TryPeer: WireMessage, Hashable {
     public static let type = FrameType.tryPeer
     /// The peer.

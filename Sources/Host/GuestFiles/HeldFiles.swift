@@ -34,6 +34,12 @@ public struct HeldFiles: Sendable {
         guard process.condition == .alive else { return nil }
     }
 
+    /// Whether its program is no longer on disk, as after an update: what the host has now may be of
+    /// another release (proc(5), `/proc/PID/exe`).
+    public var isProgramGone: Bool {
+        FoundFile.target(of: "/proc/\(process)/exe")?.hasSuffix(" (deleted)") ?? false
+    }
+
     /// The image of a disk, or one below it, that is not the guest's own.
     ///
     /// - Parameters:

@@ -24,6 +24,16 @@ struct OutgoingInspection: Sendable {
                 at: "VM \(request.name)", fix: "remove the device from the guest")
         }
         let look = GuestImageLook(environment, definition)
+        if look.isProgramGone, definition.kind != .synthetic {
+            findings.append(
+                Finding(
+                    .warning(.version),
+                    "QEMU was updated or removed since the guest started: the guest still runs in the "
+                        + "old one, with which the destination is not compared",
+                    at: "VM \(request.name)",
+                    fix: "move it to a host with the release that it was started with, or start it "
+                        + "again when it may be shut down"))
+        }
         return Inspection(
             findings + look.findings, images: look.images, bridges: definition.bridges)
     }

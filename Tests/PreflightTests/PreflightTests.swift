@@ -36,6 +36,14 @@ struct PreflightTests {
                 clock: 0)
         }
 
+        /// The same VM on the destination, which gave it away.
+        func visitor(_ state: GuestLocation.State) -> MachineSummary {
+            var visitor = machine
+            visitor.state = state
+            visitor.right = .gone(Attempt(migration: .init(.zero), epoch: Epoch(3)))
+            return visitor
+        }
+
         private func clock(_ offset: Duration?) -> ClockReading? {
             offset.map { ClockReading(offset: $0, uncertainty: uncertainty) }
         }
@@ -121,6 +129,10 @@ struct PreflightTests {
         Case("in transfer", "E-INTRANSFER") { $0.machine.state = .inTransfer },
         Case("unknown", "E-VMSTATE") { $0.machine.state = .unknown },
         Case("a twin there", "E-DUPVM") { $0.others = [$0.machine] },
+        Case("what an earlier visit left there") { $0.others = [$0.visitor(.stopped)] },
+        Case("an earlier visit that has not ended there", "E-DUPVM") {
+            $0.others = [$0.visitor(.paused)]
+        },
         Case("a damaged twin there", "E-XML") { $0.damaged = damage("web1", $0.machine.uuid) },
         Case("a damaged VM of that name there", "E-XML") { $0.damaged = damage("web1", nil) },
         Case("a damaged VM of that UUID there", "E-XML") {

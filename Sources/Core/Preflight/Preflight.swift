@@ -89,13 +89,18 @@ public struct Preflight: Sendable {
             $0.uuid == machine.uuid || $0.name == machine.name
         }
         guard let twin else { return nil }
+        let isSame = twin.uuid == machine.uuid && twin.name == machine.name
+        // Files of an earlier visit, which the destination replaces.
+        if isSame, twin.state == .stopped, twin.right.isDeparted { return nil }
         let what =
             twin.uuid == machine.uuid
             ? "the same VM is there already" : "another VM of that name is there already"
         return Finding(
             .error(.duplicateVM), what,
             at: "VM \(twin.name) (\(twin.state.rawValue)) on \(destination.name)",
-            fix: "livemig vm show \(destination.name)/\(twin.name), and remove it there")
+            fix: twin.right.isDeparted
+                ? "livemig recover \(twin.name) removes what it left there"
+                : "livemig vm show \(destination.name)/\(twin.name), and remove it there")
     }
 
     // MARK: The hosts

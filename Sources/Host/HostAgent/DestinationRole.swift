@@ -42,6 +42,11 @@ struct DestinationRole: Sendable {
             .incoming, limit: policy.liveMoves,
             for: MoveSlots.Guest(definition.name, memory: definition.memory))
         defer { slot.end() }
+        guard !others.contains(where: { $0.name == definition.name }) else {
+            throw LivemigError(
+                .busy, "another move of VM \(definition.name) to this host is under way",
+                at: environment.root.path, fix: "wait for its end")
+        }
         // Read again now that the slot is taken: whoever closes the host looks at the slots next.
         try environment.root.policy.load().maintenance.admit(at: environment.root.path)
         let turn = try MemoryAdmission.takeTurn(environment.root)
@@ -57,11 +62,13 @@ struct DestinationRole: Sendable {
         let store = MachineStore(root: environment.root)
         try store.admit(definition)
         CrashPoint.reach(.destinationAdmitted)
+        var isGuarded = false
         do throws(LivemigError) {
             let listener = try LaneListener(root: environment.root, migration: attempt.migration)
             CrashPoint.reach(.destinationListening)
             let guardian = try GuardianStarter(environment: environment).start(
                 definition.name, incoming: attempt, from: request.source)
+            isGuarded = true
             var armed = try guardian.receive()
             _ = try armed.decode(GuardianState.self)
             guard let descriptor = armed.takeDescriptor() else {
@@ -83,7 +90,7 @@ struct DestinationRole: Sendable {
                 attempt: attempt, place: request.source, record: folder.record)
             try takeover.run(session, guardian)
         } catch {
-            removeLeftovers(folder)
+            removeLeftovers(folder, isGuarded: isGuarded)
             throw Self.onDestination(error)
         }
     }
@@ -106,10 +113,16 @@ struct DestinationRole: Sendable {
     }
 
     /// A folder without a guardian that ever had the VM holds nothing of worth.
-    private func removeLeftovers(_ folder: MachineFolder) {
-        let right = try? Journal.peek(folder.record)?.right ?? Right.none
-        guard right == Right.none else { return }
-        try? MachineStore(root: environment.root).removeFiles(of: folder)
+    ///
+    /// The record of a VM that was here before stays. A guardian that was started tidies up itself.
+    private func removeLeftovers(_ folder: MachineFolder, isGuarded: Bool) {
+        let store = MachineStore(root: environment.root)
+        guard let right = try? Journal.peek(folder.record)?.right ?? Right.none else { return }
+        if right == .none {
+            try? store.removeFiles(of: folder)
+        } else if right.isDeparted, !isGuarded {
+            folder.removeFilesOfDepartedGuest()
+        }
     }
 }
 

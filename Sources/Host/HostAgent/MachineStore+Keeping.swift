@@ -85,7 +85,9 @@ extension MachineStore {
         guard right.mayRun || right == .none || isStale else {
             throw LivemigError(
                 .inTransfer, "the record of VM \(name) says \(right.word)", at: root.path,
-                fix: "livemig status \(name) says what to do")
+                fix: right.isDeparted
+                    ? "livemig recover \(name) removes what it left here"
+                    : "livemig status \(name) says what to do")
         }
         let isSaved = isStale ? SavedFile(of: folder).exists : isSaved(folder, right)
         guard !isSaved else {

@@ -160,10 +160,13 @@ struct MachineStore: Sendable {
             path: folder.definition, contents: try VMDefinitionDocument.encode(definition))
     }
 
-    /// Makes room for a VM that comes from a peer.
+    /// Makes room for a VM that comes from a peer, in the place of what an earlier visit left.
+    ///
+    /// The caller holds the VM's slot of incoming moves, so that nobody else receives it.
     /// - Throws: `E-DUPVM` when name or UUID are taken by a VM of this host.
     func admit(_ definition: VMDefinition) throws(LivemigError) {
         let folder = root.machine(definition.name)
+        if try isLeftover(of: definition) { folder.removeFilesOfDepartedGuest() }
         guard unsafe access(folder.definition, F_OK) != 0 else {
             throw LivemigError(
                 .duplicateVM, "a VM \(definition.name) is here already", at: root.path)
@@ -174,6 +177,17 @@ struct MachineStore: Sendable {
         }
         try HostRoot.makeFolder(folder.path)
         try write(definition, to: folder)
+    }
+
+    /// Whether only the files of a VM are here that has gone elsewhere or never came: its agent or
+    /// its guardian ended before it could remove them.
+    private func isLeftover(of definition: VMDefinition) throws(LivemigError) -> Bool {
+        let folder = root.machine(definition.name)
+        guard let record = try Journal.peek(folder.record), record.right.isDeparted else {
+            return false
+        }
+        return record.uuid == definition.uuid && uuid(of: definition.name) == definition.uuid
+            && guardianState(of: definition.name) == nil && OrphanedHypervisor(of: folder) == nil
     }
 
     /// Removes a VM's folder with all that is in it.

@@ -11,15 +11,18 @@ struct ProgramRun {
     let status: Int32
 
     /// Runs the program that lies beside the test bundle, with nothing but the given environment.
+    ///
+    /// - Parameter stream: the file that is its standard output in the place of one that is read.
     init(
         _ arguments: [String], in folder: ScratchFolder, environment: [String: String] = [:],
-        input: String = ""
+        input: String = "", to stream: String? = nil, _ streamFlags: CInt = 0
     ) throws(LivemigError) {
         let name = UInt64.random(in: .min ... .max).hexadecimal
         try folder.write(input, to: "\(name).in")
         let stdin = try OwnedDescriptor.open(folder.path("\(name).in"), O_RDONLY)
         let flags = O_WRONLY | O_CREAT | O_TRUNC
-        let stdout = try OwnedDescriptor.open(folder.path("\(name).out"), flags)
+        let stdout = try OwnedDescriptor.open(
+            stream ?? folder.path("\(name).out"), stream == nil ? flags : O_WRONLY | streamFlags)
         let stderr = try OwnedDescriptor.open(folder.path("\(name).err"), flags)
         var variables = ["HOME": folder.path, "PATH": "/usr/bin:/bin"]
         variables.merge(environment) { $1 }
@@ -30,7 +33,7 @@ struct ProgramRun {
         let ready = try Poll.wait([.init(process.handle.number)], timeout: .seconds(60))
         if ready.isEmpty { process.signal(SIGKILL) }
         status = process.wait()
-        output = folder.read("\(name).out")
+        output = stream == nil ? folder.read("\(name).out") : ""
         errors = folder.read("\(name).err")
     }
 

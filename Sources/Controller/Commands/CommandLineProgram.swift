@@ -56,7 +56,29 @@ public enum CommandLineProgram {
             code = error.code.exitCode
         }
         await context.console.finish()
+        if let loss = context.console.loss { code = tell(loss, of: action, code) }
         return code.rawValue
+    }
+
+    /// Says that a result was lost.
+    ///
+    /// A command that is there for what it prints has failed then; of others the exit code goes on
+    /// saying what became of hosts and guests.
+    private static func tell(
+        _ loss: LivemigError, of action: any LivemigAction, _ code: MigrationModel.ExitCode
+    ) -> MigrationModel.ExitCode {
+        write(ErrorText.line(loss), to: STDERR_FILENO)
+        return code == .success && isForItsOutput(action) ? loss.code.exitCode : code
+    }
+
+    private static func isForItsOutput(_ action: any LivemigAction) -> Bool {
+        switch action {
+        case is CheckCommand, is CompletionCommand, is DoctorCommand, is HistoryCommand,
+            is HostCheckCommand, is HostListCommand, is HostShowCommand, is PlanDrainCommand,
+            is PlanMoveCommand, is StatusCommand, is VMListCommand, is VMShowCommand:
+            true
+        default: false
+        }
     }
 
     /// `livemig help`, or a command that only has subcommands: its help, as a usage error.
@@ -85,8 +107,11 @@ public enum CommandLineProgram {
     private static func report(_ error: any Error, of arguments: [String]) -> Int32 {
         let text = LivemigCommand.fullMessage(for: error, columns: 80)
         guard LivemigCommand.exitCode(for: error) != .success else {
-            write(text, to: STDOUT_FILENO)
-            return MigrationModel.ExitCode.success.rawValue
+            guard let loss = write(text, to: STDOUT_FILENO) else {
+                return MigrationModel.ExitCode.success.rawValue
+            }
+            write(ErrorText.line(loss), to: STDERR_FILENO)
+            return loss.code.exitCode.rawValue
         }
         let prefix = "Error: "
         let message =
@@ -101,10 +126,11 @@ public enum CommandLineProgram {
         return MigrationModel.ExitCode.usage.rawValue
     }
 
-    private static func write(_ text: String, to stream: CInt) {
+    @discardableResult
+    private static func write(_ text: String, to stream: CInt) -> LivemigError? {
         var bytes = Array(Characters.ofLocale.shown(text).utf8)
         while bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
         bytes.append(UInt8(ascii: "\n"))
-        Console.write(bytes, to: stream)
+        return Console.write(bytes, to: stream)
     }
 }

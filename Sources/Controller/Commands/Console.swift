@@ -2,6 +2,7 @@ import Glibc
 import LinuxSystem
 import MigrationModel
 import Orchestrator
+import SystemPackage
 
 /// Standard output and standard error, written by a thread of their own.
 ///
@@ -15,6 +16,7 @@ final class Console: Sendable {
         var picture: (any LivePicture)?
         var isBusy = false
         var isFinished = false
+        var loss: LivemigError?
     }
 
     private struct Work {
@@ -86,6 +88,9 @@ final class Console: Sendable {
         }
     }
 
+    /// Why not all of the result could be written; `nil` where its reader has gone.
+    var loss: LivemigError? { queue.withLock { $0.loss } }
+
     /// Writes what is left, and ends.
     func finish() async {
         queue.withLock { queue in
@@ -115,7 +120,10 @@ final class Console: Sendable {
             if !work.items.isEmpty || work.picture == nil {
                 write(screen.erase(in: size), to: STDERR_FILENO)
             }
-            for (bytes, stream) in work.items { write(bytes, to: stream) }
+            for (bytes, stream) in work.items {
+                guard let loss = write(bytes, to: stream), stream == STDOUT_FILENO else { continue }
+                queue.withLock { $0.loss = $0.loss ?? loss }
+            }
             if let picture = work.picture, Terminal.isOurs {
                 let lines = picture.lines(in: size, at: .now)
                 write(screen.draw(lines, in: size, style: style), to: STDERR_FILENO)
@@ -143,9 +151,28 @@ final class Console: Sendable {
             ?? Work(picture: queue.withLockUnnoticed { $0.picture })
     }
 
-    /// Writes to a stream that may be closed, which is no error.
-    static func write(_ bytes: [UInt8], to stream: CInt) {
-        try? DescriptorIO.write(bytes, to: stream)
+    /// Writes to a stream whose reader may have gone, which is no error.
+    /// - Returns: why not everything could be written.
+    @discardableResult
+    static func write(_ bytes: [UInt8], to stream: CInt) -> LivemigError? {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.write(stream, $0.baseAddress, $0.count)
+            }
+            switch count < 0 ? errno : 0 {
+            case 0: rest = rest.dropFirst(count)
+            case EINTR: break
+            // A program that shares the terminal or the pipe has made it non-blocking.
+            case EAGAIN: _ = try? Poll.wait([.init(stream, POLLOUT)])
+            case EPIPE: return nil
+            case let number:
+                return LivemigError(
+                    .io, "the result could not be written: \(Errno(rawValue: number))",
+                    at: "standard output", fix: "make room where it goes")
+            }
+        }
+        return nil
     }
 
     private static func variable(_ name: String) -> String {

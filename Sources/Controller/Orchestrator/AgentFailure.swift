@@ -32,10 +32,27 @@ enum AgentFailure {
                     fix: "install livemig-agent there, or name it with host add --agent")
             }
             guard wasSilent else { return hello.named(host.name) }
-            return ended(exit).named(host.name)
+            return unheard(exit, of: host) ?? ended(exit).named(host.name)
         case .failure(let error):
             return wasSilent ? error.named(host.name) : hello.named(host.name)
         }
+    }
+
+    /// A command that ended by itself before any agent had said a word.
+    ///
+    /// Such are a login shell that runs nothing, start-up files that leave it, and what else sshd
+    /// runs instead. `nil` for an agent that said why, and for one that was killed.
+    private static func unheard(_ exit: SSHExit, of host: HostRecord) -> LivemigError? {
+        guard let status = exit.status, status < 128 || status == 255,
+            stated(in: exit.lastError) == nil
+        else { return nil }
+        let last = exit.lastError.isEmpty ? "" : "; its last words: \(exit.lastError)"
+        return LivemigError(
+            .hello,
+            "the login ended with status \(status), and livemig-agent did not answer\(last)",
+            at: host.name.text,
+            fix: "see the user's shell and its start-up files there, and ForceCommand and "
+                + "ChrootDirectory in sshd_config")
     }
 
     /// The reason why a conversation broke off.

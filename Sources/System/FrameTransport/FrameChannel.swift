@@ -93,7 +93,7 @@ public struct FrameChannel<Channel: ByteChannel & ~Copyable>: ~Copyable {
         let text = String(decoding: line.prefix(48), as: UTF8.self).escaped()
         return LivemigError(
             .hello, "\(what), got \(text)", at: place,
-            fix: "start-up files of the remote shell must not print anything")
+            fix: "the user's shell there must run commands, and its start-up files print nothing")
     }
 
     /// Sends a message.

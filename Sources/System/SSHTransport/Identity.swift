@@ -179,7 +179,8 @@ struct Identity: ~Copyable {
         return LivemigError(
             .authentication, "\(account) refused \(offered)\(notes)", at: endpoint.place,
             fix: endpoint.refusalFix
-                ?? "add the public key to authorized_keys of \(endpoint.user) there")
+                ?? "add the public key to authorized_keys of \(endpoint.user) there; where it is, "
+                + "see AllowUsers, DenyUsers and PermitRootLogin of sshd there")
     }
 
     private var offered: String {

@@ -76,7 +76,7 @@ public final class Guardian {
     /// What this guardian speaks.
     let protocolVersion: UInt16
 
-    private let listener: OwnedDescriptor
+    private var listener: OwnedDescriptor
 
     /// Takes an assignment over, up to the point where memory exists and the record is written.
     ///
@@ -223,7 +223,8 @@ public final class Guardian {
             + clients.map { Poll.Interest($0.number) }
         let timeout =
             isResumeOwed ? Self.resumeInterval : deadline.map { max(.zero, $0 - .now) }
-        let ready = try Poll.wait(interests, timeout: timeout)
+        let ready = try Poll.wait(
+            interests, timeout: min(timeout ?? Self.socketInterval, Self.socketInterval))
         if let deadline, deadline <= .now {
             log.warning("blackout deadline passed")
             self.deadline = nil
@@ -231,6 +232,7 @@ public final class Guardian {
         }
         if ready.contains(machine.processHandle) { return machineEnded() }
         if isResumeOwed { try resumeOwnGuest() }
+        if ready.isEmpty { listenAgain() }
         for client in clients.map(\.number) where ready.contains(client) {
             serve(client)
         }
@@ -238,6 +240,22 @@ public final class Guardian {
             if let client = try UnixSocket.accept(listener) {
                 clients.append(GuardianConnection(client))
             }
+        }
+    }
+
+    /// How often the guardian looks whether its socket is still there.
+    private static let socketInterval: Duration = .seconds(5)
+
+    /// Makes the socket again that somebody has removed, such as a cleaner of old files: without it
+    /// nobody would reach the guest any more.
+    private func listenAgain() {
+        let path = assignment.folder.guardianSocket
+        guard unsafe access(path, F_OK) != 0, errno == ENOENT else { return }
+        do throws(LivemigError) {
+            listener = try UnixSocket.listen(path, .packets)
+            log.warning("listens again: somebody has removed the socket")
+        } catch {
+            log.debug("cannot listen again: \(error)")
         }
     }
 

@@ -128,6 +128,11 @@ public enum PreloadLibrary {
     private static func ask(
         _ request: Request, with descriptors: [CInt] = [], socket path: String, timeout: Duration
     ) throws(LivemigError) -> Answer {
+        guard unsafe access(path, F_OK) == 0 || errno != ENOENT else {
+            throw LivemigError(
+                .preload, "the socket of the hypervisor's library has been removed", at: path,
+                fix: "the guest runs on; stop and start it before the next move")
+        }
         let socket = try UnixSocket.connect(path, .packets, as: .preload, within: timeout)
         do throws(LivemigError) {
             return try ask(request, with: descriptors, on: socket.number, path, timeout)

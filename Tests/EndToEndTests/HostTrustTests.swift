@@ -106,6 +106,29 @@ import Testing
         #expect(line.split(separator: "from=").count == 1, "\(line)")
     }
 
+    // Breaks when a root that was moved to another disk, with a link in its place, is no longer the one
+    // that peers' keys were let in to: they could be neither used nor withdrawn.
+    @Test(.timeLimit(.minutes(1))) func rootBehindALink() throws {
+        let hosts = try TwoHosts(trusting: false)
+        let someone = try Operator(hosts)
+        try someone.succeed("host", "trust", "alpha", "beta")
+        try hosts.start("fill=4MiB")
+        let root = hosts.beta.root
+        let disk = root + ".disk"
+        try #require(unsafe rename(root, disk) == 0 && symlink(disk, root) == 0)
+        defer { _ = unsafe (unlink(root), rename(disk, root)) }
+        let check = try someone.succeed("check", "guest", "--to", "beta")
+        #expect(check.lines == ["guest: alpha → beta can be moved"], "\(check)")
+        try someone.succeed("host", "trust", "alpha", "beta")
+        let folder = hosts.beta.ssh.folder
+        func granted() -> Int {
+            folder.read("authorized_keys").split(separator: "--peer").count - 1
+        }
+        #expect(granted() > 0)
+        try someone.succeed("host", "untrust", "alpha", "beta")
+        #expect(granted() == 0)
+    }
+
     // Breaks when a host that is taken out of the inventory can still open lanes to the others, or
     // hosts that cannot be asked are passed over in silence.
     @Test(.timeLimit(.minutes(1))) func removedHostsAreNotTrusted() throws {

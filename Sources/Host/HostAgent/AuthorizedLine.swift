@@ -113,7 +113,7 @@ struct AuthorizedLine {
 struct LaneGrant: Hashable {
     /// What the key's owner is called, first name first.
     var names: [String]
-    /// The folder of the host that lanes end at.
+    /// The folder of the host that lanes end at, without links where it is there.
     var root: String
 
     /// Reads it from a line; `nil` for a line that is not livemig's.
@@ -126,7 +126,8 @@ struct LaneGrant: Hashable {
             let root = Self.values(of: "--root", in: words).last
         else { return nil }
         names = Self.values(of: "--peer", in: words)
-        self.root = root
+        // A root that was moved to another disk, with a link in its place, is still that root.
+        self.root = (try? HostRoot.resolve(root)) ?? root
         guard !names.isEmpty else { return nil }
     }
 

@@ -37,7 +37,8 @@ public struct HostRoot: Hashable, Sendable {
         }
     }
 
-    private static func resolve(_ path: String) throws(LivemigError) -> String {
+    /// The name of a folder without links.
+    static func resolve(_ path: String) throws(LivemigError) -> String {
         guard let resolved = unsafe realpath(path, nil) else {
             throw SystemCall.failure("realpath", .init(rawValue: errno), at: path, as: .root)
         }

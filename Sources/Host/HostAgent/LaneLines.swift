@@ -2,7 +2,7 @@ import MigrationModel
 import SSHTransport
 import WireProtocol
 
-/// livemig's own lines in an authorized_keys file; pure, on the file's bytes.
+/// livemig's own lines in an authorized_keys file, on the file's bytes.
 struct LaneLines: Sendable {
     /// The folder of the host that lanes end at.
     let root: String

@@ -29,7 +29,9 @@ struct ConnectionTests {
             ("echo 'Welcome to Debian'\ncat >/dev/null\n", .hello, #"got "Welcome to Debian""#),
             ("exec cat\n", .hello, "is a controller"),
             ("echo 'LIVEMIG agent 9 7.0'\ncat >/dev/null\n", .version, "speaks protocol 9"),
-            ("echo out of luck >&2\nexit 9\n", .disconnected, "status 9; its last words"),
+            ("echo out of luck >&2\nexit 9\n", .hello, "did not answer; its last words"),
+            ("exit 0\n", .hello, "the login ended with status 0"),
+            ("kill -9 $$\n", .disconnected, "ended without a status"),
             (
                 "echo 'livemig-agent: error[E-ROOT]: /x is not a folder' >&2\nexit 3\n", .root,
                 "/x is not a folder"

@@ -43,6 +43,18 @@ struct BridgeRulesTests {
         }
     }
 
+    // Broken by: a wait that nobody is told of before, or one that is announced where there is none.
+    @Test func spanningTree() {
+        var tree = plain
+        (tree.usesSpanningTree, tree.forwardDelay) = (true, .seconds(15))
+        let findings = BridgeRules.findings([plain], [tree])
+        #expect(findings.map(\.id) == ["W-NETWORK"])
+        #expect(findings.first?.message.hasPrefix("the move waits 30.0 s") == true)
+        #expect(BridgeRules.findings([tree], [plain]).isEmpty)
+        tree.isUp = false
+        #expect(BridgeRules.findings([tree], [tree]).isEmpty)
+    }
+
     // Broken by: findings about bridges that are alike or not there, or one finding twice.
     @Test func nothingElse() {
         let large = BridgeFacts(name: "br0", mtu: 9000)

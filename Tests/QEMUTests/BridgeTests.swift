@@ -97,12 +97,67 @@ extension QEMUTests {
             let bridge = try Bridge("lmtest4")
             let plain = try #require(HostBridge(bridge.name).facts)
             #expect(plain == BridgeFacts(name: "lmtest4", mtu: 1500))
-            try bridge.set("type", "bridge", "stp_state", "1")
+            try bridge.set("type", "bridge", "stp_state", "1", "forward_delay", "250")
             try bridge.set("mtu", "9000")
             try bridge.set("down")
             let changed = BridgeFacts(
-                name: "lmtest4", mtu: 9000, isUp: false, usesSpanningTree: true)
+                name: "lmtest4", mtu: 9000, isUp: false, usesSpanningTree: true,
+                forwardDelay: .milliseconds(2500))
             #expect(HostBridge(bridge.name).facts == changed)
+        }
+
+        /// Breaks when a port that keeps the guest out passes for one that lets it in, the port of
+        /// another host's copy is taken for the guest's, or the bridge is believed to know of a guest
+        /// that it has not heard of.
+        @Test("A guest's port is found, and what the bridge does with it") func guestPort() throws {
+            let bridge = try Bridge("lmtest5")
+            let mac = "52:54:00:00:0A:01"
+            var definition = try Guest.definition()
+            definition.interfaces = [
+                .init(attachment: .user, mac: "52:54:00:00:0A:02"),
+                .init(attachment: .bridge(bridge.name), mac: mac),
+            ]
+            #expect(WatchedPort.ports(of: definition).isEmpty)
+            let tap = try TapDevice(on: bridge.name, for: mac)
+            let port = try #require(WatchedPort.ports(of: definition).first)
+            #expect(port.mac == mac.lowercased() && bridge.ports == [port.name])
+            #expect(port.state == .forwarding && port.learns && !port.isGuestKnown)
+            // Ten bytes of virtio header, then broadcast, the guest's address and a type.
+            var frame = [UInt8](repeating: 0, count: 10 + 60)
+            frame.replaceSubrange(10..<16, with: repeatElement(0xFF, count: 6))
+            frame.replaceSubrange(16..<22, with: [0x52, 0x54, 0, 0, 0x0A, 1])
+            try DescriptorIO.write(frame, to: tap.descriptor.number)
+            let deadline = MonotonicTime.now + .seconds(5)
+            while !port.isGuestKnown, deadline > .now { usleep(1_000) }
+            #expect(port.isGuestKnown)
+
+            let earlier = WatchedPort.names(atBridgesOf: definition)
+            try bridge.set("type", "bridge", "stp_state", "1", "forward_delay", "200")
+            let copy = try TapDevice(on: bridge.name, for: mac)
+            defer { withExtendedLifetime((tap, copy)) {} }
+            let late = try #require(WatchedPort.ports(of: definition, besides: earlier).first)
+            #expect(late.name != port.name && late.state == .listening && !late.isGuestKnown)
+            try bridge.set("down")
+            #expect(late.state == .disabled)
+            #expect(WatchedPort(bridge: "lmnone", name: late.name, mac: mac).state == nil)
+        }
+
+        /// Breaks when a record of the forwarding database is read as another port's or another
+        /// address's.
+        @Test("The forwarding database is read as the kernel writes it") func table() {
+            let record: [UInt8] = [0x52, 0x54, 0, 0, 0, 1, 3, 0, 9, 0, 0, 0, 1, 0, 0, 0]
+            var own = record
+            (own[6], own[7]) = (4, 1)
+            var other = record
+            other[5] = 2
+            let table = own + other + record
+            #expect(ForwardingTable.ports(of: "52:54:00:00:00:01", in: table) == [0x103])
+            #expect(ForwardingTable.ports(of: "52:54:00:00:00:03", in: table).isEmpty)
+            #expect(ForwardingTable.ports(of: "52:54", in: table).isEmpty)
+            #expect(
+                ForwardingTable.ports(of: "52:54:00:00:00:01", in: Array(record.dropLast())).isEmpty
+            )
+            #expect(ForwardingTable.ports(of: "52:54:00:00:00:01", in: []).isEmpty)
         }
 
         /// Breaks when a destination tells the network that the guest is there before it is

@@ -76,6 +76,7 @@ extension MessageKind {
                                         .fixed("up", 1, note: "flag"),
                                         .optional(.fixed("VLAN", 2)),
                                         .fixed("spanning tree", 1, note: "flag"),
+                                        .fixed("forward delay", 8, note: "ns, signed"),
                                     ]))
                         ]),
                 ]
@@ -96,7 +97,8 @@ extension MessageKind {
                                 mtu: UInt32(truncatingIfNeeded: random.next()),
                                 isUp: random.flag(),
                                 vlan: random.flag() ? nil : UInt16(random.below(4096)),
-                                usesSpanningTree: random.flag())
+                                usesSpanningTree: random.flag(),
+                                forwardDelay: random.nanoseconds())
                     })
             },
             MessageKind(

@@ -26,6 +26,15 @@ indirect enum Layout: Sendable {
         .fixed("differing", 8, note: "pages"),
         .list("first", DifferingPages.limit, [.fixed("page", 8)]),
     ]
+    static let reach = Layout.list(
+        "reach", WireLimits.devices,
+        [
+            .text("bridge", NetworkMap.nameLimit), .text("mac", WireLimits.word),
+            .optional(.fixed("after", 8, note: "ns, signed")),
+            .fixed(
+                "state", 1,
+                note: "0 disabled, 1 listening, 2 learning, 3 forwarding, 4 blocking"),
+        ])
     static let verification = "1 frame, 2 pages, 3 audit, 4 full"
     static let error: [Layout] = [
         .text("code", 64), .text("what", WireLimits.sentence), .text("place", WireLimits.sentence),

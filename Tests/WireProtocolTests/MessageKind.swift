@@ -83,6 +83,14 @@ extension Seeded {
         return pages
     }
 
+    mutating func reach() -> [NetworkReach] {
+        (0..<below(9)).map { _ in
+            NetworkReach(
+                bridge: text(15), mac: text(17), after: flag() ? nanoseconds() : nil,
+                state: PortState.allCases[below(5)])
+        }
+    }
+
     mutating func pages() -> PageCounts {
         var pages = PageCounts()
         pages.sent = next()

@@ -29,8 +29,8 @@ extension MessageKind {
     /// A move between the controller and the agents.
     static let moving: [MessageKind] = [
         incoming, MessageKind(empty: Prepared.self), outgoing, MessageKind(empty: Cancel.self),
-        MessageKind(PhaseMessage(.switchover), [.fixed("phase", 1, note: "1–5")]) { random in
-            PhaseMessage(PhaseMessage.Phase.allCases[random.below(5)])
+        MessageKind(PhaseMessage(.switchover), [.fixed("phase", 1, note: "1–6")]) { random in
+            PhaseMessage(PhaseMessage.Phase.allCases[random.below(6)])
         },
         round,
         MessageKind(
@@ -130,14 +130,14 @@ extension MessageKind {
                     rounds: 4, transfer: .seconds(3), downtime: downtime,
                     guestBytes: ByteCount(1 << 30), wireBytes: 98_123_456, pages: samplePages,
                     epoch: Epoch(7), sourceIsClean: true, isRunning: true, verified: .audit,
-                    differing: differing)),
+                    differing: differing, reach: sampleReach)),
             [.fixed("rounds", 4)] + times.map { .fixed($0, 8, note: "ns, signed") } + [
                 .fixed("guest bytes", 8), .fixed("wire bytes", 8),
             ] + Layout.pages + [
                 .fixed("epoch", 8), .fixed("source is clean", 1, note: "flag"),
                 .fixed("is running", 1, note: "flag"),
                 .fixed("verified", 1, note: Layout.verification),
-            ] + Layout.differing
+            ] + Layout.differing + [Layout.reach]
         ) { random in
             var downtime = Downtime()
             downtime.finalPages = random.nanoseconds()
@@ -151,7 +151,7 @@ extension MessageKind {
                     wireBytes: random.next(), pages: random.pages(), epoch: Epoch(random.next()),
                     sourceIsClean: random.flag(), isRunning: random.flag(),
                     verified: MigrationPolicy.Verification.allCases[random.below(4)],
-                    differing: random.differing()))
+                    differing: random.differing(), reach: random.reach()))
         }
     }
 }

@@ -52,14 +52,18 @@ extension MessageKind {
         ) { Token(attempt: $0.attempt(), digest: $0.bits()) },
         MessageKind(
             OwnerAcknowledged(
-                attempt: sampleAttempt, resumedAt: 555_000_000, resume: .milliseconds(2)),
+                attempt: sampleAttempt, resumedAt: 555_000_000, resume: .milliseconds(2),
+                measuresReach: true),
             Layout.attempt + [
                 .fixed("resumed at", 8, note: "ns"), .fixed("resume", 8, note: "ns, signed"),
+                .fixed("measures reach", 1, note: "flag"),
             ]
         ) { random in
             OwnerAcknowledged(
-                attempt: random.attempt(), resumedAt: random.next(), resume: random.nanoseconds())
+                attempt: random.attempt(), resumedAt: random.next(), resume: random.nanoseconds(),
+                measuresReach: random.flag())
         },
+        portsAwaited, guestReached,
         MessageKind(Abort(attempt: sampleAttempt), Layout.attempt) {
             Abort(attempt: $0.attempt())
         },
@@ -67,6 +71,28 @@ extension MessageKind {
             Aborted(attempt: sampleAttempt, reason: sampleError), Layout.attempt + Layout.failure
         ) { Aborted(attempt: $0.attempt(), reason: $0.error()) },
     ]
+
+    static let sampleReach = [
+        NetworkReach(
+            bridge: "br0", mac: "52:54:00:00:00:01", after: .milliseconds(12), state: .forwarding),
+        NetworkReach(bridge: "br1", mac: "52:54:00:00:00:02", after: nil, state: .blocking),
+    ]
+
+    private static var portsAwaited: MessageKind {
+        MessageKind(
+            PortsAwaited(bridge: "br0", limit: .seconds(40)),
+            [
+                .text("bridge", NetworkMap.nameLimit), .fixed("limit", 8, note: "ns, signed"),
+            ]
+        ) { PortsAwaited(bridge: $0.text(15), limit: $0.nanoseconds()) }
+    }
+
+    private static var guestReached: MessageKind {
+        MessageKind(
+            GuestReached(attempt: sampleAttempt, reach: sampleReach),
+            Layout.attempt + [Layout.reach]
+        ) { GuestReached(attempt: $0.attempt(), reach: $0.reach()) }
+    }
 
     private static var final: MessageKind {
         MessageKind(

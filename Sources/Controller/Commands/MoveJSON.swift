@@ -139,6 +139,8 @@ struct ResultEvent: Encodable {
     /// Absent where an audit has found differences.
     var verified: String?
     var differingPages: DifferingDocument?
+    /// Absent where nothing was measured.
+    var network: [ReachDocument]?
     let code: String?
     let vmIs: GuestDocument?
 
@@ -165,6 +167,22 @@ struct ResultEvent: Encodable {
         init(_ differing: DifferingPages) {
             count = differing.count
             first = differing.first
+        }
+    }
+
+    /// An interface of the guest, as its bridge on the destination saw it.
+    struct ReachDocument: Encodable {
+        let bridge: String
+        let mac: String
+        /// Absent where the bridge did not learn of it in time.
+        let learntMs: Double?
+        let port: String
+
+        init(_ reach: NetworkReach) {
+            bridge = reach.bridge
+            mac = reach.mac
+            learntMs = reach.after?.jsonMilliseconds
+            port = reach.state.word
         }
     }
 
@@ -201,6 +219,7 @@ struct ResultEvent: Encodable {
         guestBytes = report.guestBytes.bytes
         wireBytes = report.wireBytes
         pages = PagesDocument(report.pages)
+        if !report.reach.isEmpty { network = report.reach.map(ReachDocument.init) }
         if report.differing.isEmpty {
             verified = report.verified.word
         } else {

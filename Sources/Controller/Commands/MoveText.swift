@@ -70,6 +70,8 @@ struct MoveText {
         case .switchover: side(source) + "switchover, the guest is stopped"
         case .committed: side(destination) + "committed, the guest belongs to \(destination)"
         case .audit: side(source) + "audit, the guest runs on \(destination)"
+        case .waiting:
+            side(source) + "waiting for the network of \(destination), the guest runs"
         }
     }
 
@@ -117,10 +119,21 @@ struct MoveText {
         let side = "\(outcome.destination):".padded(to: width)
         let state = report.isRunning ? "running" : "paused"
         return [
-            "\(side) \(state)   \(blackout(report.downtime))",
+            "\(side) \(state)   \(blackout(report.downtime))"
+        ] + report.reach.map { "\(side) network   \(reach($0))" } + [
             "moved \(outcome.vm.name) to \(outcome.destination) in \(outcome.total.brief); "
-                + "\(ByteCount(report.wireBytes)) on the wire, \(verified(report)).",
+                + "\(ByteCount(report.wireBytes)) on the wire, \(verified(report))."
         ]
+    }
+
+    /// Such as `bridge br0 learnt 52:54:00:00:00:01 after 12 ms`.
+    static func reach(_ reach: NetworkReach) -> String {
+        let (bridge, mac) = (reach.bridge.onOneLine(), reach.mac.onOneLine())
+        guard let after = reach.after else {
+            return "bridge \(bridge) has not heard of \(mac) in "
+                + "\(NetworkReach.limit.brief), its port is \(reach.state.word)"
+        }
+        return "bridge \(bridge) learnt \(mac) after \(after.brief)"
     }
 
     /// Whether the move was as predicted, where something was.

@@ -109,12 +109,15 @@ public struct MigrationReport: Hashable, Sendable {
     public var verified: MigrationPolicy.Verification
     /// What an audit found after the commit; no pages for every other level.
     public var differing: DifferingPages
+    /// How soon the destination's bridges knew of the guest, for each interface that was measured.
+    public var reach: [NetworkReach]
 
     /// States a result.
     public init(
         rounds: Int, transfer: Duration, downtime: Downtime, guestBytes: ByteCount,
         wireBytes: UInt64, pages: PageCounts, epoch: Epoch, sourceIsClean: Bool, isRunning: Bool,
-        verified: MigrationPolicy.Verification = .pages, differing: DifferingPages = .init()
+        verified: MigrationPolicy.Verification = .pages, differing: DifferingPages = .init(),
+        reach: [NetworkReach] = []
     ) {
         self.rounds = rounds
         self.transfer = transfer
@@ -127,5 +130,6 @@ public struct MigrationReport: Hashable, Sendable {
         self.isRunning = isRunning
         self.verified = verified
         self.differing = differing
+        self.reach = reach
     }
 }

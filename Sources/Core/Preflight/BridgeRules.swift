@@ -11,7 +11,8 @@ public enum BridgeRules {
     public static func findings(_ here: [BridgeFacts?], _ there: [BridgeFacts?]) -> [Finding] {
         var findings: [Finding] = []
         for case (let here?, let there?) in zip(here, there) {
-            for finding in [size(here, there), up(here, there), vlan(here, there)] {
+            let found = [size(here, there), up(here, there), vlan(here, there), tree(there)]
+            for finding in found {
                 // Several interfaces may be on one bridge.
                 guard let finding, !findings.contains(finding) else { continue }
                 findings.append(finding)
@@ -45,6 +46,16 @@ public enum BridgeRules {
             .warning(.network), "the guest would be in another VLAN", at: place(here, there),
             source: words(here.vlan), destination: words(there.vlan),
             fix: "give both bridges the same vlan_filtering and vlan_default_pvid")
+    }
+
+    private static func tree(_ there: BridgeFacts) -> Finding? {
+        guard there.isUp, there.usesSpanningTree else { return nil }
+        return Finding(
+            .warning(.network),
+            "the move waits \(there.wait.brief) for the spanning tree of bridge \(there.name), and "
+                + "the guest runs on until then", at: "bridge \(there.name)",
+            destination: "forward delay \(there.forwardDelay.brief)",
+            fix: "allow for it in --timeout; a bridge without loops needs no spanning tree")
     }
 
     private static func words(_ vlan: UInt16?) -> String {

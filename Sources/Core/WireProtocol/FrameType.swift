@@ -86,6 +86,8 @@ public enum FrameType: UInt16, Hashable, Sendable, CaseIterable {
     case hashesWanted = 167
     case imageCompared = 168
     case laneProbed = 169
+    case guestReached = 170
+    case portsAwaited = 171
 
     // Agent to guardian, on one host
     case guardianDescribe = 192

@@ -66,6 +66,7 @@ struct DestinationRole: Sendable {
         do throws(LivemigError) {
             let listener = try LaneListener(root: environment.root, migration: attempt.migration)
             CrashPoint.reach(.destinationListening)
+            let network = DestinationNetwork(definition, attempt, events)
             let guardian = try GuardianStarter(environment: environment).start(
                 definition.name, incoming: attempt, from: request.source)
             isGuarded = true
@@ -83,7 +84,7 @@ struct DestinationRole: Sendable {
             CrashPoint.reach(.destinationPrepared)
             let session = DestinationSession(
                 attempt: attempt, uuid: definition.uuid, image: image, place: request.source,
-                sourceKeys: request.sourceKeys)
+                sourceKeys: request.sourceKeys, network: network)
             defer { session.close() }
             try session.gather(listener, guardian, control)
             let takeover = Takeover(

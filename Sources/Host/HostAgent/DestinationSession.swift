@@ -20,6 +20,7 @@ final class DestinationSession {
     private let outbox: Outbox
     private var lanes: [Int: (connection: LaneConnection, thread: WorkerThread<Void>)] = [:]
     private var expected: Int?
+    let network: DestinationNetwork
 
     /// How long the source may take to open its lanes, and the hypervisor to start.
     ///
@@ -27,13 +28,15 @@ final class DestinationSession {
     private static let patience: Duration = .seconds(30)
 
     init(
-        attempt: Attempt, uuid: VMUUID, image: DestinationImage, place: String, sourceKeys: [String]
+        attempt: Attempt, uuid: VMUUID, image: DestinationImage, place: String,
+        sourceKeys: [String], network: DestinationNetwork
     ) {
         self.attempt = attempt
         self.uuid = uuid
         self.image = image
         self.place = place
         self.sourceKeys = sourceKeys
+        self.network = network
         let outbox = Outbox()
         self.outbox = outbox
         board = PlacementBoard { (round) throws(LivemigError) in
@@ -83,7 +86,7 @@ final class DestinationSession {
                 }
             }
             if isMachineReady, !isAnnounced, let sink {
-                try sink.send(MachineReady())
+                try network.look(telling: sink)
                 isAnnounced = true
                 CrashPoint.reach(.destinationMachineReady)
             }
@@ -191,6 +194,7 @@ final class DestinationSession {
             _ = try? lane.thread.join()
         }
         lanes = [:]
+        network.end()
         sink?.finish()
         link?.end()
         link = nil

@@ -27,12 +27,17 @@ struct HandOver {
         var sourceIsClean: Bool
         var isRunning: Bool
         var audit: MemoryComparison.Audit
+        /// How soon the destination's bridges knew of the guest, as far as that is known.
+        var reach: [NetworkReach]
     }
 
     /// How often the token is sent until it is acknowledged.
     private static let tokenInterval: Duration = .milliseconds(100)
     /// How long an acknowledgement is waited for before the controller is told.
     private static let tokenPatience: Duration = .seconds(10)
+
+    /// What a measurement may take to come here.
+    private static let reachMargin: Duration = .seconds(2)
 
     func run(
         _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient
@@ -63,10 +68,16 @@ struct HandOver {
         let isClean = cleanUp(guardian)
         return Outcome(
             downtime: downtime, resumedAt: resumedAt, sourceIsClean: isClean,
-            isRunning: !isPaused, audit: audit(comparison))
+            isRunning: !isPaused, audit: audit(comparison),
+            reach: owner.measuresReach ? reach(after: acknowledgedAt) : [])
     }
 
     private var verification: MigrationPolicy.Verification { request.policy.verification }
+
+    /// What the destination has measured, which it does beside all that comes after the commit.
+    private func reach(after acknowledged: MonotonicTime) -> [NetworkReach] {
+        link.waitForReach(deadline: acknowledged + NetworkReach.limit + Self.reachMargin) ?? []
+    }
 
     /// Compares the memory that the guest has left, which this agent keeps until the move is over.
     ///

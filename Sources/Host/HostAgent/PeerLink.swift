@@ -9,17 +9,28 @@ import WireProtocol
 /// A thread of its own receives; the move waits for what it needs next.
 final class PeerLink: Sendable {
     private struct State {
-        var isMachineReady = false
+        var machine = Readiness.starting
         var ready: Ready?
         var areHashesWanted = false
         var compared: ImageCompared?
         var acknowledged: (OwnerAcknowledged, at: MonotonicTime)?
         var aborted: Aborted?
+        var reach: [NetworkReach]?
         var clock: ClockOffset?
         /// The probe whose answer is waited for, and that it has come.
         var measured: UInt64?
         var failure: LivemigError?
         var hasEnded = false
+    }
+
+    /// Whether the destination can take the guest.
+    enum Readiness: Hashable {
+        /// Its hypervisor starts.
+        case starting
+        /// Its network does not let the guest in.
+        case awaits(PortsAwaited)
+        /// It can.
+        case ready
     }
 
     let sink: FrameSink
@@ -71,7 +82,14 @@ final class PeerLink: Sendable {
             let reply = try frame.decode(ClockReply.self)
             note(reply, at: .now)
             board.arrived(reply.batches)
-        case .machineReady: state.withLock { $0.isMachineReady = true }
+        case .machineReady: state.withLock { $0.machine = .ready }
+        case .portsAwaited:
+            let awaited = try frame.decode(PortsAwaited.self)
+            state.withLock { $0.machine = .awaits(awaited) }
+        case .guestReached:
+            let reached = try frame.decode(GuestReached.self)
+            try require(reached.attempt)
+            state.withLock { $0.reach = reached.reach }
         case .ready:
             let ready = try frame.decode(Ready.self)
             try require(ready.attempt)
@@ -152,8 +170,26 @@ final class PeerLink: Sendable {
     // MARK: Waiting
 
     /// Waits until the destination's hypervisor can take the device state.
-    func waitForMachine(deadline: MonotonicTime) throws(LivemigError) {
-        try wait(deadline, for: "its hypervisor to be ready") { $0.isMachineReady ? () : nil }
+    /// - Returns: what keeps the guest off the network there; `nil` when nothing does.
+    func waitForMachine(deadline: MonotonicTime) throws(LivemigError) -> PortsAwaited? {
+        try wait(deadline, for: "its hypervisor to be ready") { state -> PortsAwaited?? in
+            switch state.machine {
+            case .starting: nil
+            case .awaits(let awaited): .some(awaited)
+            case .ready: .some(nil)
+            }
+        }
+    }
+
+    /// Waits a while for the destination's network to let the guest in.
+    /// - Returns: whether it does.
+    func waitForPorts(deadline: MonotonicTime) throws(LivemigError) -> Bool {
+        try result(deadline) { $0.machine == .ready ? () : nil } != nil
+    }
+
+    /// Waits for how soon bridges knew of the guest; `nil` when it does not come in time.
+    func waitForReach(deadline: MonotonicTime) -> [NetworkReach]? {
+        try? result(deadline) { $0.reach }
     }
 
     /// Waits for the destination's READY.
@@ -210,15 +246,21 @@ final class PeerLink: Sendable {
         _ deadline: MonotonicTime, for what: String, as code: ErrorCode = .stall,
         _ ready: @escaping (State) -> Value?
     ) throws(LivemigError) -> Value {
+        guard let value = try result(deadline, ready) else {
+            throw LivemigError(code, "waited in vain for \(what)", at: place)
+        }
+        return value
+    }
+
+    private func result<Value>(
+        _ deadline: MonotonicTime, _ ready: @escaping (State) -> Value?
+    ) throws(LivemigError) -> Value? {
         let result = state.wait(deadline: deadline) { state -> Result<Value, LivemigError>? in
             if let value = ready(state) { return .success(value) }
             if let aborted = state.aborted { return .failure(told(aborted.reason.error)) }
             return state.failure.map { .failure($0) }
         }
-        guard let result else {
-            throw LivemigError(code, "waited in vain for \(what)", at: place)
-        }
-        return try result.get()
+        return try result?.get()
     }
 }
 

@@ -25,7 +25,7 @@ struct SourceRole: Sendable {
     /// What a switchover costs besides the last pages and the round-trip, by experience.
     private static let handOverCost: Duration = .milliseconds(25)
     /// How long the destination's hypervisor may take to start.
-    private static let machinePatience: Duration = .seconds(30)
+    static let machinePatience: Duration = .seconds(30)
     /// How long a guardian may take to end after its hypervisor.
     private static let endingPatience: Duration = .seconds(5)
     /// How long the destination may take to say that it has given up.
@@ -180,7 +180,7 @@ struct SourceRole: Sendable {
         events.sendIfPossible(PhaseMessage(.preCopy))
         try runRounds(&preCopy, session, deadline)
         CrashPoint.reach(.sourceConverged)
-        try session.link.waitForMachine(deadline: .now + Self.machinePatience)
+        try awaitPorts(&preCopy, session, deadline)
         CrashPoint.reach(.sourceMachineReady)
         // What may move paused does not pause a guest that runs.
         let isPaused =
@@ -198,10 +198,12 @@ struct SourceRole: Sendable {
             downtime: outcome.downtime, guestBytes: size,
             wireBytes: totals.wireBytes + session.link.sink.bytesSent, pages: totals.pages,
             epoch: request.attempt.epoch, sourceIsClean: outcome.sourceIsClean,
-            isRunning: outcome.isRunning, verified: verified, differing: differing)
+            isRunning: outcome.isRunning, verified: verified, differing: differing,
+            reach: outcome.reach)
     }
 
-    private func runRounds(
+    /// Runs rounds until they converge, or are in vain and that does not matter.
+    func runRounds(
         _ preCopy: inout PreCopy, _ session: SourceSession, _ deadline: MonotonicTime
     ) throws(LivemigError) {
         let path = PathMeter(session.link, budget: request.policy.maxDowntime)

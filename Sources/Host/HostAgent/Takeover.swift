@@ -32,6 +32,9 @@ struct Takeover {
         /// What both hosts agree on; the record says RDY once it is there.
         var digest: Bits128?
         var isOwner = false
+
+        /// Whether the guest still runs on the source, as far as is known.
+        var isStateAwaited: Bool { state.isEmpty && final == nil }
     }
 
     /// Serves the link until the guest is owned and the source has gone, or the attempt is given
@@ -79,14 +82,22 @@ struct Takeover {
     ) throws(LivemigError) -> Bool {
         let interests = [link] + (progress.isOwner ? [] : [guardian.descriptor])
         var limit = Self.stallLimit
+        var silence = MonotonicTime.now
         while true {
-            let ready = try Poll.wait(interests.map { .init($0) }, timeout: limit)
+            let patience = max(.zero, limit - silence.elapsed)
+            let isWaiting = progress.isStateAwaited && session.network.isWaiting
+            let ready = try Poll.wait(
+                interests.map { .init($0) },
+                timeout: isWaiting ? min(patience, PortWatch.interval) : patience)
             if ready.contains(guardian.descriptor), !ready.contains(link) {
                 throw Self.end(of: guardian)
             }
             guard ready.isEmpty else { return true }
+            if isWaiting, let sink = session.sink { try session.network.look(telling: sink) }
+            guard silence.elapsed >= limit else { continue }
             if progress.isOwner { return false }
             // On a slow path the lanes may leave the link no turn for long.
+            silence = .now
             if let more = session.board.activity.remaining(of: Self.stallLimit) {
                 limit = more
                 continue
@@ -113,6 +124,7 @@ struct Takeover {
         switch frame.type {
         case .clockProbe:
             try session.answer(try frame.decode(ClockProbe.self), to: sink)
+            if progress.isStateAwaited { try session.network.look(telling: sink) }
         case .deviceState:
             guard progress.final == nil else {
                 throw LivemigError(.wire, "device state came after the end of the copy", at: place)
@@ -126,7 +138,7 @@ struct Takeover {
         case .imageHashed:
             try compare(try frame.decode(), session, guardian, sink, &progress)
         case .pageHashes: try collect(try frame.decode(), session, sink, &progress)
-        case .token: try own(try frame.decode(Token.self), guardian, sink, &progress)
+        case .token: try own(try frame.decode(Token.self), session, guardian, sink, &progress)
         case .abort:
             guard try frame.decode(Abort.self).attempt == attempt else { return false }
             try giveUp(
@@ -185,7 +197,8 @@ struct Takeover {
     ///
     /// Sent again, it is acknowledged again.
     private func own(
-        _ token: Token, _ guardian: borrowing GuardianClient, _ sink: FrameSink,
+        _ token: Token, _ session: DestinationSession, _ guardian: borrowing GuardianClient,
+        _ sink: FrameSink,
         _ progress: inout Progress
     ) throws(LivemigError) {
         CrashPoint.reach(.destinationTokenHeard)
@@ -198,10 +211,14 @@ struct Takeover {
             GuardianOwn(attempt: attempt, digest: token.digest, resume: final.resume),
             for: GuardianResumed.self)
         progress.isOwner = true
+        let isMeasured =
+            final.resume
+            && session.network.measure(since: MonotonicTime(nanoseconds: resumed.at), for: sink)
         CrashPoint.reach(.destinationOwns)
         try sink.send(
             OwnerAcknowledged(
-                attempt: attempt, resumedAt: resumed.at, resume: resumed.took))
+                attempt: attempt, resumedAt: resumed.at, resume: resumed.took,
+                measuresReach: isMeasured))
         CrashPoint.reach(.destinationAcknowledged)
     }
 

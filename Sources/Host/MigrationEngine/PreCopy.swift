@@ -105,6 +105,12 @@ public struct PreCopy: ~Copyable {
         return (round, inTime != nil)
     }
 
+    /// Finds what was written since the last round, so that the next one sends it.
+    ///
+    /// For rounds after a pause: else what the guest wrote in all that time would count as written
+    /// during a short round, and look as if the lanes could not keep up.
+    public mutating func catchUp() throws(LivemigError) { try tracker.harvest(into: &pending) }
+
     /// Starts to send everything that was written up to now; the guest stands still.
     ///
     /// - Returns: how many pages that is.

@@ -22,17 +22,18 @@ public struct HostBridge: Sendable {
             name: name, mtu: UInt32(clamping: unsafe clinux_interface_mtu(name)),
             isUp: unsafe clinux_interface_is_up(name) == 1,
             vlan: isFiltering ? UInt16(clamping: setting("default_pvid") ?? 0) : nil,
-            usesSpanningTree: setting("stp_state") ?? 0 != 0)
+            usesSpanningTree: setting("stp_state") ?? 0 != 0,
+            forwardDelay: .milliseconds(10 * min(max(0, setting("forward_delay") ?? 1500), 6000)))
     }
 
     /// Insists that a guest can be attached.
     /// - Throws: `E-NET`, saying what the name stands for where it is no bridge.
     public func requireRoom() throws(LivemigError) {
         guard isBridge else { throw refusal }
-        let ports = (try? FolderListing.names(in: "/sys/class/net/\(name)/brif").count) ?? 0
-        guard ports < Self.portLimit else {
+        let count = ports.count
+        guard count < Self.portLimit else {
             throw LivemigError(
-                .network, "bridge \(name) has \(ports) ports, and takes no more",
+                .network, "bridge \(name) has \(count) ports, and takes no more",
                 fix: "use another bridge for some of the guests")
         }
     }
@@ -44,14 +45,15 @@ public struct HostBridge: Sendable {
         return error
     }
 
+    /// The names of its ports.
+    var ports: [String] {
+        (try? FolderListing.names(in: "/sys/class/net/\(name)/brif"))?.sorted() ?? []
+    }
+
     private var isBridge: Bool { unsafe clinux_is_bridge(name) == 1 }
 
     private func setting(_ file: String) -> Int? {
-        let path = "/sys/class/net/\(name)/bridge/\(file)"
-        guard let file = try? OwnedDescriptor.open(path, O_RDONLY),
-            let bytes = try? DescriptorIO.readFully(upTo: 16, from: file.number)
-        else { return nil }
-        return Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
+        InterfaceFile.text("bridge/\(file)", of: name).flatMap { Int($0) }
     }
 
     private var refusal: LivemigError {

@@ -83,6 +83,8 @@ enum FrameMessages {
         case .roundPlaced: try again(RoundPlaced.self, frame)
         case .clockReply: try again(ClockReply.self, frame)
         case .machineReady: try again(MachineReady.self, frame)
+        case .portsAwaited: try again(PortsAwaited.self, frame)
+        case .guestReached: try again(GuestReached.self, frame)
         case .ready: try again(Ready.self, frame)
         case .ownerAcknowledged: try again(OwnerAcknowledged.self, frame)
         case .aborted: try again(Aborted.self, frame)

@@ -85,6 +85,7 @@ struct MoveProgress: Sendable {
         case .phase(.switchover): "the guest is stopped"
         case .phase(.committed): "the guest belongs to \(destination)"
         case .phase(.audit): "the guest runs on \(destination)"
+        case .phase(.waiting): "for the network of \(destination), the guest runs"
         case .sending: round.words
         case .sent(let report):
             "sent, \(ByteCount(report.dirtiedPages.bytesOfPages)) dirtied meanwhile"

@@ -113,7 +113,7 @@ public struct InspectIncoming: WireMessage, Hashable {
 /// | --- | --- |
 /// | findings | list of 256: id text, 64; message, place, source, destination and fix text, 2048 each |
 /// | images | list of 64: target and path text, 4096 each; size u64, in bytes; inode u64; reach u8: 0 unknown, 1 local, 2 shared; read-only flag |
-/// | bridges | list of 64, one for each interface that is on one, each optional: name text, 15; MTU u32; up flag; VLAN optional u16; spanning tree flag |
+/// | bridges | list of 64, one for each interface that is on one, each optional: name text, 15; MTU u32; up flag; VLAN optional u16; spanning tree flag; forward delay i64 ns |
 public struct Inspection: WireMessage, Hashable {
     public static let type = FrameType.inspection
     /// The findings.
@@ -168,6 +168,7 @@ extension WireWriter {
         flag(bridge.isUp)
         optional(bridge.vlan) { $0.integer($1) }
         flag(bridge.usesSpanningTree)
+        duration(bridge.forwardDelay)
     }
 
     mutating func finding(_ finding: Finding) {
@@ -185,7 +186,7 @@ extension WireReader {
         BridgeFacts(
             name: try text(limit: NetworkMap.nameLimit), mtu: try integer(), isUp: try flag(),
             vlan: try optional { (reader) throws(WireError) in try reader.integer() },
-            usesSpanningTree: try flag())
+            usesSpanningTree: try flag(), forwardDelay: try duration())
     }
 
     mutating func finding() throws(WireError) -> Finding {

@@ -5,7 +5,7 @@ public import MigrationModel
 /// One field: u8.
 public struct PhaseMessage: WireMessage, Hashable {
     public static let type = FrameType.phase
-    /// The phases of a move, in order.
+    /// The phases of a move; in order, but for the last.
     public enum Phase: UInt8, Hashable, Sendable, CaseIterable {
         /// Lanes are opened: by the source, or by a controller that relays them, which waits for this.
         case connecting = 1
@@ -17,6 +17,8 @@ public struct PhaseMessage: WireMessage, Hashable {
         case committed = 4
         /// The guest runs on the destination; the memory that it left is compared.
         case audit = 5
+        /// Before the switchover: rounds go on until the destination's bridge lets the guest in.
+        case waiting = 6
 
         /// The word that is shown.
         public var name: String {
@@ -26,6 +28,7 @@ public struct PhaseMessage: WireMessage, Hashable {
             case .switchover: "switchover"
             case .committed: "committed"
             case .audit: "audit"
+            case .waiting: "waiting"
             }
         }
     }
@@ -135,6 +138,7 @@ public struct Moved: WireMessage, Hashable {
         writer.flag(report.isRunning)
         writer.integer(report.verified.rawValue)
         writer.differing(report.differing)
+        writer.reach(report.reach)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
@@ -150,6 +154,7 @@ public struct Moved: WireMessage, Hashable {
             guestBytes: ByteCount(try reader.integer()), wireBytes: try reader.integer(),
             pages: try reader.pages(), epoch: try reader.epoch(),
             sourceIsClean: try reader.flag(), isRunning: try reader.flag(),
-            verified: try reader.choice(), differing: try reader.differing())
+            verified: try reader.choice(), differing: try reader.differing(),
+            reach: try reader.reach())
     }
 }

@@ -274,7 +274,7 @@ public struct Token: DigestMessage, Hashable {
 }
 
 /// The destination owns the guest: attempt, then when it ran by the destination's clock in ns u64,
-/// and how long the last steps took, i64 ns each: the durable record, letting it run.
+/// how long letting it run took, i64 ns, and whether `guestReached` follows, flag.
 public struct OwnerAcknowledged: WireMessage, Hashable {
     public static let type = FrameType.ownerAcknowledged
     /// The attempt.
@@ -283,24 +283,29 @@ public struct OwnerAcknowledged: WireMessage, Hashable {
     public let resumedAt: UInt64
     /// How long letting it run took.
     public let resume: Duration
+    /// Whether it is measured how soon bridges know of the guest.
+    public let measuresReach: Bool
 
     /// Acknowledges the right.
-    public init(attempt: Attempt, resumedAt: UInt64, resume: Duration) {
+    public init(attempt: Attempt, resumedAt: UInt64, resume: Duration, measuresReach: Bool) {
         self.attempt = attempt
         self.resumedAt = resumedAt
         self.resume = resume
+        self.measuresReach = measuresReach
     }
 
     public func encode(into writer: inout WireWriter) {
         writer.attempt(attempt)
         writer.integer(resumedAt)
         writer.duration(resume)
+        writer.flag(measuresReach)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
         attempt = try reader.attempt()
         resumedAt = try reader.integer()
         resume = try reader.duration()
+        measuresReach = try reader.flag()
     }
 }
 

@@ -56,6 +56,28 @@ import WireProtocol
         #expect(try hosts.running(on: hosts.gamma) == ["web2"])
     }
 
+    // Breaks when a move whose connections broke, as on a loaded host, is lost for the drain while its
+    // guest runs on, or when the second try is not told.
+    @Test(.timeLimit(.minutes(1))) func brokenMoveIsMadeAgain() throws {
+        let hosts = try TwoHosts()
+        let someone = try Operator(hosts)
+        try hosts.start("fill=8MiB")
+        let drain = try someone.begin([
+            "drain", "alpha", "--to", "beta", "--yes", "--bandwidth", "4MiB/s", "--compression",
+            "none", "--output", "json",
+        ])
+        try drain.wait(for: #""phase":"pre-copy""#)
+        for session in hosts.beta.sshdSessions { kill(session, SIGKILL) }
+        let run = try drain.finish()
+        #expect(run.status == 0, "\(run)")
+        #expect(try run.drainResult().vms.map(\.outcome) == ["moved"], "\(run)")
+        #expect(run.output.contains(#""event":"retry""#), "\(run)")
+        #expect(run.errors.contains("guest still runs on alpha, and is moved again in"), "\(run)")
+        #expect(try hosts.summary(on: hosts.beta).state == .running)
+        let history = try someone.succeed("history").output
+        #expect(history.contains("E-DISCONNECTED"), "\(history)")
+    }
+
     // Breaks when the leave to move paused guests pauses those that run, or lets a paused one run.
     @Test(.timeLimit(.minutes(1))) func keepPausedPausesNobody() throws {
         let hosts = try ThreeHosts()

@@ -68,6 +68,7 @@ struct BatchOverview {
             toldOfOthers.remove(moves[index].uuid)
             picture.rows[index].state = .waiting("for moves of others")
             return []
+        case .putOff(let index, let outcome, let pause): return putOff(index, outcome, pause)
         case .notBegun(let index, let error):
             picture.rows[index].state = .notBegun(error.code)
             return []
@@ -142,6 +143,24 @@ struct BatchOverview {
         return lines
     }
 
+    private mutating func putOff(
+        _ index: Int, _ outcome: MoveOutcome, _ pause: Duration
+    ) -> [Line] {
+        guard let error = outcome.error else { return [] }
+        told[moves[index].uuid] = nil
+        lowWaterMarks[index] = nil
+        picture.rows[index].state = .waiting("for a second try")
+        let move = moves[index]
+        let reason = [error.what, error.place].filter { !$0.isEmpty }.joined(separator: "; ")
+            .onOneLine()
+        return [
+            .message(
+                "livemig: \(move.guest) still runs on \(move.from), and is moved again in "
+                    + "\(pause.brief), after \(error.code.rawValue): \(reason)"),
+            .json(JSONText.line(RetryEvent(move, after: error, pause: pause))),
+        ]
+    }
+
     private mutating func end(
         _ index: Int, _ outcome: MoveOutcome, at time: MonotonicTime
     ) -> [Line] {
@@ -161,6 +180,29 @@ struct BatchOverview {
         }
         let left = picture.left(at: time).map { ", \($0.words) left" } ?? ""
         return [.message("\(words)  (\(done) of \(moves.count))\(left)"), result]
+    }
+}
+
+/// `retry`: a move has failed in a way that may pass, and is made once more.
+struct RetryEvent: Encodable {
+    let event = "retry"
+    let time = JSONText.time
+    let vm: String
+    let source: String
+    let destination: String
+    let code: String
+    let message: String
+    let place: String
+    let pauseMs: Double
+
+    init(_ move: MoveQueue.Move, after error: LivemigError, pause: Duration) {
+        vm = move.guest.text
+        source = move.from.text
+        destination = move.to.text
+        code = error.code.rawValue
+        message = error.what
+        place = error.place
+        pauseMs = pause.jsonMilliseconds
     }
 }
 

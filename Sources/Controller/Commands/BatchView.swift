@@ -73,7 +73,8 @@ struct BatchView {
             let isDue = recording.move.note(event, at: recording.began.elapsed)
             if isDue { history.write(recording.move.record) }
             recordings[index] = recording
-        case .ended(let index, let outcome), .refused(let index, let outcome):
+        case .ended(let index, let outcome), .refused(let index, let outcome),
+            .putOff(let index, let outcome, _):
             guard var recording = recordings.removeValue(forKey: index) else { return }
             recording.move.end(outcome)
             history.write(recording.move.record)

@@ -9,6 +9,8 @@ struct Course {
     private var places: [VMUUID: Int] = [:]
     private var waitingForOthers: Set<Int>
     private var ended: [Int: MoveBatch.Result] = [:]
+    /// The first failures of moves that are made a second time.
+    private var failedOnce: [Int: MoveOutcome] = [:]
     private var begun: Set<Int> = []
     private var told: Set<Int> = []
     private let patience: Duration
@@ -72,6 +74,29 @@ struct Course {
         return begin(queue.refused(items[index].move.uuid, for: slot))
     }
 
+    /// Whether a move that has ended is to be made once more, after a pause.
+    func isSecondTryDue(after outcome: MoveOutcome, of index: Int) -> Bool {
+        !isHeld && failedOnce[index] == nil
+            && SecondTry.isDue(after: outcome, of: items[index].move)
+    }
+
+    /// Puts a move off that is to be made once more, and lets others have its slots.
+    /// - Returns: the items to begin.
+    mutating func putOff(_ index: Int, after outcome: MoveOutcome) -> [Int] {
+        failedOnce[index] = outcome
+        begun.remove(index)
+        let error = outcome.error ?? LivemigError(.internal, "put off without a failure")
+        return begin(queue.finished(items[index].move.uuid, .failed(error)))
+    }
+
+    /// Puts a move in the queue again, behind those of its priority.
+    /// - Returns: the items to begin.
+    mutating func tryAgain(_ index: Int) -> [Int] {
+        guard failedOnce[index] != nil, ended[index] == nil else { return [] }
+        waitingForOthers.insert(index)
+        return submitReady()
+    }
+
     /// The hosts that have slots which something waits for and moves of others have, by name.
     var hostsToAsk: [HostName] {
         guard !isHeld else { return [] }
@@ -123,11 +148,20 @@ struct Course {
                 fix: "wait for an end, or raise --live-moves of livemig host settings"))
     }
 
-    /// Begins nothing more: what has not begun ends so.
-    mutating func hold() {
+    /// Begins nothing more: what has not begun ends so, and what was to be made once more with its
+    /// failure.
+    /// - Returns: the failures of the latter.
+    @discardableResult
+    mutating func hold() -> [(index: Int, outcome: MoveOutcome)] {
         isHeld = true
         queue.hold()
+        var failures: [(index: Int, outcome: MoveOutcome)] = []
         for index in items.indices where !begun.contains(index) && ended[index] == nil {
+            if let outcome = failedOnce[index] {
+                ended[index] = .ended(outcome)
+                failures.append((index, outcome))
+                continue
+            }
             let move = items[index].move
             ended[index] = .notBegun(
                 LivemigError(
@@ -135,6 +169,7 @@ struct Course {
                     at: "VM \(move.guest)", fix: "run the command again"))
         }
         waitingForOthers = []
+        return failures
     }
 
     /// The items that will not begin and were not taken yet, and why.

@@ -6,9 +6,9 @@ import Synchronization
 /// Several moves, as many at a time as the limits of hosts and networks allow.
 ///
 /// The queue decides what begins; each move is a `Migration` of its own. One that fails leaves the
-/// others alone. One that a host refuses because moves of others have its slots waits for them: the
-/// host is asked every two seconds, since nobody tells when they end. Used by one task, but for
-/// `interrupt`.
+/// others alone; one that `SecondTry` names is made once more. One that a host refuses because moves
+/// of others have its slots waits for them: the host is asked every two seconds, since nobody tells
+/// when they end. Used by one task, but for `interrupt`.
 public final class MoveBatch: Sendable {
     /// A move of the batch.
     public struct Item: Sendable {
@@ -37,6 +37,8 @@ public final class MoveBatch: Sendable {
         /// A move that was to begin was refused, since moves of others have a host's slots, and waits
         /// again.
         case refused(Int, MoveOutcome)
+        /// A move has failed in a way that may pass, and is made once more after a pause.
+        case putOff(Int, MoveOutcome, pause: Duration)
         /// A move will not begin.
         case notBegun(Int, LivemigError)
         /// So many bytes of a guest are saved or restored, before or after the moves.
@@ -76,6 +78,8 @@ public final class MoveBatch: Sendable {
     private enum Input: Sendable {
         case ended(Int, MoveOutcome)
         case observed([HostName: HostSettings])
+        /// The pause of a move that was put off is over.
+        case tryAgain(Int)
         case interrupt
     }
 
@@ -177,7 +181,9 @@ public final class MoveBatch: Sendable {
                 switch input {
                 case .ended(let index, let outcome):
                     running[index] = nil
-                    begin(end(index, outcome, &course), by: control, &running, &group)
+                    begin(end(index, outcome, &course, &group), by: control, &running, &group)
+                case .tryAgain(let index):
+                    begin(course.tryAgain(index), by: control, &running, &group)
                 case .observed(let settings):
                     isAsking = false
                     begin(course.observed(settings, at: .now), by: control, &running, &group)
@@ -194,13 +200,25 @@ public final class MoveBatch: Sendable {
     }
 
     /// - Returns: the items to begin.
-    private func end(_ index: Int, _ outcome: MoveOutcome, _ course: inout Course) -> [Int] {
-        guard let slot = course.slot(refusing: outcome, of: index) else {
+    private func end(
+        _ index: Int, _ outcome: MoveOutcome, _ course: inout Course,
+        _ group: inout TaskGroup<Void>
+    ) -> [Int] {
+        if let slot = course.slot(refusing: outcome, of: index) {
+            show.yield(.refused(index, outcome))
+            return course.refused(index, for: slot)
+        }
+        guard course.isSecondTryDue(after: outcome, of: index) else {
             show.yield(.ended(index, outcome))
             return course.ended(index, outcome)
         }
-        show.yield(.refused(index, outcome))
-        return course.refused(index, for: slot)
+        show.yield(.putOff(index, outcome, pause: SecondTry.pause))
+        group.addTask { [supply] in
+            // Cancelled once the batch is over.
+            guard (try? await Task.sleep(for: SecondTry.pause)) != nil else { return }
+            supply.yield(.tryAgain(index))
+        }
+        return course.putOff(index, after: outcome)
     }
 
     /// Asks hosts for the moves of others that something waits for, one question at a time.
@@ -253,38 +271,11 @@ public final class MoveBatch: Sendable {
             for migration in running.values { migration.interrupt() }
             show.yield(.note("giving up the moves under way"))
         } else {
-            course.hold()
+            for (index, outcome) in course.hold() { show.yield(.ended(index, outcome)) }
             show.yield(
                 .note(
                     "no further move begins; \(running.count) under way are finished, "
                         + "interrupt again to give them up"))
         }
-    }
-}
-
-/// How the moves of a batch behave.
-public struct MoveTemplate: Hashable, Sendable {
-    /// How each move behaves.
-    public var policy: MigrationPolicy
-    /// Whether pages are compressed as the source's own policy says.
-    public var takesCompressionOfHost: Bool
-    /// What takes the place of bridges on destinations, for guests that have them.
-    public var networks: NetworkMap
-
-    /// States how moves behave.
-    public init(
-        policy: MigrationPolicy = MigrationPolicy(), takesCompressionOfHost: Bool = true,
-        networks: NetworkMap = NetworkMap()
-    ) {
-        self.networks = networks
-        self.policy = policy
-        self.takesCompressionOfHost = takesCompressionOfHost
-    }
-
-    func request(for move: MoveQueue.Move) -> MoveRequest {
-        MoveRequest(
-            vm: VMReference(host: move.from, name: move.guest), to: move.to, policy: policy,
-            takesCompressionOfHost: takesCompressionOfHost, networks: networks,
-            usesAllNetworks: false)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import Journal
 import LinuxSystem
 import MigrationModel
 import TestSupport
@@ -51,6 +52,30 @@ import WireProtocol
         let run = try hosts.alpha.recover("guest")
         #expect(run.status == 0 && run.output.contains("taken over by a new guardian"), "\(run)")
         #expect(try hosts.summary(on: hosts.alpha).state == .running)
+    }
+
+    // Breaks when a guardian of another build is ended whose record says that it moves its guest.
+    @Test(.timeLimit(.minutes(1))) func isNotTakenOverDuringItsMove() throws {
+        let hosts = try Self.hosts(speaking: "99")
+        let someone = try Operator(hosts)
+        let record = hosts.alpha.root + "/vms/guest/ownership"
+        var forged = try Journal(
+            openingOrCreating: record + ".forged", uuid: TwoHosts.guest, on: .any)
+        try forged.write(.intent(Attempt(migration: .random(), epoch: Epoch(1))), peer: "beta")
+        forged.unlock()
+        // The guardian's own file comes back afterwards.
+        #expect(unsafe link(record, record + ".kept") == 0)
+        #expect(unsafe rename(record + ".forged", record) == 0)
+        let guardians = hosts.alpha.guardians
+        let words = "and a move is under way"
+        let onHost = try hosts.alpha.recover("guest")
+        #expect(onHost.status != 0 && onHost.output.contains(words), "\(onHost)")
+        try someone.run("recover", "guest").expect(.version, words)
+        #expect(hosts.alpha.guardians == guardians)
+        #expect(unsafe rename(record + ".kept", record) == 0)
+        try someone.succeed("recover", "guest")
+        #expect(try hosts.summary(on: hosts.alpha).state == .running)
+        #expect(hosts.alpha.guardians != guardians)
     }
 
     // Breaks when a guardian of another build is ended while it moves its guest.

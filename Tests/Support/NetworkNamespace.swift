@@ -59,6 +59,20 @@ public final class NetworkNamespace: Surroundings {
         try Self.ip(["-netns", name] + arguments)
     }
 
+    /// Lets a device send so many bits a second and no more (tc-tbf(8)).
+    ///
+    /// - Parameters:
+    ///   - device: the device.
+    ///   - rate: the limit, in the words of tc(8), such as `1mbit`.
+    public func throttle(_ device: String, to rate: String) throws(LivemigError) {
+        try Tool.run(
+            "tc", package: "iproute2",
+            [
+                "-netns", name, "qdisc", "replace", "dev", device, "root", "tbf", "rate", rate,
+                "burst", "16kb", "latency", "200ms",
+            ])
+    }
+
     /// Runs `bridge` in here.
     public func bridge(_ arguments: [String]) throws(LivemigError) -> String {
         try Tool.run("bridge", package: "iproute2", ["-netns", name] + arguments)

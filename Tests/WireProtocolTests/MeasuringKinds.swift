@@ -20,7 +20,7 @@ extension MessageKind {
                     GuestMeasurement(
                         populatedPages: 200_000, zeroPages: 1000,
                         windows: [.init(length: .milliseconds(25), dirtiedPages: 10...20)],
-                        codingRatio: 1.5...4,
+                        codingRatio: 1.5...4, deviceState: ByteCount(300 << 10),
                         lanes: .success(
                             .init(
                                 count: 2,
@@ -56,6 +56,7 @@ extension MessageKind {
                 .fixed("most", 8, note: "pages, not below least"),
             ]), .fixed("least ratio", 4, note: "thousandths"),
         .fixed("most ratio", 4, note: "thousandths, not below least"),
+        .fixed("device state", 8, note: "bytes, at most 64 MiB"),
         .optional(
             .group(
                 "lanes",
@@ -100,6 +101,7 @@ extension Seeded {
             windows: (0..<below(WireLimits.windows + 1)).map { _ in
                 .init(length: nanoseconds(), dirtiedPages: span())
             }, codingRatio: min(one, other)...max(one, other),
+            deviceState: ByteCount(UInt64(below(Int(WireLimits.deviceState)))),
             lanes: flag() ? .success(lanes) : .failure(error()))
     }
 }

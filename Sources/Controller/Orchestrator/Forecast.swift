@@ -65,6 +65,7 @@ extension Forecast {
         // The device state is not held back by the limit, and lanes within it say little of the path.
         if terms.policy.bandwidth == nil {
             measurements.deviceState = DeviceStateEstimate.extra(
+                measurement.deviceState,
                 bytesPerSecond: Double(lanes.rate.lowerBound.bytesPerSecond))
         }
         return Forecast(

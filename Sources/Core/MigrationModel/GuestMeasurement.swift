@@ -45,18 +45,22 @@ public struct GuestMeasurement: Hashable, Sendable {
     /// Bytes of guest memory for a byte on the wire, by a sample of what is in use and of what the
     /// guest writes.
     public var codingRatio: ClosedRange<Double>
+    /// How large the device state will be, as far as is known.
+    public var deviceState: ByteCount
     /// The lanes, or why they were not measured.
     public var lanes: Result<Lanes, LivemigError>
 
     /// States measurements.
     public init(
         populatedPages: UInt64, zeroPages: UInt64, windows: [Window],
-        codingRatio: ClosedRange<Double>, lanes: Result<Lanes, LivemigError>
+        codingRatio: ClosedRange<Double>, deviceState: ByteCount = DeviceStateEstimate.size,
+        lanes: Result<Lanes, LivemigError>
     ) {
         self.populatedPages = populatedPages
         self.zeroPages = zeroPages
         self.windows = windows
         self.codingRatio = codingRatio
+        self.deviceState = deviceState
         self.lanes = lanes
     }
 }

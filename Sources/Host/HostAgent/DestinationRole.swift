@@ -88,7 +88,7 @@ struct DestinationRole: Sendable {
             defer { session.close() }
             try session.gather(listener, guardian, control)
             let takeover = Takeover(
-                attempt: attempt, place: request.source, record: folder.record)
+                attempt: attempt, place: request.source, folder: folder)
             try takeover.run(session, guardian)
         } catch {
             removeLeftovers(folder, isGuarded: isGuarded)

@@ -130,6 +130,7 @@ struct GuestMeasuring: Sendable {
             populatedPages: UInt64(populated.count),
             zeroPages: UInt64(Double(populated.count) * zeros), windows: windows.windows,
             codingRatio: (ratios.min() ?? Self.noRatio)...(ratios.max() ?? Self.noRatio),
+            deviceState: DeviceStateSize.expected(in: environment.root.machine(request.name)),
             lanes: result.map(\.lanes))
     }
 

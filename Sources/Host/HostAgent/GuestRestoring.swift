@@ -67,6 +67,7 @@ struct GuestRestoring: Sendable {
         try DeviceStateStream.load(state, guardian)
         try control.commit()
         try guardian.perform(GuardianRestore(resume: header.wasRunning))
+        DeviceStateSize.keep(UInt64(state.count), in: folder)
     }
 
     /// After a failure: has the hypervisor removed that has not run, so that the VM can be started

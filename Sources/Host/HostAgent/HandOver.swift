@@ -39,8 +39,10 @@ struct HandOver {
     /// What a measurement may take to come here.
     private static let reachMargin: Duration = .seconds(2)
 
+    /// - Parameter stateBytes: is set to the size of the device state, once it is known.
     func run(
-        _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient
+        _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient,
+        noting stateBytes: inout UInt64?
     ) throws(LivemigError) -> Outcome {
         try control.check()
         events.sendIfPossible(PhaseMessage(.switchover))
@@ -49,7 +51,7 @@ struct HandOver {
         try guardian.perform(GuardianStop(limit: MigrationPolicy.blackoutLimit))
         CrashPoint.reach(.sourceStopped)
         let comparison = MemoryComparison(request: request, link: link, image: image)
-        var digest = try sendRest(&preCopy, guardian)
+        var digest = try sendRest(&preCopy, guardian, noting: &stateBytes)
         let sent = MonotonicTime.now
         if verification == .full { digest = try comparison.stateMemory(before: deadline) }
         let ready = try comparison.waitForReady(deadline: deadline)
@@ -92,11 +94,13 @@ struct HandOver {
 
     /// Sends the last pages and the device state; returns the digest of all that was sent.
     private func sendRest(
-        _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient
+        _ preCopy: inout PreCopy, _ guardian: borrowing GuardianClient,
+        noting seenBytes: inout UInt64?
     ) throws(LivemigError) -> Bits128 {
         _ = try preCopy.sendRest()
         CrashPoint.reach(.sourceLastPagesClaimed)
         let stateBytes = try sendDeviceState(guardian)
+        seenBytes = stateBytes
         CrashPoint.reach(.sourceStateSaved)
         try preCopy.waitUntilSent()
         // What the hypervisor wrote to guest RAM while it saved its devices.

@@ -8,10 +8,11 @@ import MigrationModel
 final class PathMeter {
     private let link: PeerLink
     private let budget: Duration
+    private let state: ByteCount
     private var measured: [Duration] = []
     private var calls = 0
 
-    /// How much is sent to measure by: half of what a state is expected to be.
+    /// How much is sent to measure by: enough to fill a slow path, and little on a fast one.
     private static let sample = 128 << 10
     /// How long that may take.
     private static let patience: Duration = .seconds(20)
@@ -23,9 +24,11 @@ final class PathMeter {
     /// - Parameters:
     ///   - link: to the destination.
     ///   - budget: the longest stop to aim for.
-    init(_ link: PeerLink, budget: Duration) {
+    ///   - state: how large the device state will be, as far as is known.
+    init(_ link: PeerLink, budget: Duration, state: ByteCount) {
         self.link = link
         self.budget = budget
+        self.state = state
     }
 
     /// What it takes beyond what every hand-over costs.
@@ -47,6 +50,6 @@ final class PathMeter {
         let roundTrip = (link.clock?.uncertainty ?? .zero) * 2
         let seconds = max((whole - roundTrip).seconds, 1e-6)
         measured.append(
-            DeviceStateEstimate.extra(bytesPerSecond: Double(Self.sample) / seconds))
+            DeviceStateEstimate.extra(state, bytesPerSecond: Double(Self.sample) / seconds))
     }
 }

@@ -190,7 +190,16 @@ struct SourceRole: Sendable {
         let handOver = HandOver(
             request: request, link: session.link, board: session.board, image: image,
             control: control, events: events, isPaused: isPaused)
-        let outcome = try handOver.run(&preCopy, guardian)
+        let outcome: HandOver.Outcome
+        var stateBytes: UInt64?
+        do throws(LivemigError) {
+            outcome = try handOver.run(&preCopy, guardian, noting: &stateBytes)
+        } catch {
+            // The next attempt knows whether the path is fast enough for it.
+            let folder = environment.root.machine(request.name)
+            if let stateBytes { DeviceStateSize.keep(stateBytes, in: folder) }
+            throw error
+        }
         let totals = session.board.overall
         let (verified, differing) = outcome.audit.result(of: request.policy.verification)
         return MigrationReport(
@@ -206,7 +215,9 @@ struct SourceRole: Sendable {
     func runRounds(
         _ preCopy: inout PreCopy, _ session: SourceSession, _ deadline: MonotonicTime
     ) throws(LivemigError) {
-        let path = PathMeter(session.link, budget: request.policy.maxDowntime)
+        let path = PathMeter(
+            session.link, budget: request.policy.maxDowntime,
+            state: DeviceStateSize.expected(in: environment.root.machine(request.name)))
         let rule = ConvergenceRule(
             budget: request.policy.maxDowntime, handOver: Self.handOverCost)
         let outcome = try preCopy.run(

@@ -1,6 +1,7 @@
 import CrashPoints
 import FrameTransport
 import Guardian
+import Hypervisor
 import Journal
 import LinuxSystem
 import MigrationEngine
@@ -13,8 +14,8 @@ import WireProtocol
 struct Takeover {
     let attempt: Attempt
     let place: String
-    /// The path of this host's record of the VM.
-    let record: String
+    /// The VM's folder on this host.
+    let folder: MachineFolder
 
     /// The longest silence of the source before it is given up; it sends probes far more often.
     private static let stallLimit: Duration = .seconds(10)
@@ -112,7 +113,9 @@ struct Takeover {
 
     /// Whether the copy is ready and still waits for the right.
     private var isUndecided: Bool {
-        guard case .ready(attempt, _) = try? Journal.peek(record)?.right else { return false }
+        guard case .ready(attempt, _) = try? Journal.peek(folder.record)?.right else {
+            return false
+        }
         return true
     }
 
@@ -220,6 +223,7 @@ struct Takeover {
                 attempt: attempt, resumedAt: resumed.at, resume: resumed.took,
                 measuresReach: isMeasured))
         CrashPoint.reach(.destinationAcknowledged)
+        DeviceStateSize.keep(final.stateBytes, in: folder)
     }
 
     /// Gives the attempt up unless the guest is this host's, or may become so.
@@ -244,7 +248,7 @@ struct Takeover {
             return true
         } catch {
             // A guardian whose hypervisor ended has given it up by itself.
-            let right = try? Journal.peek(record)?.right
+            let right = try? Journal.peek(folder.record)?.right
             return right == .aborted(attempt)
         }
     }

@@ -34,6 +34,8 @@ public struct MachineFolder: Hashable, Sendable {
     public var hypervisorRecord: String { path + "/hypervisor" }
     /// The number of the user that the hypervisor runs as, where each VM has its own.
     public var hypervisorUser: String { path + "/hypervisor-user" }
+    /// How large the guest's device state was when it was last seen.
+    public var deviceStateSize: String { path + "/device-state-size" }
     /// The memory and devices of a guest that was saved; there only while that is the guest.
     public var saved: String { path + "/saved" }
     /// The same before it counts, or when it counts no more.
@@ -79,7 +81,7 @@ public struct MachineFolder: Hashable, Sendable {
     /// Removes what is left of a VM that has gone elsewhere or never came, but for the record.
     public func removeFilesOfDepartedGuest() {
         let logs = [consoleLog, previousConsoleLog, hypervisorLog]
-        for path in [definition, saved, unfinishedSave, hypervisorUser] + logs {
+        for path in [definition, saved, unfinishedSave, hypervisorUser, deviceStateSize] + logs {
             _ = unsafe unlink(path)
         }
     }

@@ -68,6 +68,7 @@ public struct GuestMeasured: WireMessage, Hashable {
         }
         writer.ratio(measurement.codingRatio.lowerBound)
         writer.ratio(measurement.codingRatio.upperBound)
+        writer.integer(measurement.deviceState.bytes)
         writer.optional(try? measurement.lanes.get()) { writer, lanes in
             writer.integer(UInt8(clamping: lanes.count))
             writer.integer(lanes.rate.lowerBound.bytesPerSecond)
@@ -87,9 +88,12 @@ public struct GuestMeasured: WireMessage, Hashable {
         }
         let (least, most) = (try reader.ratio(), try reader.ratio())
         guard least <= most else { throw .field("ratio") }
+        let state: UInt64 = try reader.integer()
+        guard state <= WireLimits.deviceState else { throw .field("device state") }
         measurement = GuestMeasurement(
             populatedPages: populated, zeroPages: zero, windows: windows,
-            codingRatio: least...most, lanes: try reader.lanes())
+            codingRatio: least...most, deviceState: ByteCount(state),
+            lanes: try reader.lanes())
     }
 }
 

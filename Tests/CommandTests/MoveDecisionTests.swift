@@ -359,7 +359,8 @@ struct MoveConversationTests {
         #expect(talk.failure == .stall)
     }
 
-    // Breaks when an error that both hosts' names explain leaves the operator to guess.
+    // Breaks when an error that both hosts' names explain leaves the operator to guess, or when silence
+    // is taken for a host that does not run.
     @Test("what to do names both hosts")
     func advice() throws {
         func fix(_ error: LivemigError) throws -> String? {
@@ -371,7 +372,12 @@ struct MoveConversationTests {
         }
         let refused = LivemigError(.authentication, "refused", fix: "add the key")
         #expect(try fix(refused) == "run livemig host trust alpha beta")
-        #expect(try fix(Self.broke)?.contains("alpha, beta and the link") ?? false)
+        #expect(try fix(Self.broke)?.contains("sshd on alpha and beta") ?? false)
+        for code in [ErrorCode.stall, .blackout] {
+            let words = try #require(try fix(LivemigError(code, "silent")))
+            #expect(words.contains("alpha, beta or the path between them is"), "\(words)")
+            #expect(words.contains("move again") && !words.contains("check"), "\(words)")
+        }
         #expect(try fix(LivemigError(.stall, "silent", fix: "known better")) == "known better")
     }
 

@@ -52,7 +52,9 @@ public final class AgentConnection: Sendable {
         let limit = host.timeouts.answer
         let late = LivemigError(
             .stall, "no greeting of livemig-agent for \(limit.brief)", at: host.name.text,
-            fix: "check that \(host.agent) runs on the host")
+            fix:
+                "raise the host's answerTimeout if it is overloaded; else run \(host.agent) there to "
+                + "see what it waits for")
         let item = try await withDeadline(limit, late: late) { [inbox] in
             await inbox.next()
         }
@@ -100,10 +102,16 @@ public final class AgentConnection: Sendable {
     /// - Throws: as without a limit; `E-STALL` when the limit is over.
     func receive(within limit: Duration?) async throws(LivemigError) -> Frame {
         guard let limit else { return try await receive() }
-        let late = LivemigError(.stall, "nothing came for \(limit.brief)", at: host.name.text)
+        let late = silence("nothing came for \(limit.brief)")
         return try await withDeadline(limit, late: late) { () async throws(LivemigError) in
             try await self.receive()
         }
+    }
+
+    private func silence(_ what: String) -> LivemigError {
+        LivemigError(
+            .stall, what, at: host.name.text,
+            fix: "the host or the path to it may be overloaded: try again when it has less to do")
     }
 
     /// Sends a request and waits for its answer; notes of a move that is over are kept for
@@ -120,7 +128,7 @@ public final class AgentConnection: Sendable {
         within limit: Duration = AgentConnection.requestLimit
     ) async throws(LivemigError) -> Reply {
         outbox.send(message)
-        let late = LivemigError(.stall, "no answer for \(limit.brief)", at: host.name.text)
+        let late = silence("no answer for \(limit.brief)")
         let frame = try await withDeadline(limit, late: late) { () async throws(LivemigError) in
             while true {
                 let frame = try await self.receive()

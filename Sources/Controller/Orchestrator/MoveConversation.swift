@@ -207,9 +207,23 @@ struct MoveConversation {
         if error.code == .authentication {
             error.fix = "run livemig host trust \(source) \(destination)"
         } else if error.fix.isEmpty, Self.isConsequence(error) {
-            error.fix = "check \(source), \(destination) and the link between them, then move again"
+            error.fix = advice(for: error.code)
         }
         return error
+    }
+
+    /// Silence tells nothing of its cause, which on hosts that are being emptied is mostly load.
+    private func advice(for code: ErrorCode) -> String {
+        switch code {
+        case .stall:
+            "\(source), \(destination) or the path between them is overloaded or down: move again "
+                + "later, or fewer guests at once (host settings --live-moves)"
+        case .blackout:
+            "\(source), \(destination) or the path between them is too slow for a switchover now: "
+                + "move again when they have less to do"
+        default:
+            "move again; if it breaks again, see the logs of sshd on \(source) and \(destination)"
+        }
     }
 
     /// What a report says that is not as it should be; the worst of it.
@@ -232,7 +246,8 @@ struct MoveConversation {
     }
 
     private var silence: LivemigError {
-        LivemigError(.stall, "no result from \(source)", at: source.text)
+        LivemigError(
+            .stall, "no result from \(source)", at: source.text, fix: advice(for: .stall))
     }
 
     private func cleanup(_ why: String) -> LivemigError {

@@ -173,7 +173,7 @@ public final class RoundBoard: Sendable {
                 if let deadline, deadline < silence { return false }
                 throw LivemigError(
                     .stall, "no more pages arrive, though all of the round are sent",
-                    at: "silent for \(stall.brief)", fix: "check the path between the hosts")
+                    at: "silent for \(stall.brief)")
             }
             guard let batches = try news.get() else { return true }
             seen = batches

@@ -154,7 +154,10 @@ struct Handshake {
                 .connect,
                 "\(endpoint.socketAddress) accepts connections but did not complete the SSH "
                     + "key exchange within \(endpoint.loginTimeout.brief)",
-                at: endpoint.name, fix: "check sshd on the host")
+                at: endpoint.name,
+                fix:
+                    "raise the host's loginTimeout if it is overloaded; else see the log of sshd there"
+            )
             throw Failure(error: error, isPassing: false)
         }
         let reason = handle.reason

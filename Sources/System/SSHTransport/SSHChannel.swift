@@ -82,7 +82,9 @@ public struct SSHChannel: ByteChannel, ~Copyable {
             throw LivemigError(
                 .stall,
                 "no answer within \(session.endpoint.answerTimeout.brief) to the request to \(what)",
-                at: session.endpoint.place)
+                at: session.endpoint.place,
+                fix: "raise the host's answerTimeout if it is overloaded; else see the log of sshd "
+                    + "there")
         }
         guard session.isConnected else { throw session.lost }
         throw LivemigError(

@@ -90,7 +90,10 @@ struct TCPConnection {
     private func failure(_ reason: String, isPassing: Bool) -> Failure {
         let error = LivemigError(
             .connect, "cannot connect to \(endpoint.socketAddress): \(reason)", at: endpoint.name,
-            fix: "check that sshd runs there and that address and port are right")
+            fix: deadline <= .now
+                ? "the host may be off, behind a firewall, or overloaded: check address and port, or "
+                    + "raise its connectTimeout"
+                : "check that sshd runs there and that address and port are right")
         return Failure(error: error, isPassing: isPassing)
     }
 

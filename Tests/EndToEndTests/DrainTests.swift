@@ -213,13 +213,17 @@ import Testing
         #expect(order.prefix(8) == [true, false, true, false, true, false, true, false])
     }
 
+    /// Somebody else's guest, on gamma.
+    private func startOtherGuest(_ other: Operator) throws {
+        try other.succeed(
+            "vm", "define", other.definition("theirs", "fill=48MiB"), "--on", "gamma")
+        try other.succeed("vm", "start", "theirs")
+    }
+
     /// Somebody else's slow move of a guest of gamma's to beta, once it copies.
     private func otherMove(
         _ other: Operator, at rate: String
     ) throws -> CommandInProgress {
-        try other.succeed(
-            "vm", "define", other.definition("theirs", "fill=48MiB"), "--on", "gamma")
-        try other.succeed("vm", "start", "theirs")
         let move = try other.begin([
             "move", "theirs", "--to", "beta", "--bandwidth", rate, "--compression", "none",
             "--output", "json",
@@ -236,6 +240,7 @@ import Testing
         for host in hosts.all { try other.add(host) }
         try hosts.start(["web1"])
         try someone.succeed("host", "settings", "beta", "--live-moves", "1")
+        try startOtherGuest(other)
         let move = try otherMove(other, at: "3MiB/s")
         let refused = try someone.run("move", "web1", "--to", "beta")
         refused.expect(.busy, "1 of 1 live moves to beta")
@@ -269,6 +274,7 @@ import Testing
         let (someone, other) = (hosts.someone, try Operator())
         for host in hosts.all { try other.add(host) }
         try hosts.start(["web1", "web2"], "fill=24MiB")
+        try startOtherGuest(other)
         try someone.succeed("host", "settings", "alpha", "--live-moves", "1")
         let drain = try someone.begin([
             "drain", "alpha", "--to", "beta", "--yes", "--bandwidth", "4MiB/s", "--compression",

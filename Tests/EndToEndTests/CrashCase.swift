@@ -89,10 +89,8 @@ struct CrashCase: Hashable, Sendable, CustomStringConvertible {
             !afterAcknowledgement.contains(point)
                 && !(course == .whole && point == .afterDestroy)
         case .sourceAgent:
-            // A copy that was given up is removed while the source ends.
-            !afterSource.contains(point)
-                && !(course == .givenUp && side == .destination
-                    && [.beforeDestroy, .afterDestroy].contains(point))
+            // A destination gives up, and removes its copy, while the source ends.
+            !afterSource.contains(point) && !(course == .givenUp && side == .destination)
         case .destinationAgent: !afterDestination.contains(point)
         }
     }

@@ -172,6 +172,13 @@ import Testing
         try writeInventory(
             "address=\"127.0.0.1\" port=\"\(host.ssh.port)\" identity=\"\(host.ssh.clientKey)\"",
             keys: [host.ssh.hostKey])
+        // A session of its own has no terminal (setsid(2)).
+        let alone = try someone.begin(
+            program: "/usr/bin/setsid",
+            ["-w", try BuildProducts.program("livemig"), "host", "check", "alpha"]
+        ).finish()
+        alone.expect(
+            .key, "has a passphrase, and there is no terminal", host.ssh.clientKey, "ssh-add")
         let screen = try TerminalScreen(
             someone, ["host", "check", "alpha"], columns: 150, rows: 24)
         for answer in ["wrong", "sesame"] {
@@ -185,6 +192,22 @@ import Testing
         }
         let lines = try screen.wait(for: "end") { $0.contains { $0.contains("ended with 0") } }
         #expect(!lines.contains { $0.contains("sesame") || $0.contains("wrong") }, "\(lines)")
+    }
+
+    // Breaks when ConnectTimeout of ssh_config does not count, or wins against the inventory.
+    @Test("ConnectTimeout of ssh_config", .timeLimit(.minutes(1)))
+    func connectTimeout() throws {
+        let hole = try BlackHole(port: try SSHServerFixture.freePort())
+        try writeConfiguration("Host alpha\nConnectTimeout 2\n")
+        for (setting, limit) in [("", "2.0 s"), ("connectTimeout=\"1s\"", "1.0 s")] {
+            try writeInventory(
+                "address=\"::1\" port=\"\(hole.port)\" identity=\"\(host.ssh.clientKey)\" \(setting)",
+                keys: [host.ssh.hostKey])
+            let start = MonotonicTime.now
+            let late = try check()
+            late.expect(.connect, limit)
+            #expect(start.elapsed < .seconds(8), "\(late)")
+        }
     }
 
     // Breaks when the addresses of a name are tried one after the other.
@@ -213,10 +236,12 @@ import Testing
 
 /// A listener on ::1 that takes no connection: further ones get no answer (listen(2)).
 private final class BlackHole {
+    let port: Int
     private let listener: OwnedDescriptor
     private var waiting: [CInt] = []
 
     init(port: Int) throws {
+        self.port = port
         let kind = CInt(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         listener = OwnedDescriptor(
             owning: try SystemCall.check("socket") { socket(AF_INET6, kind, 0) })

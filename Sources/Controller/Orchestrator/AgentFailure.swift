@@ -23,6 +23,12 @@ enum AgentFailure {
             return refusal.error(at: host.name.text)
         }
         switch end {
+        // OpenSSH's own status where PAM opens no session (session.c, do_child).
+        case .success(let exit) where exit.status == 254:
+            return LivemigError(
+                .connectDropped, "the SSH server opened no session: \(hello.what)",
+                at: host.name.text,
+                fix: "see its log and the limits of PAM there (limits.conf(5), maxlogins)")
         case .success(let exit):
             if exit.status == 127 || exit.status == 126, wasSilent {
                 let what = exit.status == 127 ? "not found" : "not executable"

@@ -63,12 +63,15 @@ public struct LaneDoor: Sendable {
         }
     }
 
+    /// How long a peer may be silent; a source waits for all of its lanes before it introduces one.
+    private static let patience: Duration = .seconds(30)
+
     private func greet() throws(LivemigError) -> FrameChannel<DescriptorChannel> {
         var channel = FrameChannel(
             DescriptorChannel(
                 reading: try DescriptorNumber.duplicate(STDIN_FILENO),
                 writing: try DescriptorNumber.duplicate(STDOUT_FILENO),
-                stall: .seconds(10), at: "peer"), at: "peer")
+                stall: Self.patience, at: "peer"), at: "peer")
         try channel.sendBanner(.lane)
         _ = try channel.receiveBanner()
         return channel

@@ -45,9 +45,12 @@ final class LaneMuster: Sendable {
     }
 
     /// Whether an error only says that a host took no further connection.
+    ///
+    /// The link was let in with the same key: a lane that meets something else than livemig's
+    /// greeting has met a limit, too, with or without words of PAM.
     static func isOfLimit(_ error: LivemigError) -> Bool {
         switch error.code {
-        case .connect, .connectDropped, .disconnected, .stall: true
+        case .connect, .connectDropped, .disconnected, .stall, .hello: true
         default: false
         }
     }

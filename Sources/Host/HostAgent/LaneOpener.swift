@@ -111,18 +111,26 @@ struct LaneOpener: Sendable {
     private func link(
         over connection: LaneConnection, _ pump: SSHPump?
     ) throws(LivemigError) -> OpenLink {
-        let channel = try connection.channel(stall: PeerLink.stallLimit, at: request.peer.name)
-        return OpenLink(
-            pump: pump, connection: connection, channel: try introduce(channel, lane: 0, of: lanes))
+        var frames = try greet(
+            try connection.channel(stall: PeerLink.stallLimit, at: request.peer.name))
+        try introduce(&frames, lane: 0, of: lanes)
+        return OpenLink(pump: pump, connection: connection, channel: frames)
     }
 
-    /// Introduces a connection and waits until the destination accepts it.
-    func introduce<Channel: ByteChannel & ~Copyable>(
-        _ channel: consuming Channel, lane: Int, of lanes: Int
+    /// Exchanges greetings: whoever answers is livemig.
+    private func greet<Channel: ByteChannel & ~Copyable>(
+        _ channel: consuming Channel
     ) throws(LivemigError) -> FrameChannel<Channel> {
         var frames = FrameChannel(channel, at: request.peer.name)
         try frames.sendBanner(.agent)
         _ = try frames.receiveBanner()
+        return frames
+    }
+
+    /// Introduces a connection and waits until the destination accepts it.
+    private func introduce<Channel: ByteChannel & ~Copyable>(
+        _ frames: inout FrameChannel<Channel>, lane: Int, of lanes: Int
+    ) throws(LivemigError) {
         try frames.send(
             LaneHello(attempt: request.attempt, uuid: uuid, lane: lane, lanes: lanes))
         guard let answer = try frames.receive() else {
@@ -130,7 +138,6 @@ struct LaneOpener: Sendable {
                 .disconnected, "the destination ended the connection", at: request.peer.name)
         }
         _ = try answer.decode(LaneAccepted.self)
-        return frames
     }
 
     /// Starts a data lane on a thread of its own: connects, and sends until the board says stop.
@@ -152,10 +159,10 @@ struct LaneOpener: Sendable {
             let (endpoint, command) = (endpoint, try Self.command())
             return WorkerThread(name) {
                 board.failing { () throws(LivemigError) in
-                    guard let channel = try opener.connect(endpoint, command),
+                    guard let frames = try opener.connect(endpoint, command),
                         let place = opener.muster.arrive(number)
                     else { return }
-                    try opener.carry(channel, place, sender)
+                    try opener.carry(frames, place, sender)
                 }
             }
         case .relay(let listener):
@@ -163,19 +170,22 @@ struct LaneOpener: Sendable {
             return WorkerThread(name) {
                 defer { connection.end() }
                 board.failing { () throws(LivemigError) in
-                    let channel = try connection.channel(at: opener.request.peer.name)
-                    try opener.carry(channel, .init(number: number, count: opener.lanes), sender)
+                    let frames = try opener.greet(
+                        try connection.channel(at: opener.request.peer.name))
+                    try opener.carry(frames, .init(number: number, count: opener.lanes), sender)
                 }
             }
         }
     }
 
     /// Connects a lane; `nil` where the destination takes no further connection and others stand.
+    ///
+    /// A lane stands once it was greeted: PAM's limits end a session after the login.
     private func connect(
         _ endpoint: SSHEndpoint, _ command: RemoteCommand
-    ) throws(LivemigError) -> SSHBulkChannel? {
+    ) throws(LivemigError) -> FrameChannel<SSHBulkChannel>? {
         do throws(LivemigError) {
-            return try SSHBulkChannel(to: endpoint, running: command)
+            return try greet(SSHBulkChannel(to: endpoint, running: command))
         } catch {
             guard !muster.miss(error), LaneMuster.isOfLimit(error) else { throw error }
             return nil
@@ -183,11 +193,11 @@ struct LaneOpener: Sendable {
     }
 
     private func carry<Channel: ByteChannel & ~Copyable>(
-        _ channel: consuming Channel, _ place: LaneMuster.Place,
+        _ frames: consuming FrameChannel<Channel>, _ place: LaneMuster.Place,
         _ sender: (Int) throws(LivemigError) -> LaneSender
     ) throws(LivemigError) {
         var sender = try sender(place.number)
-        var frames = try introduce(channel, lane: place.number, of: place.count)
+        try introduce(&frames, lane: place.number, of: place.count)
         try sender.run(on: &frames)
         try frames.finish()
     }

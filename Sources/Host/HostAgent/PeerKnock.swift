@@ -61,6 +61,13 @@ enum GateFailure {
         let words = exit.lastError
         if let stated = stated(in: words) { return stated.at(peer) }
         if let refusal = SudoRefusal(exit.errorLines) { return refusal.error(at: peer) }
+        // OpenSSH's own status where PAM opens no session (session.c, do_child).
+        if exit.status == 254 {
+            return LivemigError(
+                .connectDropped, "the SSH server of \(peer) opened no session: \(error.what)",
+                at: peer,
+                fix: "see its log and the limits of PAM there (limits.conf(5), maxlogins)")
+        }
         if exit.status == 127 || exit.status == 126 {
             // The name that was asked for, not the program of the key's line.
             let isAsked = words.contains("livemig-agent:") && !words.contains("/livemig-agent")

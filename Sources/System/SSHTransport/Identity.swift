@@ -180,7 +180,18 @@ struct Identity: ~Copyable {
             .authentication, "\(account) refused \(offered)\(notes)", at: endpoint.place,
             fix: endpoint.refusalFix
                 ?? "add the public key to authorized_keys of \(endpoint.user) there; where it is, "
-                + "see AllowUsers, DenyUsers and PermitRootLogin of sshd there")
+                + "see AllowUsers, DenyUsers and PermitRootLogin of sshd there, and whether "
+                + "PubkeyAcceptedAlgorithms allows \(kinds)")
+    }
+
+    /// The kinds of keys that were offered, in words of sshd_config(5).
+    private var kinds: String {
+        var kinds: [String] = []
+        for credential in credentials {
+            let kind = credential.isRSA ? "rsa-sha2-512" : credential.kind
+            if !kind.isEmpty, !kinds.contains(kind) { kinds.append(kind) }
+        }
+        return kinds.isEmpty ? "them" : kinds.joined(separator: " or ")
     }
 
     private var offered: String {

@@ -21,6 +21,15 @@ enum Credential {
         }
     }
 
+    /// The kind of key, such as `ssh-ed25519`; empty where it cannot be read.
+    var kind: String {
+        switch self {
+        case .agent(let offer): offer.shown.kind
+        case .key(let shared, _): shared.key.kind
+        case .locked(let file): file.publicKey?.kind ?? ""
+        }
+    }
+
     var usesAgent: Bool {
         if case .agent = self { true } else { false }
     }

@@ -16,7 +16,10 @@ public struct LaneHello: WireMessage, Hashable {
     public let uuid: VMUUID
     /// 0 for the link, else the number of the data lane.
     public let lane: Int
-    /// How many data lanes there will be; on the link, how many at most.
+    /// How many data lanes there will be, 1 to `MigrationPolicy.laneLimit`.
+    ///
+    /// On the link this is a maximum: it is opened before the lanes, of which a host that limits
+    /// its connections may let in fewer. On a data lane it is the number that came.
     public let lanes: Int
 
     /// Introduces a connection.

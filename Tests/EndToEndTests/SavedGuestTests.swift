@@ -53,6 +53,7 @@ import WireProtocol
         try someone.run("vm", "save", "guest").expect(.saved, "guest")
         let moved = try someone.run("move", "guest", "--to", "beta")
         moved.expect(.notRunning, "saved", "vm start")
+        try someone.run("vm", "console", "guest").expect(.notRunning, "is saved", "vm start")
         try someone.run("vm", "remove", "guest").expect(.saved, "--discard-saved")
         #expect(hosts.alpha.savedFileMode == 0o600)
         try someone.succeed("vm", "start", "guest", "--discard-saved")

@@ -20,6 +20,11 @@ final class ConsoleRelay: Sendable {
     /// - Throws: `E-NOTRUNNING` for a VM that is off, `E-DEVICE` without a serial port.
     init(_ request: AttachConsole, _ root: HostRoot, to sink: FrameSink) throws(LivemigError) {
         let folder = root.machine(request.name)
+        guard (try? MachineStore(root: root).summary(of: request.name))?.state != .saved else {
+            throw LivemigError(
+                .notRunning, "VM \(request.name) is saved: it has no console", at: folder.path,
+                fix: "livemig vm start \(request.name) restores it")
+        }
         let ends = try UnixSocket.pair(.stream).release()
         socket = OwnedDescriptor(owning: ends.first)
         let theirs = OwnedDescriptor(owning: ends.second)

@@ -247,7 +247,8 @@ import Testing
         #expect(finding.message.contains("small packets reach it and large ones do not"))
         #expect(finding.fix?.contains("MTU") == true, "\(report)")
         #expect(finding.fix?.contains("--path relay") == true, "\(report)")
-        try hosts.expectUntouched()
+        // The end of the connection does not get through either: a lane goes by its own limit.
+        try hosts.expectUntouched(within: .seconds(25))
     }
 
     // Breaks when bridges of different sizes are moved between without a word. Needs root.

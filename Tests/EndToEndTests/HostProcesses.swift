@@ -25,13 +25,15 @@ extension TestHost {
 
 extension TwoHosts {
     /// Insists that the guest runs on alpha, undisturbed, and that beta has nothing of it.
-    func expectUntouched(_ location: SourceLocation = #_sourceLocation) throws {
+    func expectUntouched(
+        within limit: Duration = .seconds(10), _ location: SourceLocation = #_sourceLocation
+    ) throws {
         let summary = try summary(on: alpha)
         #expect(summary.state == .running, sourceLocation: location)
         #expect(summary.right.word == "OWN", sourceLocation: location)
-        try expectSoon(within: .seconds(10), { beta.leftovers.isEmpty }, location)
-        try expectSoon(within: .seconds(10), { beta.processes.isEmpty }, location)
+        try expectSoon(within: limit, { beta.leftovers.isEmpty }, location)
+        try expectSoon(within: limit, { beta.processes.isEmpty }, location)
         // The guardian and the guest, and no agent.
-        try expectSoon(within: .seconds(10), { alpha.processes.count == 2 }, location)
+        try expectSoon(within: limit, { alpha.processes.count == 2 }, location)
     }
 }

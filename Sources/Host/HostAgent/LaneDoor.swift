@@ -63,8 +63,8 @@ public struct LaneDoor: Sendable {
         }
     }
 
-    /// How long a peer may be silent; a source waits for all of its lanes before it introduces one.
-    private static let patience: Duration = .seconds(30)
+    /// How long a peer may be silent: a source waits for its other lanes before it introduces one.
+    private static let patience = LaneMuster.patience + .seconds(5)
 
     private func greet() throws(LivemigError) -> FrameChannel<DescriptorChannel> {
         var channel = FrameChannel(

@@ -77,13 +77,16 @@ struct RecoveryTests {
     }
 
     // Breaks when: a record that could not be written keeps an owner's guest paused, or lets
-    // anything else go on.
+    // anything else go on: a right that was taken from a fenced peer and not written is two guests
+    // when the peer is back.
     @Test(
         "a record that cannot be written",
         arguments: [
             (.intent(attempt), .owner(Epoch(1), nil), .goesOn),
             (released, .owner(Epoch(1), nil), .goesOn), (.intent(attempt), released, .counts),
             (.owner(Epoch(0), nil), .intent(attempt), .undone), (ready, owner, .undone),
+            (released, .owner(Epoch(1001), nil), .undone),
+            (ready, .owner(Epoch(1001), nil), .undone),
             (ready, .aborted(attempt), .undone), (released, .gone(attempt), .undone),
         ] as [(Right, Right, GuardianMachine.RecordFailure)])
     func unwritten(before: Right, right: Right, failure: GuardianMachine.RecordFailure) {

@@ -15,14 +15,15 @@ extension GuardianMachine {
     ///
     /// A record that cannot be written does not keep a guest paused that this host owns by what is
     /// written already: an intent, or a release that the destination has refused durably. Nothing
-    /// else happens without its record; a release may have reached the medium all the same, and so
+    /// else happens without its record, least of all the taking of a fenced peer's right: the peer
+    /// would come back as the only owner. A release may have reached the medium all the same, and so
     /// counts.
     /// - Parameters:
     ///   - right: the record that was not written.
     ///   - before: the right before the event.
     public static func failure(toRecord right: Right, after before: Right) -> RecordFailure {
         switch (before.isUnderWay, right) {
-        case (true, .owner): .goesOn
+        case (true, .owner(before.epoch, _)): .goesOn
         case (_, .released): .counts
         default: .undone
         }

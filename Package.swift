@@ -44,11 +44,16 @@ var core: [Target] {
             path: "Sources/Core/PageCodec"),
         .target(
             name: "Ownership", dependencies: ["MigrationModel"], path: "Sources/Core/Ownership"),
-        .target(name: "Planner", dependencies: ["MigrationModel"], path: "Sources/Core/Planner"),
+        .target(
+            name: "Handoff", dependencies: ["MigrationModel", "Ownership"],
+            path: "Sources/Core/Handoff"),
+        .target(
+            name: "Planner", dependencies: ["Handoff", "MigrationModel"],
+            path: "Sources/Core/Planner"),
         .target(
             name: "Preflight", dependencies: ["MigrationModel"], path: "Sources/Core/Preflight"),
         .target(
-            name: "Simulation", dependencies: ["MigrationModel", "Ownership"],
+            name: "Simulation", dependencies: ["Handoff", "MigrationModel", "Ownership"],
             path: "Sources/Core/Simulation"),
     ]
 }
@@ -153,7 +158,7 @@ var host: [Target] {
         .target(
             name: "Guardian",
             dependencies: [
-                "CrashPoints", "GuestMemory", "Hypervisor", "Journal", "LinuxSystem",
+                "CrashPoints", "GuestMemory", "Handoff", "Hypervisor", "Journal", "LinuxSystem",
                 "MigrationModel", "Ownership", "SavedGuests", "WireProtocol", systemPackage,
                 logging,
             ],
@@ -161,15 +166,16 @@ var host: [Target] {
         .target(
             name: "MigrationEngine",
             dependencies: [
-                "FrameTransport", "GuestMemory", "LinuxSystem", "MigrationModel", "PageCodec",
-                "WireProtocol", systemPackage,
+                "FrameTransport", "GuestMemory", "Handoff", "LinuxSystem", "MigrationModel",
+                "PageCodec", "WireProtocol", systemPackage,
             ],
             path: "Sources/Host/MigrationEngine"),
         .target(
             name: "HostAgent",
             dependencies: [
                 "CLinux", "CrashPoints", "FrameTransport", "GuestFiles", "GuestMemory", "Guardian",
-                "HostPolicies", "Hypervisor", "Journal", "LinuxSystem", "MigrationEngine",
+                "Handoff", "HostPolicies", "Hypervisor", "Journal", "LinuxSystem",
+                "MigrationEngine",
                 "MigrationModel", "Ownership", "PageCodec", "Preflight", "QEMU", "SSHTransport",
                 "SavedGuests",
                 "SyntheticVM", "VMDefinitions", "WireProtocol", "XMLDocuments", systemPackage,
@@ -199,14 +205,15 @@ var controller: [Target] {
         .target(
             name: "Orchestrator",
             dependencies: [
-                "CrashPoints", "FrameTransport", "Inventory", "LinuxSystem", "MigrationModel",
-                "Ownership", "Planner", "Preflight", "SSHTransport", "WireProtocol", systemPackage,
+                "CrashPoints", "FrameTransport", "Handoff", "Inventory", "LinuxSystem",
+                "MigrationModel", "Ownership", "Planner", "Preflight", "SSHTransport",
+                "WireProtocol", systemPackage,
             ],
             path: "Sources/Controller/Orchestrator"),
         .target(
             name: "Commands",
             dependencies: [
-                "CrashPoints", "History", "Inventory", "LinuxSystem", "MigrationModel",
+                "CrashPoints", "Handoff", "History", "Inventory", "LinuxSystem", "MigrationModel",
                 "Orchestrator", "Planner", "Preflight", "VMDefinitions", "WireProtocol",
                 argumentParser,
                 systemPackage,
@@ -263,8 +270,9 @@ var tests: [Target] {
         unitTests(of: "WireProtocol", resources: ["Golden"]),
         unitTests(of: "PageCodec"),
         unitTests(of: "Ownership"),
+        unitTests(of: "Handoff", "Ownership"),
         unitTests(of: "Preflight"),
-        unitTests(of: "Planner", "MigrationEngine"),
+        unitTests(of: "Planner"),
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulation"],
             path: "Tests/SimulationTests"),
@@ -289,8 +297,9 @@ var tests: [Target] {
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "Commands", "History", "Inventory", "LinuxSystem", "MigrationModel", "Orchestrator",
-                "Ownership", "SSHTransport", "TestSupport", "WireProtocol", "livemig",
+                "Commands", "Handoff", "History", "Inventory", "LinuxSystem", "MigrationModel",
+                "Orchestrator", "Ownership", "SSHTransport", "TestSupport", "WireProtocol",
+                "livemig",
                 argumentParser, systemPackage,
             ],
             path: "Tests/CommandTests"),

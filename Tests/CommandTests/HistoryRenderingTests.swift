@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Handoff
 import History
 import MigrationModel
 import Testing
@@ -109,7 +110,7 @@ struct HistoryRenderingTests {
         }
         var recording = try HistorySamples.recording()
         _ = recording.note(.round(HistorySamples.round(0)), at: .zero)
-        let sides = MoveOutcome.SideErrors(source: LivemigError(.stall, "silent"))
+        let sides = ControllerMove.SideErrors(source: LivemigError(.stall, "silent"))
         recording.end(
             try HistorySamples.outcome(
                 .failed(LivemigError(.timeout, "late", at: "a")), sides: sides))

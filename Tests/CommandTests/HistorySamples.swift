@@ -1,3 +1,4 @@
+import Handoff
 import History
 import MigrationModel
 import WireProtocol
@@ -18,7 +19,7 @@ enum HistorySamples {
     }
 
     static func outcome(
-        _ ending: MoveOutcome.Ending, sides: MoveOutcome.SideErrors = .init()
+        _ ending: MoveOutcome.Ending, sides: ControllerMove.SideErrors = .init()
     ) throws -> MoveOutcome {
         MoveOutcome(
             vm: VMReference(name: try VMName("web1")),
@@ -47,7 +48,7 @@ enum HistorySamples {
         let attempt = Attempt(migration: MigrationID(Bits128(high: 1, low: 2)), epoch: Epoch(7))
         let events: [MigrationEvent] = [
             .planned(try plan()), .prepared(attempt), .phase(.connecting), .phase(.preCopy),
-            .round(round(0)), .progress(ProgressMessage(round: 1, done: 2, total: 3, wireBytes: 4)),
+            .round(round(0)), .progress(RoundProgress(round: 1, done: 2, total: 3, wireBytes: 4)),
             .round(round(1)), .note("cancelling…"), .phase(.switchover),
         ]
         for (number, event) in events.enumerated() {

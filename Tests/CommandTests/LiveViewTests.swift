@@ -19,7 +19,7 @@ private func sample() -> [BatchPicture.Row] {
                 number: 0, dirtyPages: 65536, pages: PageCounts(), wireBytes: 200 << 20,
                 duration: .seconds(4), dirtiedPages: 4096)), at: .seconds(4))
     for step in 0..<5 {
-        let message = ProgressMessage(
+        let message = RoundProgress(
             round: 1, done: UInt64(step) * 256, total: 4096, wireBytes: UInt64(step) << 20)
         moving.take(.progress(message), at: .seconds(4 + step))
     }

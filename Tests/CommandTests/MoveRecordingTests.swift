@@ -1,3 +1,4 @@
+import Handoff
 import History
 import MigrationModel
 import Testing
@@ -45,7 +46,7 @@ struct MoveRecordingTests {
         #expect(isWritten)
         #expect(recording.record.id == attempt.migration)
         let others =
-            PhaseMessage.Phase.allCases.map(MigrationEvent.phase) + [
+            MovePhase.allCases.map(MigrationEvent.phase) + [
                 .round(HistorySamples.round(0))
             ]
         for event in others {
@@ -63,7 +64,7 @@ struct MoveRecordingTests {
         ] as [(ErrorCode, MoveRecord.Outcome)])
     func failures(code: ErrorCode, word: MoveRecord.Outcome) throws {
         var recording = try HistorySamples.recording()
-        let sides = MoveOutcome.SideErrors(
+        let sides = ControllerMove.SideErrors(
             source: LivemigError(.stall, "silent"), destination: LivemigError(.qemu, "ended"))
         recording.end(try HistorySamples.outcome(.failed(LivemigError(code, "no")), sides: sides))
         let ending = try #require(recording.record.ending)

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Handoff
 import MigrationModel
 import Testing
 import WireProtocol
@@ -67,7 +68,7 @@ struct RenderingTests {
         _ = text.lines(.planned(try plan()), at: .zero)
         var last: [MoveText.Line] = []
         for step in 0..<5 {
-            let message = ProgressMessage(
+            let message = RoundProgress(
                 round: 1, done: UInt64(step) * 2560, total: 25600, wireBytes: UInt64(step) << 20)
             last = text.lines(.progress(message), at: .seconds(step))
         }
@@ -107,14 +108,14 @@ struct RenderingTests {
             #expect(live(text.lines(.round(report), at: .zero))?.text() == "alpha: " + sent)
             var last: [MoveText.Line] = []
             for step in 0..<5 {
-                let message = ProgressMessage(
+                let message = RoundProgress(
                     round: 2, done: UInt64(step) * 2560, total: 25600,
                     wireBytes: UInt64(step) * 10 * mib)
                 last = text.lines(.progress(message), at: .seconds(step))
             }
             #expect(live(last)?.text() == words)
             // A report of the round that has ended takes nothing back.
-            let late = ProgressMessage(round: 1, done: 1, total: 25600, wireBytes: 0)
+            let late = RoundProgress(round: 1, done: 1, total: 25600, wireBytes: 0)
             #expect(live(text.lines(.progress(late), at: .seconds(9)))?.text() == words)
         }
     }
@@ -288,7 +289,7 @@ struct RenderingTests {
                 ]
             ),
             (
-                .progress(ProgressMessage(round: 1, done: 2, total: 3, wireBytes: 4)),
+                .progress(RoundProgress(round: 1, done: 2, total: 3, wireBytes: 4)),
                 [#""event":"progress""#, #""done":2"#, #""total":3"#, #""wire_bytes":4"#]
             ),
         ]
@@ -325,7 +326,7 @@ struct RenderingTests {
                 "web1  alpha  running  4.0 GiB  2      6",
                 "a     alpha  stopped  4.0 GiB  2      6",
             ])
-        let status = Whereabouts(
+        let status = VMLocation(
             of: "web1",
             [
                 .init(host: try HostName("alpha"), machine: machine()),

@@ -1,3 +1,4 @@
+import Handoff
 import LinuxSystem
 import MigrationModel
 import Planner

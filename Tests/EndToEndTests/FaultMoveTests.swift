@@ -55,8 +55,8 @@ import WireProtocol
     // Breaks when the guardian does not notice its worker's death, or the destination keeps a copy.
     @Test(
         .timeLimit(.minutes(1)),
-        arguments: [PhaseMessage.Phase.preCopy, PhaseMessage.Phase.switchover])
-    func sourceAgentKilled(in phase: PhaseMessage.Phase) throws {
+        arguments: [MovePhase.preCopy, MovePhase.switchover])
+    func sourceAgentKilled(in phase: MovePhase) throws {
         let hosts = try TwoHosts()
         try hosts.start(Self.workload + " slow-load=1500")
         var policy = MigrationPolicy()
@@ -82,8 +82,8 @@ import WireProtocol
     // Breaks when the source waits for a destination that has gone.
     @Test(
         .timeLimit(.minutes(1)),
-        arguments: [PhaseMessage.Phase.preCopy, PhaseMessage.Phase.switchover])
-    func destinationAgentKilled(in phase: PhaseMessage.Phase) throws {
+        arguments: [MovePhase.preCopy, MovePhase.switchover])
+    func destinationAgentKilled(in phase: MovePhase) throws {
         let hosts = try TwoHosts()
         try hosts.start(Self.workload + " slow-load=1500")
         var policy = MigrationPolicy()

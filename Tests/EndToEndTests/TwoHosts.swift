@@ -132,7 +132,7 @@ final class MoveInProgress {
     }
 
     /// Waits until the source says that a phase has begun.
-    func wait(for phase: PhaseMessage.Phase) throws {
+    func wait(for phase: MovePhase) throws {
         while true {
             let frame = try source.receive()
             switch frame.type {

@@ -1,4 +1,3 @@
-import MigrationEngine
 import MigrationModel
 import TestSupport
 import Testing
@@ -33,53 +32,6 @@ struct PredictionTests {
         #expect(
             prediction.description
                 == "4–5 rounds · 3.2–6.0 s · blackout 72–148 ms (budget 300 ms) · converges")
-    }
-
-    /// What the engine's own rule makes of the same guest on the same link.
-    private static func engine(
-        _ measurements: Measurements, _ curve: DirtyCurve, rate: Double, ratio: Double
-    ) -> (converges: Bool, rounds: Int) {
-        var rule = ConvergenceRule(
-            budget: measurements.downtimeBudget,
-            handOver: measurements.handOver + measurements.roundTrip)
-        var pages = measurements.populatedPages
-        for number in 0... {
-            let bytes = Double(pages) * 4096 / ratio
-            let seconds = bytes / rate + measurements.roundTrip.seconds
-            let left = UInt64(curve.pages(in: seconds).rounded())
-            var counts = PageCounts()
-            counts.sent = pages
-            let decision = rule.decide(
-                after: RoundReport(
-                    number: number, dirtyPages: pages, pages: counts, wireBytes: UInt64(bytes),
-                    duration: .seconds(seconds), dirtiedPages: left))
-            if decision != .anotherRound {
-                return (decision == .switchOver, number + (left > 0 ? 2 : 1))
-            }
-            pages = left
-        }
-        return (false, 0)
-    }
-
-    // Broken by: a rule of the engine that the planner does not follow.
-    @Test(
-        "the planner decides as the engine does",
-        arguments: [0, 500, 2_000, 8_000, 12_000, 16_000, 30_000, 80_000] as [UInt64],
-        [1_000, 8_000, 20_000, 262_144] as [UInt64])
-    func agreesWithTheEngine(pagesPerSecond: UInt64, workingSet: UInt64) {
-        var measurements = Self.measurements()
-        measurements.workingSetPages = workingSet
-        measurements.windows = [50, 200, 800].map { length in
-            .init(length: .milliseconds(length), dirtiedPages: pagesPerSecond * length / 1000)
-        }
-        for end in DirtyCurve.End.allCases {
-            let curve = DirtyCurve(measurements, end)
-            let modelled = ModelledMove(
-                measurements, curve, rate: 100e6, ratio: 2, stop: measurements.handOver)
-            let engine = Self.engine(measurements, curve, rate: 100e6, ratio: 2)
-            #expect(modelled.converges == engine.converges)
-            #expect(modelled.rounds == engine.rounds)
-        }
     }
 
     // Broken by: a curve that falls, leaves the measured windows, or passes the working set.

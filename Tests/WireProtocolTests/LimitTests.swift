@@ -71,8 +71,8 @@ struct LimitTests {
                 _ = try reader.flag()
             }
         }
-        try expect(.field("Phase"), [9]) { (reader) throws(WireError) in
-            _ = try reader.choice(PhaseMessage.Phase.self)
+        try expect(.field("MovePhase"), [9]) { (reader) throws(WireError) in
+            _ = try reader.choice(MovePhase.self)
         }
     }
 
@@ -118,7 +118,7 @@ struct LimitTests {
 
     // Broken by: a phase under another name than scripts wait for.
     @Test func phaseNames() {
-        let phases: [PhaseMessage.Phase] = [
+        let phases: [MovePhase] = [
             .connecting, .preCopy, .switchover, .committed, .audit,
         ]
         #expect(

@@ -30,19 +30,20 @@ extension MessageKind {
     static let moving: [MessageKind] = [
         incoming, MessageKind(empty: Prepared.self), outgoing, MessageKind(empty: Cancel.self),
         MessageKind(PhaseMessage(.switchover), [.fixed("phase", 1, note: "1–6")]) { random in
-            PhaseMessage(PhaseMessage.Phase.allCases[random.below(6)])
+            PhaseMessage(MovePhase.allCases[random.below(6)])
         },
         round,
         MessageKind(
-            ProgressMessage(round: 2, done: 64, total: 4096, wireBytes: 1 << 20),
+            ProgressMessage(RoundProgress(round: 2, done: 64, total: 4096, wireBytes: 1 << 20)),
             [
                 .fixed("round", 4), .fixed("done", 8, note: "pages"),
                 .fixed("total", 8, note: "pages"), .fixed("wire bytes", 8),
             ]
         ) { random in
             ProgressMessage(
-                round: random.below(1 << 32), done: random.next(), total: random.next(),
-                wireBytes: random.next())
+                RoundProgress(
+                    round: random.below(1 << 32), done: random.next(), total: random.next(),
+                    wireBytes: random.next()))
         },
         moved,
     ]

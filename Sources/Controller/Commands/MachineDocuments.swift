@@ -1,3 +1,4 @@
+import Handoff
 import MigrationModel
 import Orchestrator
 
@@ -116,7 +117,7 @@ struct StatusDocument: Encodable {
         var migration: String?
     }
 
-    init(_ all: [Whereabouts], errors: [LivemigError]) {
+    init(_ all: [VMLocation], errors: [LivemigError]) {
         vms = all.map { vm in
             Entry(
                 name: vm.vm, uuid: vm.summary?.uuid.description, host: vm.guest.host,
@@ -128,7 +129,7 @@ struct StatusDocument: Encodable {
         self.errors = errors.map { ErrorEvent($0) }
     }
 
-    private static func record(_ entry: Whereabouts.Entry) -> Record {
+    private static func record(_ entry: VMLocation.Entry) -> Record {
         switch entry.view {
         case .record(let record, let state):
             Record(

@@ -1,3 +1,4 @@
+import Handoff
 import MigrationModel
 import Orchestrator
 
@@ -41,7 +42,7 @@ enum MachineText {
         "VM \(machine.summary.name) is \(machine.summary.state.rawValue) on \(machine.host)"
     }
 
-    static func status(_ vms: [Whereabouts]) -> [String] {
+    static func status(_ vms: [VMLocation]) -> [String] {
         vms.flatMap { vm -> [String] in
             let epoch = vm.guest.host.isEmpty ? "" : " (epoch \(vm.guest.epoch))"
             let problem = vm.summary.map { Self.problem($0).map { "  \($0[0]): \($0[1])" } } ?? []
@@ -50,7 +51,7 @@ enum MachineText {
         }
     }
 
-    private static func row(_ entry: Whereabouts.Entry) -> [String] {
+    private static func row(_ entry: VMLocation.Entry) -> [String] {
         switch entry.view {
         case .record(let record, let state):
             [

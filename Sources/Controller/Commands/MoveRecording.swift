@@ -1,3 +1,4 @@
+import Handoff
 import History
 import MigrationModel
 import Orchestrator

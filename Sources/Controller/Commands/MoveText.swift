@@ -63,7 +63,7 @@ struct MoveText {
 
     private func side(_ host: String) -> String { "\(host):".padded(to: width) + " " }
 
-    private func describe(_ phase: PhaseMessage.Phase) -> String {
+    private func describe(_ phase: MovePhase) -> String {
         switch phase {
         case .connecting: side(source) + "connecting to \(destination)"
         case .preCopy: side(source) + "pre-copy, the guest runs"

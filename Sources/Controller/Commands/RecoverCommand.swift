@@ -1,4 +1,5 @@
 import ArgumentParser
+import Handoff
 import MigrationModel
 import Orchestrator
 
@@ -62,7 +63,7 @@ struct RecoverCommand: LivemigAction {
         var errors: [LivemigError] = []
         var rest = references.map { (vm: $0, uuid: nil as VMUUID?) }
         if vms.isEmpty {
-            let found = await Interrupts.cancelling { await control.whereabouts() }
+            let found = await Interrupts.cancelling { await control.locations() }
             errors = found.silent
             rest = found.vms.compactMap { place in
                 (try? VMName(place.vm)).map { (VMReference(name: $0), place.uuid) }
@@ -85,7 +86,7 @@ struct RecoverCommand: LivemigAction {
 
     private func decision(
         _ directory: HostDirectory
-    ) throws(LivemigError) -> Recovery.Decision? {
+    ) throws(LivemigError) -> RecoveryDecision? {
         switch (fenced, overruled) {
         case (nil, nil): return nil
         case (let name?, nil): return .fenced(try directory.host(try HostName(name)).name)

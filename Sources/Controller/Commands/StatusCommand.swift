@@ -1,4 +1,5 @@
 import ArgumentParser
+import Handoff
 import MigrationModel
 import Orchestrator
 
@@ -27,7 +28,7 @@ struct StatusCommand: LivemigAction {
         let control = try context.control()
         let references = try await VMNames.references(vms)
         guard !vms.isEmpty else {
-            let all = await control.whereabouts()
+            let all = await control.locations()
             context.show(
                 text: MachineText.status(all.vms),
                 json: StatusDocument(all.vms, errors: all.silent))
@@ -37,8 +38,8 @@ struct StatusCommand: LivemigAction {
         }
         guard !references.isEmpty else { return context.nothingToDo() }
         for host in references.compactMap(\.host) { _ = try control.directory.host(host) }
-        var found: [Whereabouts] = []
-        for vm in references { found += await control.whereabouts(of: vm) }
+        var found: [VMLocation] = []
+        for vm in references { found += await control.locations(of: vm) }
         let errors = found.compactMap(\.trouble)
         context.show(
             text: MachineText.status(found), json: StatusDocument(found, errors: errors))

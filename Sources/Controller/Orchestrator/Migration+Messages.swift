@@ -1,4 +1,5 @@
 import FrameTransport
+import Handoff
 import MigrationModel
 import WireProtocol
 
@@ -6,12 +7,12 @@ extension Migration {
     /// What a frame of an agent says about a move; `nil` for a destination's last word.
     static func message(
         _ frame: Frame, _ host: HostName
-    ) throws(LivemigError) -> MoveConversation.Message? {
+    ) throws(LivemigError) -> ControllerMove.Message? {
         do throws(LivemigError) {
             switch frame.type {
             case .phase: return .phase(try frame.decode(PhaseMessage.self).phase)
             case .round: return .round(try frame.decode(RoundMessage.self).round)
-            case .progress: return .progress(try frame.decode(ProgressMessage.self))
+            case .progress: return .progress(try frame.decode(ProgressMessage.self).progress)
             case .moved: return .moved(try frame.decode(Moved.self).report)
             case .failure:
                 var error = try frame.decode(FailureMessage.self).error.named(host)

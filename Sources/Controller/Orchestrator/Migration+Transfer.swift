@@ -1,4 +1,5 @@
 import CrashPoints
+import Handoff
 import LinuxSystem
 import MigrationModel
 import WireProtocol
@@ -9,7 +10,7 @@ extension Migration {
     ///   their last word about it, so that they can be asked for something else.
     func transfer(
         _ move: Prepared
-    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors, total: Duration, isQuiet: Bool) {
+    ) async -> (ControllerMove.Ending, ControllerMove.SideErrors, total: Duration, isQuiet: Bool) {
         let source = move.survey.source
         let destination = move.survey.destination
         var policy = move.terms.policy
@@ -87,14 +88,14 @@ extension Migration {
 
     private func converse(
         _ move: Prepared
-    ) async -> (MoveOutcome.Ending, MoveOutcome.SideErrors) {
-        var conversation = MoveConversation(
+    ) async -> (ControllerMove.Ending, ControllerMove.SideErrors) {
+        var conversation = ControllerMove(
             source: move.plan.source, destination: move.plan.destination,
             verification: request.policy.verification)
         for await input in inputs {
             for effect in conversation.handle(input) {
                 switch effect {
-                case .show(let event): show.yield(event)
+                case .show(let sight): show.yield(MigrationEvent(sight))
                 case .sendCancel: move.survey.source.agent.send(Cancel())
                 case .wake(let after, let number):
                     Task { [supply] in
@@ -110,10 +111,6 @@ extension Migration {
         return (.failed(error), conversation.sides)
     }
 
-    /// The longest silence of a source that copies: it says five times a second how far it is,
-    /// until its own limits on a silent link and on the blackout have ended the move.
-    private static let silenceLimit = Duration.seconds(20)
-
     /// Passes on what an agent says, until its last word or the end of the conversation.
     ///
     /// - Parameters:
@@ -124,7 +121,7 @@ extension Migration {
     ///   - onConnecting: called when it begins to wait for lanes.
     /// - Returns: whether the last word was that all is done.
     private func listen(
-        to agent: AgentConnection, as side: MoveConversation.Side, untilLastWord isBrief: Bool,
+        to agent: AgentConnection, as side: ControllerMove.Side, untilLastWord isBrief: Bool,
         onConnecting: @Sendable () -> Void
     ) async -> Bool {
         var limit: Duration?
@@ -139,7 +136,9 @@ extension Migration {
                     (isDone, limit) = (true, nil)
                     continue
                 }
-                if side == .source, case .phase(.preCopy) = message { limit = Self.silenceLimit }
+                if side == .source, case .phase(.preCopy) = message {
+                    limit = HandoffLimits.sourceSilence
+                }
                 if case .note = message { continue }
                 // Before it has an effect, so that no host is let go meanwhile.
                 if case .moved = message { CrashPoint.reach(.controllerHeardMoved) }

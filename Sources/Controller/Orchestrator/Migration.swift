@@ -1,5 +1,6 @@
 import CrashPoints
 import FrameTransport
+import Handoff
 import LinuxSystem
 import MigrationModel
 import Synchronization
@@ -32,8 +33,8 @@ public final class Migration: Sendable {
     /// What happens, in order; ends with the move.
     public let events: AsyncStream<MigrationEvent>
     let show: AsyncStream<MigrationEvent>.Continuation
-    let inputs: AsyncStream<MoveConversation.Input>
-    let supply: AsyncStream<MoveConversation.Input>.Continuation
+    let inputs: AsyncStream<ControllerMove.Input>
+    let supply: AsyncStream<ControllerMove.Input>.Continuation
     let request: MoveRequest
     let control: HostControl
     private let stage = Mutex(Stage.idle)
@@ -88,13 +89,15 @@ public final class Migration: Sendable {
         CrashPoint.reach(.controllerClosed)
         let guest = await guest(after: ending, prepared)
         return outcome(
-            MoveTruth.ending(ending, guest, to: prepared.plan.destination),
+            .init(
+                OutcomeReconciliation.ending(
+                    ending, guest, to: prepared.plan.destination)),
             attempt: prepared.attempt, guest: guest, sides: sides, total: total)
     }
 
     private func outcome(
         _ ending: MoveOutcome.Ending, attempt: Attempt?, guest: GuestLocation?,
-        sides: MoveOutcome.SideErrors = .init(), total: Duration? = nil
+        sides: ControllerMove.SideErrors = .init(), total: Duration? = nil
     ) -> MoveOutcome {
         var outcome = MoveOutcome(
             vm: request.vm, migration: attempt?.migration,
@@ -216,21 +219,21 @@ public final class Migration: Sendable {
 
     // MARK: After the move
 
-    private func guest(after ending: MoveOutcome.Ending, _ move: Prepared) async -> GuestLocation {
+    private func guest(after ending: ControllerMove.Ending, _ move: Prepared) async -> GuestLocation
+    {
         switch ending {
         case .moved(let report, _):
             return GuestLocation(
                 vm: move.plan.machine.name, state: report.isRunning ? .running : .paused,
                 host: move.plan.destination.text, epoch: report.epoch)
-        case .planned, .failed:
-            let stated =
-                if case .failed(let error) = ending { error.guest } else { nil as GuestLocation? }
+        case .failed(let error):
+            let stated = error.guest
             // The source's guardian has said that the guest runs there: no need to ask a
             // destination that may have gone.
             if let stated, stated.state == .running { return stated }
             let hosts = [move.survey.source.side.host, move.survey.destination.side.host]
                 .map(Self.hastened)
-            let found = await control.whereabouts(
+            let found = await control.location(
                 of: request.vm.name, move.plan.machine.uuid, on: hosts
             ).guest
             return found.state == .unknown ? stated ?? found : found
@@ -247,8 +250,8 @@ public final class Migration: Sendable {
     }
 
     /// An agent that has stopped talking is not waited for as long as one that has not.
-    static func closingLimit(after ending: MoveOutcome.Ending) -> Duration {
-        if case .failed(let error) = ending, MoveConversation.isConsequence(error) {
+    static func closingLimit(after ending: ControllerMove.Ending) -> Duration {
+        if case .failed(let error) = ending, ControllerMove.isConsequence(error) {
             return .seconds(1)
         }
         return AgentConnection.closingLimit

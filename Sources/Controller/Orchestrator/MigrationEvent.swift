@@ -1,5 +1,5 @@
+public import Handoff
 public import MigrationModel
-public import WireProtocol
 
 /// What happens during a move, for whoever shows it.
 public enum MigrationEvent: Sendable {
@@ -12,15 +12,27 @@ public enum MigrationEvent: Sendable {
     /// The destination is ready for an attempt.
     case prepared(Attempt)
     /// The source has begun a phase.
-    case phase(PhaseMessage.Phase)
+    case phase(MovePhase)
     /// The source has ended a round.
     case round(RoundReport)
     /// How far the source is in a round.
-    case progress(ProgressMessage)
+    case progress(RoundProgress)
     /// Something that the operator did or should know, as a sentence.
     case note(String)
     /// Something that a host has found, and that does not change the move.
     case warning(Finding)
+}
+
+extension MigrationEvent {
+    /// What the operator is to see of the hosts' work.
+    init(_ sight: ControllerMove.Sight) {
+        switch sight {
+        case .phase(let phase): self = .phase(phase)
+        case .round(let round): self = .round(round)
+        case .progress(let progress): self = .progress(progress)
+        case .note(let text): self = .note(text)
+        }
+    }
 }
 
 /// How a move ended.
@@ -33,19 +45,13 @@ public struct MoveOutcome: Sendable {
         case planned(MovePlan)
         /// The guest was not moved, or nobody knows.
         case failed(LivemigError)
-    }
 
-    /// What each side said was wrong while the hosts made the move.
-    public struct SideErrors: Hashable, Sendable {
-        /// The source's word, or that it could not be heard any more.
-        public var source: LivemigError?
-        /// The destination's word.
-        public var destination: LivemigError?
-
-        /// States what each side said.
-        public init(source: LivemigError? = nil, destination: LivemigError? = nil) {
-            self.source = source
-            self.destination = destination
+        /// An ending of what the hosts did.
+        init(_ ending: ControllerMove.Ending) {
+            switch ending {
+            case .moved(let report, let incomplete): self = .moved(report, incomplete: incomplete)
+            case .failed(let error): self = .failed(error)
+            }
         }
     }
 
@@ -64,7 +70,7 @@ public struct MoveOutcome: Sendable {
     /// Where the guest is now, as far as is known; `nil` where no guest was found.
     public var guest: GuestLocation?
     /// What each side said was wrong.
-    public var sides: SideErrors
+    public var sides: ControllerMove.SideErrors
     /// What was predicted, where something was.
     public var forecast: Forecast?
 
@@ -72,7 +78,7 @@ public struct MoveOutcome: Sendable {
     public init(
         vm: VMReference, migration: MigrationID? = nil, source: HostName? = nil,
         destination: HostName, total: Duration, ending: Ending, guest: GuestLocation? = nil,
-        sides: SideErrors = SideErrors()
+        sides: ControllerMove.SideErrors = ControllerMove.SideErrors()
     ) {
         self.vm = vm
         self.migration = migration
@@ -95,19 +101,4 @@ public struct MoveOutcome: Sendable {
 
     /// The exit code of a command whose only result this is.
     public var exitCode: ExitCode { error?.code.exitCode ?? .success }
-}
-
-extension ExitCode {
-    /// The exit code of several results: the worst for the operator, in the order that a drain
-    /// uses.
-    ///
-    /// A guest that may be nowhere comes first, then one whose memory or place is in doubt, then
-    /// failures, then refusals.
-    public static func worst(of codes: [ExitCode]) -> ExitCode {
-        let order: [ExitCode] = [
-            .inTransfer, .internal, .verification, .committed, .trust, .failedOnSource,
-            .notConverged, .resources, .busy, .refused, .cancelled, .usage,
-        ]
-        return order.first(where: codes.contains) ?? .success
-    }
 }

@@ -1,5 +1,5 @@
+public import Handoff
 public import MigrationModel
-import Ownership
 import WireProtocol
 
 /// Puts VMs in order after a move that was interrupted, by what the hosts' records say.
@@ -14,20 +14,11 @@ public struct Recovery: Sendable {
     /// What a recovery came to.
     public struct Outcome: Sendable {
         /// Where the VM was found.
-        public let before: Whereabouts
+        public let before: VMLocation
         /// What was done, in order.
         public let done: [(host: HostName, step: RecoveryStep)]
         /// Where the VM is now.
-        public let after: Whereabouts
-    }
-
-    /// What an operator decides where records do not, naming the host that loses.
-    public enum Decision: Sendable {
-        /// The host is off for good and cannot run the VM: another may take the right that it may
-        /// hold.
-        case fenced(HostName)
-        /// The host says that it owns the VM, and so does another one: it gives the VM up.
-        case overruled(HostName)
+        public let after: VMLocation
     }
 
     /// A recovery of a VM.
@@ -47,10 +38,10 @@ public struct Recovery: Sendable {
     /// - Returns: what became of each VM, and why a step was not possible; steps before it have been
     ///   done.
     public func run(
-        _ decision: Decision? = nil
+        _ decision: RecoveryDecision? = nil
     ) async -> (outcomes: [Outcome], errors: [LivemigError]) {
         await control.keepingConversations { control in
-            let found = await control.whereabouts(of: vm)
+            let found = await control.locations(of: vm)
                 .filter { uuid == nil || $0.uuid == uuid }
             if decision != nil, found.count > 1 {
                 let hosts = found.compactMap { $0.guest.host.isEmpty ? nil : $0.guest.host }
@@ -79,26 +70,29 @@ public struct Recovery: Sendable {
     }
 
     private func perform(
-        _ decision: Decision?, _ before: Whereabouts, _ control: HostControl
+        _ decision: RecoveryDecision?, _ before: VMLocation, _ control: HostControl
     ) async throws(LivemigError) -> Outcome {
-        let steps =
-            switch decision {
-            case nil: before.parties.steps
-            case .fenced(let host): try before.steps(fencing: host)
-            case .overruled(let host): try before.steps(overruling: host)
-            }
-        guard !steps.isEmpty, let uuid = before.uuid else {
+        var run = try RecoveryRun(of: before, decision)
+        guard let uuid = before.uuid else {
             return Outcome(before: before, done: [], after: before)
         }
         let name = vm.name
-        for (host, step) in steps {
+        var effect = run.begin()
+        while case .perform(let step, let host) = effect {
             let record = try control.directory.host(host)
-            try await control.talk(to: record) { agent async throws(LivemigError) in
-                try await agent.recover(name, uuid, step)
+            do throws(LivemigError) {
+                try await control.talk(to: record) { agent async throws(LivemigError) in
+                    try await agent.recover(name, uuid, step)
+                }
+                effect = run.handle(.done)
+            } catch {
+                effect = run.handle(.failed(error))
             }
         }
-        let after = await control.whereabouts(of: name, uuid, on: control.directory.hosts)
-        return Outcome(before: before, done: steps, after: after)
+        if case .end(let error?) = effect { throw error }
+        guard !run.done.isEmpty else { return Outcome(before: before, done: [], after: before) }
+        let after = await control.location(of: name, uuid, on: control.directory.hosts)
+        return Outcome(before: before, done: run.done, after: after)
     }
 }
 
@@ -120,59 +114,6 @@ extension Recovery.Outcome {
     }
 }
 
-extension Whereabouts {
-    /// The right may be taken only where the one host that may hold it is the one that is off.
-    fileprivate func steps(
-        fencing fenced: HostName
-    ) throws(LivemigError) -> [(host: HostName, step: RecoveryStep)] {
-        let (taker, silent): (Parties.Party?, Parties.Party?) =
-            switch parties.verdict {
-            case .sourceMustNotRun: (parties.source, parties.destination)
-            case .destinationMustNotRun: (parties.destination, parties.source)
-            default: (nil, nil)
-            }
-        guard let host = taker?.host, let silent else {
-            throw LivemigError(
-                .usage, "nothing is to be forced: VM \(vm) \(sentence)",
-                fix: "run livemig recover \(vm)")
-        }
-        guard silent.host == fenced else {
-            throw LivemigError(
-                .usage, "\(fenced) is not the host that may hold VM \(vm)",
-                at: "that is \(silent.host?.text ?? "not in the inventory")",
-                fix: "name the host that is off for good")
-        }
-        return [(host, .seize(fenced: fenced.text))]
-    }
-
-    /// An owner gives the VM up for another owner alone, whose claim is at least as late.
-    fileprivate func steps(
-        overruling loser: HostName
-    ) throws(LivemigError) -> [(host: HostName, step: RecoveryStep)] {
-        let owners = entries.compactMap { entry -> (host: HostName, view: HostView)? in
-            guard case .record(let record, let state) = entry.view, record.right.mayRun else {
-                return nil
-            }
-            return (entry.host, HostView(right: record.right, guest: state))
-        }
-        let winner = owners.filter { $0.host != loser }
-            .max { $0.view.right.epoch < $1.view.right.epoch }
-        guard let losing = owners.first(where: { $0.host == loser }), let winner else {
-            throw LivemigError(
-                .usage, "\(loser) is not one of two owners: VM \(vm) \(sentence)",
-                fix: "run livemig recover \(vm)")
-        }
-        guard let step = Verdict.overruling(losing.view, for: winner.view) else {
-            throw LivemigError(
-                .vmState, "\(loser)'s claim is the later one (epoch \(losing.view.right.epoch))",
-                at: "\(winner.host) is at epoch \(winner.view.right.epoch)",
-                fix: "if \(loser) is wrong all the same: livemig vm stop \(loser)/\(vm), then "
-                    + "livemig vm remove \(loser)/\(vm)")
-        }
-        return [(loser, step), (winner.host, .settle)]
-    }
-}
-
 /// Gives up the move of a VM that is under way, whoever began it.
 public struct Cancellation: Sendable {
     private let control: HostControl
@@ -185,12 +126,12 @@ public struct Cancellation: Sendable {
     /// - Parameter name: a VM, a VM of a host (`HOST/VM`), or a migration's number.
     /// - Returns: where the VM is then.
     /// - Throws: `E-NOTRUNNING` when no move is under way, `E-TOOLATE` after the commit.
-    public func cancel(_ name: String) async throws(LivemigError) -> Whereabouts {
+    public func cancel(_ name: String) async throws(LivemigError) -> VMLocation {
         let (reference, uuid) = try await find(name)
         let vm = reference.name
         if let host = reference.host { _ = try control.directory.host(host) }
         let hosts = control.directory.hosts
-        let all = await control.whereabouts(of: vm, on: hosts)
+        let all = await control.locations(of: vm, on: hosts)
             .filter { uuid == nil || $0.uuid == uuid }
             .filter { found in
                 reference.host == nil || found.entries.contains { $0.host == reference.host }
@@ -211,12 +152,12 @@ public struct Cancellation: Sendable {
             }
         } catch  where error.code == .inTransfer || error.code == .tooLate {
             // Committed since the records were read.
-            throw nothingToCancel(vm, await control.whereabouts(of: vm, found.uuid, on: hosts))
+            throw nothingToCancel(vm, await control.location(of: vm, found.uuid, on: hosts))
         }
-        return await control.whereabouts(of: vm, found.uuid, on: hosts)
+        return await control.location(of: vm, found.uuid, on: hosts)
     }
 
-    private func nothingToCancel(_ vm: VMName, _ found: Whereabouts) -> LivemigError {
+    private func nothingToCancel(_ vm: VMName, _ found: VMLocation) -> LivemigError {
         if let trouble = found.trouble, trouble.code != .inTransfer { return trouble }
         guard found.trouble == nil else {
             return LivemigError(
@@ -244,7 +185,7 @@ public struct Cancellation: Sendable {
     }
 }
 
-extension Whereabouts {
+extension VMLocation {
     /// The host that is about to give the VM away.
     fileprivate var mover: HostName? {
         entries.first { entry in

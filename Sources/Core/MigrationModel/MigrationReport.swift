@@ -1,14 +1,18 @@
 /// What happened to the pages of a move.
 public struct PageCounts: Hashable, Sendable {
     /// Pages sent with content.
-    public var sent: UInt64 = 0
+    public var sent: UInt64
     /// Pages sent as zeros, without content.
-    public var zero: UInt64 = 0
+    public var zero: UInt64
     /// Pages found dirty whose content was what the destination already had.
-    public var unchanged: UInt64 = 0
+    public var unchanged: UInt64
 
-    /// No pages.
-    public init() {}
+    /// States counts; none by default.
+    public init(sent: UInt64 = 0, zero: UInt64 = 0, unchanged: UInt64 = 0) {
+        self.sent = sent
+        self.zero = zero
+        self.unchanged = unchanged
+    }
 
     /// All pages looked at.
     public var total: UInt64 { sent.adding(zero).adding(unchanged) }

@@ -1,3 +1,4 @@
+import Handoff
 import MigrationModel
 import Ownership
 
@@ -10,9 +11,6 @@ final class AgentProcess: Process {
     private var destination: DestinationWorker?
     /// What is asked of the guardian for the controller, and the connection for it.
     private var asked: (request: Message, connection: Int, isAnswered: Bool)?
-
-    /// How long a guardian that is done may take to end.
-    private static let endLimit = 10_000
 
     init(_ id: Int, on host: Int, in world: World) {
         place = host
@@ -113,7 +111,7 @@ final class AgentProcess: Process {
         case .done, .resumed:
             guard asked.request.endsGuardian else { return conclude(.done, in: world) }
             self.asked?.isAnswered = true
-            world.set(.ended, of: id, after: Self.endLimit)
+            world.set(.ended, of: id, after: HandoffLimits.guardianEnd.ticks)
         case .end:
             if asked.isAnswered { return conclude(.done, in: world) }
             if case .look = asked.request, let view = world.reportWithoutGuardian(on: place) {

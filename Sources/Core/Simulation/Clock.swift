@@ -76,3 +76,8 @@ enum Timer: Int, CaseIterable {
     /// The hypervisor has ended.
     case ended
 }
+
+extension Duration {
+    /// As virtual time.
+    var ticks: Clock.Time { Int(milliseconds) }
+}

@@ -28,6 +28,12 @@ class Controller: Process {
         return true
     }
 
+    /// Ends all conversations.
+    func hangUp(in world: World) {
+        for host in agents.keys.sorted() { world.close(agents[host], by: id) }
+        agents = [:]
+    }
+
     override func received(_ message: Message, on connection: Int, in world: World) {
         guard let host = agents.first(where: { $0.value == connection })?.key else { return }
         if case .end = message { agents[host] = nil }

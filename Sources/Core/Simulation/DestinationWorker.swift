@@ -1,3 +1,4 @@
+import Handoff
 import MigrationModel
 import Ownership
 
@@ -36,9 +37,7 @@ final class DestinationWorker {
     private var isOwner = false
     private var resume = true
 
-    private static let patience = 30_000
-    private static let stallLimit = 10_000
-    private static let silenceInterval = 2_500
+    private static let silenceInterval = HandoffLimits.linkSilence.ticks / 4
 
     init(_ attempt: Attempt, from peer: Int, agent: AgentProcess) {
         self.attempt = attempt
@@ -112,7 +111,8 @@ final class DestinationWorker {
         case .patience where stage == .gathering:
             over(LivemigError(.stall, "the source has not come"), in: world)
         case .silence where !isOver && link != nil:
-            guard world.now - lastHeard > Self.stallLimit, question == nil, !isUndecided(in: world)
+            guard world.now - lastHeard > HandoffLimits.linkSilence.ticks, question == nil,
+                !isUndecided(in: world)
             else { return world.set(.silence, of: agent.id, after: Self.silenceInterval) }
             guard !isOwner else { return over(nil, in: world) }
             fail(LivemigError(.stall, "nothing from the source"), in: world)
@@ -189,7 +189,7 @@ final class DestinationWorker {
         case .armed:
             stage = .gathering
             world.send(.prepared, on: agent.controller, from: agent.id)
-            world.set(.patience, of: agent.id, after: Self.patience)
+            world.set(.patience, of: agent.id, after: HandoffLimits.preparation.ticks)
         case .launched:
             hasMachine = true
             gather(in: world)

@@ -1,3 +1,4 @@
+import Handoff
 import MigrationModel
 import Ownership
 
@@ -16,7 +17,6 @@ final class GuardianProcess: Process {
     /// The record as it was last written.
     private var written: Right
 
-    private static let retryInterval = 100
     private let place: Int
 
     init(_ id: Int, on host: Int, _ machine: GuardianMachine) {
@@ -263,7 +263,7 @@ final class GuardianProcess: Process {
             case .record(let right): try record(right, peer, before: before, in: world)
             case .armDeadline:
                 hasDeadline = true
-                let limit = Int(MigrationPolicy.blackoutLimit.components.seconds) * 1000
+                let limit = HandoffLimits.blackout.ticks
                 world.set(.deadline, of: id, after: limit)
             case .disarmDeadline: hasDeadline = false
             case .stopGuest: try world.stopGuest(at: place)
@@ -303,7 +303,7 @@ final class GuardianProcess: Process {
         } catch {
             let isRepeated = isResumeOwed && error.code == .lock
             isResumeOwed = error.code == .lock
-            if isResumeOwed { world.set(.retry, of: id, after: Self.retryInterval) }
+            if isResumeOwed { world.set(.retry, of: id, after: HandoffLimits.resumeInterval.ticks) }
             if !isRepeated { throw error }
         }
     }

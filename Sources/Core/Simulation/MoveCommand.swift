@@ -1,25 +1,24 @@
+import Handoff
 import MigrationModel
 import Ownership
 
-/// `livemig move`: survey, preparation, and the two agents' words until the result.
-///
-/// The order of steps is that of `MovePreparation`, `Migration` and `MoveConversation` in
-/// `Sources/Controller/Orchestrator`.
+/// `livemig move`: survey, preparation, and then the production machine of the controller, until it
+/// has asked where the guest is.
 final class MoveCommand: SurveyingController {
     private enum Stage {
         case surveying
         case preparing(Attempt)
-        case moving(Attempt)
+        case moving(Attempt, ControllerMove)
+        case asking(ControllerMove.Ending)
     }
 
     private let destination: Int
     private var source = 0
     private var stage = Stage.surveying
-    private var hasFailed = false
+    /// The newest time limit of the production machine.
+    private var deadline = 0
 
     private static let prepareLimit = 30_000
-    /// How long the other agent may take to say more, and a source that cannot be heard.
-    private static let reasonLimit = 20_000
 
     init(to destination: Int, in world: World) {
         self.destination = destination
@@ -27,6 +26,7 @@ final class MoveCommand: SurveyingController {
     }
 
     override func surveyed(in world: World) {
+        if case .asking(let ending) = stage { return conclude(ending, in: world) }
         let owners = reports.keys.sorted().filter { reports[$0]?.view.right.mayRun == true }
         guard owners.count == 1, let owner = owners.first, owner != destination,
             let there = reports[destination], !there.isDefined,
@@ -50,14 +50,21 @@ final class MoveCommand: SurveyingController {
         case .preparing(let attempt):
             guard host == destination else { return }
             prepared(attempt, message, in: world)
-        case .moving(let attempt): moving(attempt, message, from: host, in: world)
+        case .moving:
+            guard host == source || host == destination else { return }
+            let side: ControllerMove.Side = host == source ? .source : .destination
+            Self.input(message, side, in: world).map { handle($0, in: world) }
+        case .asking: break
         }
     }
 
     private func prepared(_ attempt: Attempt, _ message: Message, in world: World) {
         switch message {
         case .prepared:
-            stage = .moving(attempt)
+            guard let names = world.names(source, destination) else { return }
+            stage = .moving(
+                attempt,
+                ControllerMove(source: names.0, destination: names.1, verification: .pages))
             world.set(.patience, of: id, after: 4 * Self.prepareLimit)
             start(attempt, in: world)
         default: finish("destination not prepared", in: world)
@@ -69,29 +76,97 @@ final class MoveCommand: SurveyingController {
         if !send(message, to: source, in: world) { finish("unreachable", in: world) }
     }
 
-    private func moving(
-        _ attempt: Attempt, _ message: Message, from host: Int, in world: World
-    ) {
-        switch message {
-        case .moved(let isClean) where host == source:
-            if isClean { world.checkSuccess(of: attempt, from: source, to: destination) }
-            finish(isClean ? "exit 0" : "exit 6, copy left over", in: world)
-        case .failed(let error) where host == source:
-            finish("exit \(error.code.exitCode.rawValue), \(error.code.rawValue)", in: world)
-        case .failed, .end:
-            guard !hasFailed else { return finish("failed", in: world) }
-            hasFailed = true
-            world.set(.patience, of: id, after: Self.reasonLimit)
-        default: break
+    // MARK: The production machine
+
+    private func handle(_ input: ControllerMove.Input, in world: World) {
+        guard case .moving(let attempt, var move) = stage else { return }
+        let effects = move.handle(input)
+        stage = .moving(attempt, move)
+        for effect in effects {
+            switch effect {
+            case .show(.note(let text)): world.note(name, text)
+            case .show: break
+            case .sendCancel: send(.cancelOwnMove, to: source, in: world)
+            case .wake(let after, let number):
+                deadline = number
+                world.set(.patience, of: id, after: after.ticks)
+            case .end(let ending): end(ending, of: attempt, in: world)
+            }
         }
     }
 
-    override func patienceEnded(in world: World) { finish("no result", in: world) }
+    /// What an agent's message is to the machine; `nil` where it is nothing.
+    private static func input(
+        _ message: Message, _ side: ControllerMove.Side, in world: World
+    ) -> ControllerMove.Input? {
+        switch message {
+        case .committed: .message(side, .phase(.committed))
+        case .moved(let isClean): .message(side, .moved(report(isClean)))
+        case .failed(let error): .message(side, .failed(error))
+        case .end: .lost(side, LivemigError(.disconnected, "the agent has gone"))
+        default: nil
+        }
+    }
+
+    private static func report(_ isClean: Bool) -> MigrationReport {
+        MigrationReport(
+            rounds: 1, transfer: .zero, downtime: Downtime(), guestBytes: .mebibytes(64),
+            wireBytes: 0, pages: PageCounts(), epoch: Epoch(0), sourceIsClean: isClean,
+            isRunning: true)
+    }
+
+    private func end(
+        _ ending: ControllerMove.Ending, of attempt: Attempt, in world: World
+    ) {
+        if case .moved(_, let incomplete) = ending {
+            if incomplete == nil {
+                world.checkSuccess(of: attempt, from: source, to: destination)
+            }
+            return finish(Self.words(incomplete), in: world)
+        }
+        stage = .asking(ending)
+        hangUp(in: world)
+        survey(in: world)
+    }
+
+    /// A failure is called by where the hosts say that the guest is.
+    private func conclude(_ ending: ControllerMove.Ending, in world: World) {
+        guard let (_, there) = world.names(source, destination) else { return }
+        let asked = reports.filter { [source, destination].contains($0.key) }
+        let guest = world.location(by: asked).guest
+        guard case .failed(let error) = OutcomeReconciliation.ending(ending, guest, to: there)
+        else { return }
+        finish(Self.words(error), in: world)
+    }
+
+    private static func words(_ error: LivemigError?) -> String {
+        guard let code = error?.code else { return "exit 0" }
+        return "exit \(code.exitCode.rawValue), \(code.rawValue)"
+    }
+
+    override func patienceEnded(in world: World) {
+        guard case .moving = stage else { return finish("no result", in: world) }
+        guard deadline == 0 else { return handle(.deadline(deadline), in: world) }
+        handle(.lost(.source, LivemigError(.stall, "the agent is silent")), in: world)
+    }
 
     /// The operator presses Ctrl-C.
     func interrupt(in world: World) {
-        guard case .moving = stage else { return finish("cancelled", in: world) }
-        world.note(name, "Ctrl-C")
-        send(.cancelOwnMove, to: source, in: world)
+        switch stage {
+        case .moving:
+            world.note(name, "Ctrl-C")
+            handle(.interrupt, in: world)
+        case .asking: break
+        case .surveying, .preparing: finish("cancelled", in: world)
+        }
+    }
+}
+
+extension World {
+    /// The names of two hosts.
+    func names(_ one: Int, _ other: Int) -> (HostName, HostName)? {
+        guard let first = try? HostName(letter(one)), let second = try? HostName(letter(other))
+        else { return nil }
+        return (first, second)
     }
 }

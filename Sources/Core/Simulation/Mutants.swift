@@ -1,3 +1,4 @@
+import Handoff
 import MigrationModel
 import Ownership
 
@@ -26,6 +27,10 @@ public enum Mutant: String, CaseIterable, Sendable {
     case givesBackAfterAnyFailure = "give-back-after-any-failure"
     /// A record is acted on that a dead process has left in the page cache.
     case unsyncedRecordIsTrusted = "unsynced-record-trusted"
+    /// A recovery takes a third host for the one that a VM was handed over to.
+    case wrongPair = "wrong-pair"
+    /// A recovery takes what is left of an older attempt for the answer to the one in question.
+    case leftoverIsPartner = "leftover-is-partner"
 
     /// The name on the command line and in a failure.
     public var name: String { rawValue }
@@ -56,6 +61,34 @@ extension World {
             try? resumeGuest(at: host)
         }
         return []
+    }
+
+    /// What a recovery reads, unless a mutant takes a host for another.
+    func misread(_ entries: [VMLocation.Entry]) -> [VMLocation.Entry] {
+        guard let giver = entries.first(where: { $0.isGiver }), let attempt = giver.right?.attempt
+        else { return entries }
+        switch mutant {
+        case .wrongPair:
+            let holder = entries.first { $0.host != giver.host && $0.right?.attempt == attempt }
+            guard let holder,
+                let third = entries.first(where: { ![giver.host, holder.host].contains($0.host) })
+            else { return entries }
+            return entries.map { entry in
+                switch entry.host {
+                case giver.host: entry.with(peer: third.host)
+                case holder.host: entry.silenced
+                default: entry
+                }
+            }
+        case .leftoverIsPartner:
+            return entries.map { entry in
+                switch entry.right {
+                case .aborted, .gone: entry.with(.aborted(attempt))
+                default: entry
+                }
+            }
+        default: return entries
+        }
     }
 
     /// Whether the mutant takes the right back now.
@@ -103,5 +136,24 @@ extension GuardianMachine.Event {
         case (.source(.refused), .released): .source(.refused(attempt))
         default: self
         }
+    }
+}
+
+extension VMLocation.Entry {
+    fileprivate var right: Right? {
+        if case .record(let record, _) = view { record.right } else { nil }
+    }
+
+    fileprivate var isGiver: Bool { if case .released? = right { true } else { false } }
+
+    fileprivate var silenced: VMLocation.Entry {
+        .init(host: host, view: .silent(LivemigError(.connect, "not asked")))
+    }
+
+    fileprivate func with(_ right: Right? = nil, peer: HostName? = nil) -> VMLocation.Entry {
+        guard case .record(var record, let state) = view else { return self }
+        record.right = right ?? record.right
+        record.peer = peer?.text ?? record.peer
+        return .init(host: host, view: .record(record, state), machine: machine)
     }
 }

@@ -70,7 +70,7 @@ extension World {
             return
         }
         let local = SimpleCommand(
-            .recover(.seize(fenced: String(fenced))), on: host, in: self, isLocal: true)
+            .recover(.seize(fenced: String(fenced))), on: host, in: self, isPatient: true)
         for other in hosts.indices where other != host && !hosts[other].isOn {
             hosts[other].fencedBy = local.id
         }
@@ -104,9 +104,13 @@ final class StatusCommand: SurveyingController {
 final class SimpleCommand: Controller {
     private let message: Message
     private let target: Int
+    /// Whether it waits for an answer however long that takes: whoever has fenced a host keeps it
+    /// off until then.
+    private let isPatient: Bool
 
-    init(_ message: Message, on host: Int, in world: World, isLocal: Bool = false) {
+    init(_ message: Message, on host: Int, in world: World, isPatient: Bool = false) {
         self.message = message
+        self.isPatient = isPatient
         target = host
         super.init("command", in: world)
     }
@@ -116,7 +120,7 @@ final class SimpleCommand: Controller {
         guard send(message, to: target, in: world) else {
             return finish("unreachable", in: world)
         }
-        world.set(.patience, of: id, after: Self.patience)
+        if !isPatient { world.set(.patience, of: id, after: Self.patience) }
     }
 
     override func heard(_ answer: Message, from host: Int, in world: World) {

@@ -1,13 +1,12 @@
+import Handoff
 import MigrationModel
 import Ownership
 
-/// `livemig recover`: decides for every pair of hosts that a hand-over can be between, and has the
-/// steps of the verdict done in order.
+/// `livemig recover`: asks all hosts, and has the production machine choose the hosts and their
+/// steps.
 final class RecoverCommand: SurveyingController {
-    private typealias Task = (step: RecoveryStep, host: Int)
-
-    /// A plan for each pair; a failed step ends the plan of its pair.
-    private var plans: [[Task]] = []
+    private var run: RecoveryRun?
+    private var next = RecoveryRun.Effect.end(nil)
     private var awaited: Int?
 
     private static let stepLimit = 15_000
@@ -15,86 +14,101 @@ final class RecoverCommand: SurveyingController {
     init(in world: World) { super.init("recover", in: world) }
 
     override func surveyed(in world: World) {
-        guard plans.isEmpty, awaited == nil else { return next(in: world) }
-        for source in reports.keys.sorted() {
-            for destination in counterparts(of: source) { plan(source, destination, in: world) }
-        }
-        next(in: world)
-    }
-
-    /// The hosts that a hand-over from a host can have gone to.
-    private func counterparts(of source: Int) -> [Int?] {
-        guard let report = reports[source] else { return [] }
-        switch report.view.right {
-        case .intent, .released: return [report.peer >= 0 ? report.peer : nil]
-        case .owner:
-            let others = reports.keys.sorted().filter { other in
-                guard other != source, let right = reports[other]?.view.right else { return false }
-                return right.isCopyWaiting || right.mayRun
-            }
-            return others.isEmpty ? [nil] : others
-        case .none, .gone, .armed, .ready, .aborted: return []
-        }
-    }
-
-    private func plan(_ source: Int, _ destination: Int?, in world: World) {
-        let views = (reports[source]?.view, destination.flatMap { reports[$0]?.view })
-        let verdict = Verdict.decide(source: views.0, destination: views.1)
-        world.note(name, "\(world.name(source)) \(views.0?.right.brief ?? ""): \(verdict)")
-        var tasks = overruled(source, destination)
-        for step in verdict.steps(source: views.0, destination: views.1) {
-            switch step {
-            case .source(let step): tasks.append((step, source))
-            case .destination(let step):
-                if let destination { tasks.append((step, destination)) }
+        if run == nil {
+            let location = world.location(by: reports)
+            world.note(name, "\(location.pair.verdict)")
+            do throws(LivemigError) {
+                var run = try RecoveryRun(of: location, world.decision(about: location))
+                next = run.begin()
+                self.run = run
+            } catch {
+                return finish("refused, \(error.code.rawValue)", in: world)
             }
         }
-        if !tasks.isEmpty { plans.append(tasks) }
+        perform(in: world)
     }
 
-    /// The operator knows which host was fenced, and names it when it claims the VM again.
-    private func overruled(_ source: Int, _ destination: Int?) -> [Task] {
-        guard let destination, let here = reports[source]?.view,
-            let there = reports[destination]?.view
-        else { return [] }
-        if there.right.epoch.isForced(beyond: here.right.epoch) {
-            return Verdict.overruling(here, for: there).map { [($0, source)] } ?? []
+    private func perform(in world: World) {
+        guard case .perform(let step, let name) = next, let host = world.host(named: name) else {
+            return finish("recovered", in: world)
         }
-        guard here.right.epoch.isForced(beyond: there.right.epoch) else { return [] }
-        return Verdict.overruling(there, for: here).map { [($0, destination)] } ?? []
-    }
-
-    private func next(in world: World) {
-        while let first = plans.first {
-            guard let task = first.first else {
-                plans.removeFirst()
-                continue
-            }
-            plans[0].removeFirst()
-            world.note(name, "\(world.name(task.host)): \(task.step.brief)")
-            guard send(.recover(task.step), to: task.host, in: world) else {
-                plans.removeFirst()
-                continue
-            }
-            world.echo(task.step, on: task.host)
-            awaited = task.host
-            return world.set(.patience, of: id, after: Self.stepLimit)
+        world.note(self.name, "\(world.name(host)): \(step.brief)")
+        guard send(.recover(step), to: host, in: world) else {
+            return finish("unreachable", in: world)
         }
-        finish("recovered", in: world)
+        world.echo(step, on: host)
+        awaited = host
+        world.set(.patience, of: id, after: Self.stepLimit)
     }
 
     override func answered(_ message: Message, from host: Int, in world: World) {
         guard host == awaited else { return }
         awaited = nil
-        if case .done = message {} else if !plans.isEmpty { plans.removeFirst() }
+        next = run?.handle(Self.input(message)) ?? .end(nil)
+        if case .end(let error) = next {
+            return finish(error.map { "ended, \($0.code.rawValue)" } ?? "recovered", in: world)
+        }
         let hesitates = world.faults.has(.slowOperators) && !world.isQuiet
         let delay = hesitates && world.random.chance(500) ? world.random.below(60_000) : 0
-        if plans.isEmpty { return finish("recovered", in: world) }
-        guard delay > 0 else { return next(in: world) }
+        guard delay > 0 else { return perform(in: world) }
         world.set(.step, of: id, after: delay)
+    }
+
+    private static func input(_ message: Message) -> RecoveryRun.Input {
+        switch message {
+        case .done: .done
+        case .failed(let error): .failed(error)
+        default: .failed(LivemigError(.disconnected, "the agent has gone"))
+        }
     }
 
     override func patienceEnded(in world: World) {
         if awaited != nil { finish("no answer", in: world) }
+    }
+}
+
+extension World {
+    /// The VM of this world.
+    private static let vm = "guest"
+    private static let uuid = VMUUID(Bits128(high: 0, low: 1))
+
+    /// A host by the name that people and records use.
+    func host(named name: HostName) -> Int? { hosts.indices.first { letter($0) == name.text } }
+
+    /// Where the VM is by what hosts have said; a host without a word is silent.
+    func location(by reports: [Int: HostReport]) -> VMLocation {
+        let entries = hosts.indices.compactMap { host -> VMLocation.Entry? in
+            guard let name = try? HostName(letter(host)) else { return nil }
+            guard let report = reports[host] else {
+                return .init(host: name, view: .silent(LivemigError(.connect, "no answer")))
+            }
+            return entry(report, of: name)
+        }
+        return VMLocation(of: Self.vm, misread(entries))
+    }
+
+    private func entry(_ report: HostReport, of name: HostName) -> VMLocation.Entry {
+        if case .none = report.view.right, !report.isDefined {
+            return .init(host: name, view: .absent)
+        }
+        let record = OwnershipRecord(
+            uuid: Self.uuid, right: report.view.right,
+            peer: report.peer < 0 ? "" : letter(report.peer), time: 0)
+        let machine = MachineSummary(
+            name: Self.vm, uuid: Self.uuid, kind: .synthetic, state: report.view.guest,
+            memory: .mebibytes(64), vcpus: 1, right: report.view.right)
+        return .init(
+            host: name, view: .record(record, report.view.guest),
+            machine: report.isDefined ? machine : nil)
+    }
+
+    /// The operator knows which host was fenced, and names it when it claims the VM again.
+    func decision(about location: VMLocation) -> RecoveryDecision? {
+        let owners = location.entries.compactMap { entry -> (HostName, Epoch)? in
+            guard case .record(let record, _) = entry.view, record.right.mayRun else { return nil }
+            return (entry.host, record.right.epoch)
+        }
+        let loser = owners.first { one in owners.contains { $0.1.isForced(beyond: one.1) } }
+        return loser.map { .overruled($0.0) }
     }
 }

@@ -1,3 +1,4 @@
+import Handoff
 import MigrationModel
 
 /// One move, seen from the source's worker: rounds, switchover, commit, token, clean-up.
@@ -32,15 +33,6 @@ final class SourceWorker {
     private var readyDigest: Bits128?
     private var digest = Bits128.zero
 
-    private static let tokenInterval = 100
-    private static let tokenPatience = 10_000
-    private static let machinePatience = 30_000
-    private static let refusalPatience = 5_000
-    private static let stallLimit = 10_000
-    private static let probeInterval = 2_000
-    private static let endPatience = 10_000
-    private static let blackout = 5_000
-
     init(_ attempt: Attempt, to peer: Int, keepPaused: Bool, agent: AgentProcess) {
         self.attempt = attempt
         self.peer = peer
@@ -69,7 +61,7 @@ final class SourceWorker {
         }
         tell(.hello(attempt), in: world)
         lastHeard = world.now
-        world.set(.silence, of: agent.id, after: Self.probeInterval)
+        world.set(.silence, of: agent.id, after: HandoffLimits.probeInterval.ticks)
         stage = .rounds(left: world.random.number(in: 1...3))
         world.set(.step, of: agent.id, after: world.random.number(in: 50...800))
     }
@@ -122,11 +114,11 @@ final class SourceWorker {
 
     private func probe(in world: World) {
         guard link != nil else { return }
-        if world.now - lastHeard > Self.stallLimit {
+        if world.now - lastHeard > HandoffLimits.linkSilence.ticks {
             return linkEnded(LivemigError(.stall, "the destination is silent"), in: world)
         }
         tell(.probe, in: world)
-        world.set(.silence, of: agent.id, after: Self.probeInterval)
+        world.set(.silence, of: agent.id, after: HandoffLimits.probeInterval.ticks)
     }
 
     private func heard(_ message: LinkMessage, in world: World) {
@@ -176,7 +168,7 @@ final class SourceWorker {
         }
         guard !isMachineReady else { return switchOver(in: world) }
         stage = .waitingForMachine
-        world.set(.patience, of: agent.id, after: Self.machinePatience)
+        world.set(.patience, of: agent.id, after: HandoffLimits.preparation.ticks)
     }
 
     private func sendMemory(in world: World) {
@@ -200,7 +192,7 @@ final class SourceWorker {
             return settle(LivemigError(.disconnected, "the destination has gone"), in: world)
         }
         stage = .awaitingReady
-        world.set(.patience, of: agent.id, after: Self.blackout)
+        world.set(.patience, of: agent.id, after: HandoffLimits.blackout.ticks)
         if let readyDigest { commit(readyDigest, in: world) }
     }
 
@@ -222,7 +214,7 @@ final class SourceWorker {
         }
         tell(.token(attempt, digest: digest), in: world)
         world.echo(.token(attempt, digest: digest), on: peer)
-        world.set(.step, of: agent.id, after: Self.tokenInterval)
+        world.set(.step, of: agent.id, after: HandoffLimits.tokenInterval.ticks)
     }
 
     /// After the commit only the destination's durable refusal brings the guest back.
@@ -261,13 +253,13 @@ final class SourceWorker {
         case (.releasing, nil):
             world.send(.committed, on: agent.controller, from: agent.id)
             stage = .givingToken
-            tokenEnd = world.now + Self.tokenPatience
+            tokenEnd = world.now + HandoffLimits.acknowledgement.ticks
             sendToken(in: world)
         case (.releasing, let error?): reclaim(after: error, in: world)
         case (.reclaiming(let error), _): settle(error, in: world)
         case (.finishing, nil):
             stage = .awaitingEnd
-            world.set(.patience, of: agent.id, after: Self.endPatience)
+            world.set(.patience, of: agent.id, after: HandoffLimits.guardianEnd.ticks)
         case (.finishing, _?): succeed(isClean: false, in: world)
         case (.awaitingEnd, _): if failure != nil { succeed(isClean: true, in: world) }
         case (.aborting(let error), let failed): aborted(error, failed, in: world)
@@ -295,7 +287,7 @@ final class SourceWorker {
         tell(.abort(attempt), in: world)
         world.echo(.discard(attempt), on: peer)
         stage = .awaitingRefusal(error)
-        world.set(.patience, of: agent.id, after: Self.refusalPatience)
+        world.set(.patience, of: agent.id, after: HandoffLimits.refusal.ticks)
     }
 
     private func succeed(isClean: Bool, in world: World) {

@@ -1,6 +1,7 @@
 import CrashPoints
 import Glibc
 import GuestMemory
+import Handoff
 public import Hypervisor
 import Journal
 public import LinuxSystem
@@ -222,7 +223,7 @@ public final class Guardian {
             [Poll.Interest(listener.number), Poll.Interest(machine.processHandle)]
             + clients.map { Poll.Interest($0.number) }
         let timeout =
-            isResumeOwed ? Self.resumeInterval : deadline.map { max(.zero, $0 - .now) }
+            isResumeOwed ? HandoffLimits.resumeInterval : deadline.map { max(.zero, $0 - .now) }
         let ready = try Poll.wait(
             interests, timeout: min(timeout ?? Self.socketInterval, Self.socketInterval))
         if let deadline, deadline <= .now {
@@ -258,9 +259,6 @@ public final class Guardian {
             log.debug("cannot listen again: \(error)")
         }
     }
-
-    /// How often a guest is tried to be resumed whose disk another process holds.
-    private static let resumeInterval: Duration = .milliseconds(100)
 
     /// Lets the guest run that this host owns.
     ///

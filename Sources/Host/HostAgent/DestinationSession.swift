@@ -1,6 +1,7 @@
 import CrashPoints
 import FrameTransport
 import Guardian
+import Handoff
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
@@ -21,11 +22,6 @@ final class DestinationSession {
     private var lanes: [Int: (connection: LaneConnection, thread: WorkerThread<Void>)] = [:]
     private var expected: Int?
     let network: DestinationNetwork
-
-    /// How long the source may take to open its lanes, and the hypervisor to start.
-    ///
-    /// It counts from the link on: before it, the source may have a hook to run.
-    private static let patience: Duration = .seconds(30)
 
     init(
         attempt: Attempt, uuid: VMUUID, image: DestinationImage, place: String,
@@ -55,7 +51,7 @@ final class DestinationSession {
         _ listener: borrowing LaneListener, _ guardian: borrowing GuardianClient,
         _ control: IncomingControl
     ) throws(LivemigError) {
-        var patience = Self.patience + HostHook.limit
+        var patience = HandoffLimits.preparation + HostHook.limit
         var deadline = MonotonicTime.now + patience
         var isMachineReady = false
         var isAnnounced = false
@@ -80,8 +76,8 @@ final class DestinationSession {
             }
             if ready.contains(listener.descriptor) {
                 if let connection = try listener.accept() { try admit(connection) }
-                if sink != nil, patience > Self.patience {
-                    patience = Self.patience
+                if sink != nil, patience > HandoffLimits.preparation {
+                    patience = HandoffLimits.preparation
                     deadline = .now + patience
                 }
             }

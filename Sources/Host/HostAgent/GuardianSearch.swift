@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Guardian
+import Handoff
 import Hypervisor
 import Journal
 import LinuxSystem
@@ -10,8 +11,6 @@ import MigrationModel
 struct GuardianSearch: Sendable {
     let environment: AgentEnvironment
 
-    /// How long a guardian that is done may take to end.
-    private static let endLimit: Duration = .seconds(10)
     /// How long another process that takes the same guest over may take to answer.
     private static let winnerLimit: Duration = .seconds(5)
 
@@ -74,7 +73,7 @@ struct GuardianSearch: Sendable {
         // The socket is the process's as long as it is open here; its number was not used again.
         guard Self.isGuardian(process, of: folder) else { throw refusal }
         _ = clinux_pidfd_signal(handle.number, SIGKILL)
-        let ended = try Poll.wait([.init(handle.number)], timeout: Self.endLimit)
+        let ended = try Poll.wait([.init(handle.number)], timeout: HandoffLimits.guardianEnd)
         guard !ended.isEmpty else {
             throw LivemigError(.cleanup, "process \(process) does not end", at: folder.path)
         }
@@ -91,7 +90,7 @@ struct GuardianSearch: Sendable {
     static func waitForEnd(
         of guardian: borrowing GuardianClient, at place: String
     ) throws(LivemigError) {
-        let ended = try Poll.wait([.init(guardian.descriptor)], timeout: endLimit)
+        let ended = try Poll.wait([.init(guardian.descriptor)], timeout: HandoffLimits.guardianEnd)
         guard !ended.isEmpty else {
             throw LivemigError(.cleanup, "the guardian does not end", at: place)
         }

@@ -1,5 +1,6 @@
 import CrashPoints
 import Guardian
+import Handoff
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
@@ -30,11 +31,6 @@ struct HandOver {
         /// How soon the destination's bridges knew of the guest, as far as that is known.
         var reach: [NetworkReach]
     }
-
-    /// How often the token is sent until it is acknowledged.
-    private static let tokenInterval: Duration = .milliseconds(100)
-    /// How long an acknowledgement is waited for before the controller is told.
-    private static let tokenPatience: Duration = .seconds(10)
 
     /// What a measurement may take to come here.
     private static let reachMargin: Duration = .seconds(2)
@@ -142,16 +138,17 @@ struct HandOver {
     private func giveToken(
         _ digest: Bits128, _ guardian: borrowing GuardianClient
     ) throws(LivemigError) -> (OwnerAcknowledged, at: MonotonicTime) {
-        let patience = MonotonicTime.now + Self.tokenPatience
+        let patience = MonotonicTime.now + HandoffLimits.acknowledgement
         do throws(LivemigError) {
             while MonotonicTime.now < patience {
                 try link.sink.send(Token(attempt: request.attempt, digest: digest))
                 CrashPoint.reach(.sourceTokenSent)
-                let next = MonotonicTime.now + Self.tokenInterval
+                let next = MonotonicTime.now + HandoffLimits.tokenInterval
                 if let answer = try link.waitForAcknowledgement(deadline: next) { return answer }
             }
             throw LivemigError(
-                .inTransfer, "no acknowledgement of the token in \(Self.tokenPatience.brief)",
+                .inTransfer,
+                "no acknowledgement of the token in \(HandoffLimits.acknowledgement.brief)",
                 at: request.peer.name)
         } catch {
             try reclaim(after: error, guardian)

@@ -1,5 +1,6 @@
 import FrameTransport
 import Glibc
+import Handoff
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
@@ -112,7 +113,7 @@ struct LaneOpener: Sendable {
         over connection: LaneConnection, _ pump: SSHPump?
     ) throws(LivemigError) -> OpenLink {
         var frames = try greet(
-            try connection.channel(stall: PeerLink.stallLimit, at: request.peer.name))
+            try connection.channel(stall: HandoffLimits.linkSilence, at: request.peer.name))
         try introduce(&frames, lane: 0, of: lanes)
         return OpenLink(pump: pump, connection: connection, channel: frames)
     }

@@ -24,12 +24,6 @@ public struct LocalRecovery {
         var exit = ExitCode.success
     }
 
-    /// The order in which the exit codes of several VMs count; what is not here counts less.
-    private static let precedence: [ExitCode] = [
-        .inTransfer, .internal, .verification, .committed, .trust, .failedOnSource, .resources,
-        .notConverged, .busy, .refused, .usage,
-    ]
-
     /// Recovers the named VMs, or all.
     ///
     /// - Parameters:
@@ -42,7 +36,7 @@ public struct LocalRecovery {
     ) throws(LivemigError) -> ExitCode {
         var chosen: [VMName] = []
         for name in names { chosen.append(try VMName(name)) }
-        var codes: Set<ExitCode> = []
+        var codes: [ExitCode] = []
         for name in try chosen.isEmpty ? defined() : chosen {
             let outcome: Outcome
             do throws(LivemigError) {
@@ -51,9 +45,9 @@ public struct LocalRecovery {
                 outcome = Outcome(line: "\(error)", exit: error.code.exitCode)
             }
             print("\(name): \(outcome.line)")
-            codes.insert(outcome.exit)
+            codes.append(outcome.exit)
         }
-        return Self.precedence.first(where: codes.contains) ?? .success
+        return .worst(of: codes)
     }
 
     private func defined() throws(LivemigError) -> [VMName] {

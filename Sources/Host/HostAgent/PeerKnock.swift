@@ -1,4 +1,5 @@
 import FrameTransport
+import Handoff
 import LinuxSystem
 import MigrationModel
 import SSHTransport
@@ -32,7 +33,7 @@ struct PeerKnock: Sendable {
         _ connection: LaneConnection, at place: String
     ) throws(LivemigError) -> GateOpened {
         var channel = FrameChannel(
-            try connection.channel(stall: PeerLink.stallLimit, at: place), at: place)
+            try connection.channel(stall: HandoffLimits.linkSilence, at: place), at: place)
         try channel.sendBanner(.agent)
         guard try channel.receiveBanner().role == .lane else { throw GateFailure.foreign(place) }
         guard let frame = try channel.receive() else {

@@ -38,8 +38,6 @@ final class PeerLink: Sendable {
     private let attempt: Attempt
     private let place: String
 
-    /// The longest silence of the peer: probes are answered far more often.
-    static let stallLimit: Duration = .seconds(10)
     /// What a source waits for while the guest stands still.
     private static let readiness =
         "READY within \(MigrationPolicy.blackoutLimit.brief) of the guest's stop"

@@ -1,4 +1,5 @@
 import FrameTransport
+import Handoff
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
@@ -23,7 +24,9 @@ extension SourceRole {
         _ preCopy: inout PreCopy, _ session: SourceSession, _ deadline: MonotonicTime
     ) throws(LivemigError) {
         var pause = Self.pauses.first
-        while let awaited = try session.link.waitForMachine(deadline: .now + Self.machinePatience) {
+        while let awaited = try session.link.waitForMachine(
+            deadline: .now + HandoffLimits.preparation)
+        {
             events.sendIfPossible(PhaseMessage(.waiting))
             let end = MonotonicTime.now + pause
             while try !session.link.waitForPorts(deadline: min(end, .now + Self.attention)) {

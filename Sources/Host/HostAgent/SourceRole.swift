@@ -2,6 +2,7 @@ import CrashPoints
 import FrameTransport
 import Guardian
 import GuestMemory
+import Handoff
 import HostPolicies
 import Hypervisor
 import LinuxSystem
@@ -24,12 +25,8 @@ struct SourceRole: Sendable {
 
     /// What a switchover costs besides the last pages and the round-trip, by experience.
     private static let handOverCost: Duration = .milliseconds(25)
-    /// How long the destination's hypervisor may take to start.
-    static let machinePatience: Duration = .seconds(30)
     /// How long a guardian may take to end after its hypervisor.
     private static let endingPatience: Duration = .seconds(5)
-    /// How long the destination may take to say that it has given up.
-    private static let refusalPatience: Duration = .seconds(5)
 
     /// Moves the VM.
     /// - Returns: the report for the controller.
@@ -253,7 +250,7 @@ struct SourceRole: Sendable {
         }
         if let link {
             link.sink.sendIfPossible(Abort(attempt: request.attempt))
-            _ = link.waitForRefusal(deadline: .now + Self.refusalPatience)
+            _ = link.waitForRefusal(deadline: .now + HandoffLimits.refusal)
         }
         let store = MachineStore(root: environment.root)
         guard let state = store.guardianState(of: request.name) else { return failure }

@@ -1,6 +1,7 @@
 import CrashPoints
 import FrameTransport
 import Glibc
+import Handoff
 import LinuxSystem
 import MigrationEngine
 import MigrationModel
@@ -57,7 +58,7 @@ final class SourceSession: Sendable {
         receiver = WorkerThread("link") {
             var channel = FrameChannel(
                 try connection.receiver(
-                    stall: PeerLink.stallLimit,
+                    stall: HandoffLimits.linkSilence,
                     silence: SharedSilence(board.activity, contributes: false), at: place),
                 at: place, received: 1)
             link.receive(on: &channel, board: board)
@@ -132,8 +133,9 @@ final class SourceSession: Sendable {
             guard let round = progress.round else { continue }
             events.sendIfPossible(
                 ProgressMessage(
-                    round: Int(round), done: progress.claimed, total: progress.total,
-                    wireBytes: progress.wireBytes))
+                    RoundProgress(
+                        round: Int(round), done: progress.claimed, total: progress.total,
+                        wireBytes: progress.wireBytes)))
         }
     }
 

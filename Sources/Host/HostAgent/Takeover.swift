@@ -1,6 +1,7 @@
 import CrashPoints
 import FrameTransport
 import Guardian
+import Handoff
 import Hypervisor
 import Journal
 import LinuxSystem
@@ -16,11 +17,6 @@ struct Takeover {
     let place: String
     /// The VM's folder on this host.
     let folder: MachineFolder
-
-    /// The longest silence of the source before it is given up; it sends probes far more often.
-    private static let stallLimit: Duration = .seconds(10)
-    /// How long the last pages may take to arrive after the source has sent them.
-    private static let placementLimit: Duration = .seconds(30)
 
     /// What has come so far.
     struct Progress {
@@ -82,7 +78,7 @@ struct Takeover {
         _ progress: Progress
     ) throws(LivemigError) -> Bool {
         let interests = [link] + (progress.isOwner ? [] : [guardian.descriptor])
-        var limit = Self.stallLimit
+        var limit = HandoffLimits.linkSilence
         var silence = MonotonicTime.now
         while true {
             let patience = max(.zero, limit - silence.elapsed)
@@ -99,14 +95,14 @@ struct Takeover {
             if progress.isOwner { return false }
             // On a slow path the lanes may leave the link no turn for long.
             silence = .now
-            if let more = session.board.activity.remaining(of: Self.stallLimit) {
+            if let more = session.board.activity.remaining(of: HandoffLimits.linkSilence) {
                 limit = more
                 continue
             }
-            limit = Self.stallLimit
+            limit = HandoffLimits.linkSilence
             guard progress.digest != nil, isUndecided else {
                 throw LivemigError(
-                    .stall, "nothing from the source for \(Self.stallLimit.brief)")
+                    .stall, "nothing from the source for \(HandoffLimits.linkSilence.brief)")
             }
         }
     }
@@ -166,7 +162,7 @@ struct Takeover {
                 .wire, "\(progress.state.count) of \(final.stateBytes) bytes of device state came")
         }
         let placed = try session.board.waitUntilPlaced(
-            rounds: final.rounds, deadline: .now + Self.placementLimit
+            rounds: final.rounds, deadline: .now + HandoffLimits.lastPages
         ).bits
         progress.final = final
         switch final.verification {

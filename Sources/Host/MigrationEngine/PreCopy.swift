@@ -1,4 +1,5 @@
 public import GuestMemory
+public import Handoff
 public import LinuxSystem
 public import MigrationModel
 

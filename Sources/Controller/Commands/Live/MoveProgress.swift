@@ -13,7 +13,7 @@ struct MoveProgress: Sendable {
         /// The destination prepares for the guest.
         case preparing
         /// A phase has begun.
-        case phase(PhaseMessage.Phase)
+        case phase(MovePhase)
         /// A round is under way.
         case sending
         /// A round has ended, and the next has not begun.
@@ -23,7 +23,7 @@ struct MoveProgress: Sendable {
     /// Where it is.
     private(set) var stage = Stage.asking
     /// The round under way.
-    private(set) var round = RoundProgress()
+    private(set) var round = RoundPace()
     /// The last round that ended.
     private(set) var last: RoundReport?
     /// The fewest dirty pages that a round left.
@@ -37,7 +37,7 @@ struct MoveProgress: Sendable {
         case .measuring: stage = .measuring
         case .phase(let phase): stage = .phase(phase)
         case .round(let report):
-            round = RoundProgress()
+            round = RoundPace()
             last = report
             lowWaterMark = min(report.dirtiedPages, lowWaterMark ?? .max)
             if case .phase(.switchover) = stage { return }

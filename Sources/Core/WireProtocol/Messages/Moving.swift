@@ -5,38 +5,11 @@ public import MigrationModel
 /// One field: u8.
 public struct PhaseMessage: WireMessage, Hashable {
     public static let type = FrameType.phase
-    /// The phases of a move; in order, but for the last.
-    public enum Phase: UInt8, Hashable, Sendable, CaseIterable {
-        /// Lanes are opened: by the source, or by a controller that relays them, which waits for this.
-        case connecting = 1
-        /// Rounds run while the guest runs.
-        case preCopy = 2
-        /// The guest is stopped.
-        case switchover = 3
-        /// The right to run has been given away.
-        case committed = 4
-        /// The guest runs on the destination; the memory that it left is compared.
-        case audit = 5
-        /// Before the switchover: rounds go on until the destination's bridge lets the guest in.
-        case waiting = 6
-
-        /// The word that is shown.
-        public var name: String {
-            switch self {
-            case .connecting: "connecting"
-            case .preCopy: "pre-copy"
-            case .switchover: "switchover"
-            case .committed: "committed"
-            case .audit: "audit"
-            case .waiting: "waiting"
-            }
-        }
-    }
     /// The phase that has begun.
-    public let phase: Phase
+    public let phase: MovePhase
 
     /// Wraps a phase.
-    public init(_ phase: Phase) { self.phase = phase }
+    public init(_ phase: MovePhase) { self.phase = phase }
 
     public func encode(into writer: inout WireWriter) { writer.integer(phase.rawValue) }
 
@@ -82,35 +55,23 @@ public struct RoundMessage: WireMessage, Hashable {
 /// of the whole move u64.
 public struct ProgressMessage: WireMessage, Hashable {
     public static let type = FrameType.progress
-    /// The round in progress.
-    public let round: Int
-    /// Pages of it that are on their way.
-    public let done: UInt64
-    /// All pages of it.
-    public let total: UInt64
-    /// Bytes on the wire since the move began.
-    public let wireBytes: UInt64
+    /// How far it is.
+    public let progress: RoundProgress
 
-    /// States progress.
-    public init(round: Int, done: UInt64, total: UInt64, wireBytes: UInt64) {
-        self.round = round
-        self.done = done
-        self.total = total
-        self.wireBytes = wireBytes
-    }
+    /// Wraps progress.
+    public init(_ progress: RoundProgress) { self.progress = progress }
 
     public func encode(into writer: inout WireWriter) {
-        writer.integer(UInt32(clamping: round))
-        writer.integer(done)
-        writer.integer(total)
-        writer.integer(wireBytes)
+        writer.integer(UInt32(clamping: progress.round))
+        writer.integer(progress.done)
+        writer.integer(progress.total)
+        writer.integer(progress.wireBytes)
     }
 
     public init(from reader: inout WireReader) throws(WireError) {
-        round = Int(try reader.integer(UInt32.self))
-        done = try reader.integer()
-        total = try reader.integer()
-        wireBytes = try reader.integer()
+        progress = RoundProgress(
+            round: Int(try reader.integer(UInt32.self)), done: try reader.integer(),
+            total: try reader.integer(), wireBytes: try reader.integer())
     }
 }
 

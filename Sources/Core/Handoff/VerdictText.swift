@@ -3,14 +3,14 @@ import Ownership
 
 /// A verdict as people read it: a sentence, where the guest is, and what is wrong if it is not
 /// certain.
-struct VerdictWords {
+struct VerdictText {
     let vm: String
-    let entries: [Whereabouts.Entry]
-    let parties: Parties
+    let entries: [VMLocation.Entry]
+    let pair: HandoffPair
 
-    private var source: String { parties.source?.host?.text ?? "a host not in the inventory" }
+    private var source: String { pair.source?.host?.text ?? "a host not in the inventory" }
     private var destination: String {
-        parties.destination?.host?.text ?? "a host that is not in the inventory"
+        pair.destination?.host?.text ?? "a host that is not in the inventory"
     }
 
     private var silent: [LivemigError] {
@@ -26,10 +26,10 @@ struct VerdictWords {
 
     /// Where the guest is.
     var guest: GuestLocation {
-        switch parties.verdict {
-        case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone: location(parties.source)
+        switch pair.verdict {
+        case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone: location(pair.source)
         case .runsOnDestination, .committedStarting, .crashedOnDestination, .destinationOwnsAlone:
-            location(parties.destination)
+            location(pair.destination)
         case .handOverInFlight, .handOverRefused, .sourceMustNotRun, .movedOn:
             GuestLocation(vm: vm, state: .inTransfer, host: "", epoch: Epoch(0))
         case .nowhere, .destinationMustNotRun, .impossible:
@@ -37,7 +37,7 @@ struct VerdictWords {
         }
     }
 
-    private func location(_ party: Parties.Party?) -> GuestLocation {
+    private func location(_ party: HandoffPair.Member?) -> GuestLocation {
         GuestLocation(
             vm: vm, state: party?.view?.guest ?? .unknown, host: party?.host?.text ?? "",
             epoch: party?.view?.right.epoch ?? Epoch(0))
@@ -47,10 +47,10 @@ struct VerdictWords {
     var sentence: String { verdict + rivals }
 
     private var verdict: String {
-        switch parties.verdict {
-        case .runsOnSource, .sourceSafeAlone: doing(parties.source) + leftover
-        case .sourceOwnsInterrupted: doing(parties.source) + Self.underWay
-        case .runsOnDestination, .destinationOwnsAlone: doing(parties.destination) + stale
+        switch pair.verdict {
+        case .runsOnSource, .sourceSafeAlone: doing(pair.source) + leftover
+        case .sourceOwnsInterrupted: doing(pair.source) + Self.underWay
+        case .runsOnDestination, .destinationOwnsAlone: doing(pair.destination) + stale
         case .committedStarting: "was handed over to \(destination) and has yet to run there"
         case .crashedOnDestination:
             "was handed over to \(destination), and its hypervisor has ended there; "
@@ -58,8 +58,8 @@ struct VerdictWords {
         case .handOverInFlight: "is being handed over from \(source) to \(destination)"
         case .handOverRefused: "was given away by \(source), and \(destination) cannot take it"
         case .movedOn: "was given away by \(source) and has gone on from \(destination)"
-        case .sourceMustNotRun where parties.destination?.view?.right.mayRun == true:
-            "was given away by \(source) at epoch \(epoch(parties.source)): do not start it"
+        case .sourceMustNotRun where pair.destination?.view?.right.mayRun == true:
+            "was given away by \(source) at epoch \(epoch(pair.source)): do not start it"
         case .sourceMustNotRun:
             "was given away by \(source); \(destination) cannot be asked: do not start it"
         case .destinationMustNotRun:
@@ -69,11 +69,13 @@ struct VerdictWords {
         }
     }
 
-    private func epoch(_ party: Parties.Party?) -> Epoch { party?.view?.right.epoch ?? Epoch(0) }
+    private func epoch(_ party: HandoffPair.Member?) -> Epoch {
+        party?.view?.right.epoch ?? Epoch(0)
+    }
 
     /// Who else says that it owns the VM.
     private var rivals: String {
-        parties.rivals.map { rival in
+        pair.rivals.map { rival in
             let host = rival.host?.text ?? "another host"
             let runs = rival.view?.guest.isOff == false ? ", and runs it" : ""
             return "; \(host) claims it too, by an older record, epoch \(epoch(rival))\(runs)"
@@ -81,14 +83,14 @@ struct VerdictWords {
     }
 
     private var nowhere: String {
-        if parties.destination?.view?.right.isCopyWaiting == true {
+        if pair.destination?.view?.right.isCopyWaiting == true {
             return "has a copy on \(destination) without the right to run, and no owner"
         }
         return silent.isEmpty
             ? "is on no host" : "is on no host that answers; \(silentNames) cannot be asked"
     }
 
-    private func doing(_ party: Parties.Party?) -> String {
+    private func doing(_ party: HandoffPair.Member?) -> String {
         let host = party?.host?.text ?? ""
         return switch party?.view?.guest {
         case .running: "runs on \(host)"
@@ -103,19 +105,19 @@ struct VerdictWords {
     }
 
     private var leftover: String {
-        parties.destination?.view?.right.isCopyWaiting == true ? Self.underWay : ""
+        pair.destination?.view?.right.isCopyWaiting == true ? Self.underWay : ""
     }
 
     private static let underWay = "; a move is under way or was interrupted"
 
     private var stale: String {
-        guard case .released = parties.source?.view?.right else { return "" }
+        guard case .released = pair.source?.view?.right else { return "" }
         return "; the copy on \(source) is to be removed"
     }
 
     /// Why there is no certain answer.
     var trouble: LivemigError? {
-        if let rival = parties.rivals.first?.host, let owner = parties.owner?.host {
+        if let rival = pair.rivals.first?.host, let owner = pair.owner?.host {
             return LivemigError(
                 .internal, "VM \(vm) \(sentence)",
                 fix: "find out which host has the good guest; livemig recover \(vm) --overruled "
@@ -125,7 +127,7 @@ struct VerdictWords {
     }
 
     private var troubleOfVerdict: LivemigError? {
-        switch parties.verdict {
+        switch pair.verdict {
         case .runsOnSource, .sourceOwnsInterrupted, .sourceSafeAlone, .runsOnDestination,
             .committedStarting, .crashedOnDestination, .destinationOwnsAlone:
             nil
@@ -155,7 +157,7 @@ struct VerdictWords {
     }
 
     private var lost: LivemigError {
-        if parties.destination?.view?.right.isCopyWaiting == true {
+        if pair.destination?.view?.right.isCopyWaiting == true {
             return LivemigError(.inTransfer, "VM \(vm) \(sentence)")
         }
         return silent.first

@@ -1,24 +1,32 @@
-import MigrationModel
-import WireProtocol
+public import MigrationModel
 
 /// The controller's part of a move from the source's start on, as a pure state machine: what both
 /// agents say goes in, what to do comes out.
-struct MoveConversation {
-    enum Side: Hashable, Sendable {
+public struct ControllerMove: Sendable {
+    /// Whose agent speaks.
+    public enum Side: Hashable, Sendable {
         case source, destination
     }
 
-    enum Message: Sendable {
-        case phase(PhaseMessage.Phase)
+    /// What an agent says of a move.
+    public enum Message: Sendable {
+        /// The source has begun a phase.
+        case phase(MovePhase)
+        /// The source has ended a round.
         case round(RoundReport)
-        case progress(ProgressMessage)
+        /// How far the source is in a round.
+        case progress(RoundProgress)
+        /// The guest is on the destination.
         case moved(MigrationReport)
+        /// The agent's part has ended without that.
         case failed(LivemigError)
         /// Changes nothing, whenever it comes.
         case note(Finding)
     }
 
-    enum Input: Sendable {
+    /// What happens at the controller.
+    public enum Input: Sendable {
+        /// An agent has spoken.
         case message(Side, Message)
         /// The connection to an agent has ended.
         case lost(Side, LivemigError)
@@ -30,22 +38,51 @@ struct MoveConversation {
         case deadline(Int)
     }
 
-    enum Effect: Sendable {
-        case show(MigrationEvent)
+    /// What the operator is to see.
+    public enum Sight: Sendable {
+        /// The source has begun a phase.
+        case phase(MovePhase)
+        /// The source has ended a round.
+        case round(RoundReport)
+        /// How far the source is in a round.
+        case progress(RoundProgress)
+        /// What the operator did or should know, as a sentence.
+        case note(String)
+    }
+
+    /// How a move ends, as far as the controller has heard.
+    public enum Ending: Sendable {
+        /// The guest is on the destination; what is left to clean up, if anything, is the error.
+        case moved(MigrationReport, incomplete: LivemigError?)
+        /// The guest was not moved, or nobody knows.
+        case failed(LivemigError)
+    }
+
+    /// What each side said was wrong while the hosts made the move.
+    public struct SideErrors: Hashable, Sendable {
+        /// The source's word, or that it could not be heard any more.
+        public var source: LivemigError?
+        /// The destination's word.
+        public var destination: LivemigError?
+
+        /// States what each side said.
+        public init(source: LivemigError? = nil, destination: LivemigError? = nil) {
+            self.source = source
+            self.destination = destination
+        }
+    }
+
+    /// What to do.
+    public enum Effect: Sendable {
+        /// Show something.
+        case show(Sight)
+        /// Ask the source to give the move up.
         case sendCancel
         /// Comes back as `deadline` with the number, which is of no use once there is a newer one.
         case wake(after: Duration, number: Int)
-        case end(MoveOutcome.Ending)
+        /// Stop listening: the move is over.
+        case end(Ending)
     }
-
-    /// How long the destination may take to give its reason when the source has only noticed that
-    /// something broke, or knows it from the destination.
-    static let reasonLimit = Duration.seconds(2)
-    /// How long the source may take to notice that the destination has failed: its own limits on a
-    /// silent lane and on the blackout end before.
-    static let sourceLimit = Duration.seconds(20)
-    /// How long the destination may take to finish when the source cannot be heard any more.
-    static let finishLimit = Duration.seconds(10)
 
     private let source: HostName
     private let destination: HostName
@@ -59,7 +96,8 @@ struct MoveConversation {
     private var deadlines = 0
     private var isOver = false
 
-    init(
+    /// Begins to listen; the source has been told to start.
+    public init(
         source: HostName, destination: HostName, verification: MigrationPolicy.Verification
     ) {
         self.source = source
@@ -67,7 +105,8 @@ struct MoveConversation {
         self.verification = verification
     }
 
-    mutating func handle(_ input: Input) -> [Effect] {
+    /// Takes in what has happened.
+    public mutating func handle(_ input: Input) -> [Effect] {
         guard !isOver else { return [] }
         let effects =
             switch input {
@@ -84,7 +123,7 @@ struct MoveConversation {
     }
 
     /// What each side has said was wrong.
-    var sides: MoveOutcome.SideErrors { .init(source: sourceError, destination: destinationError) }
+    public var sides: SideErrors { .init(source: sourceError, destination: destinationError) }
 
     // MARK: Source
 
@@ -104,7 +143,7 @@ struct MoveConversation {
             // The destination itself says what happened to its hypervisor, for the history.
             let isSecondHand = Self.isConsequence(error) || error.code == .destinationQEMU
             guard isSecondHand, !isExplained else { return [conclusion] }
-            return [wake(Self.reasonLimit)]
+            return [wake(HandoffLimits.reason)]
         }
     }
 
@@ -114,7 +153,7 @@ struct MoveConversation {
         if destinationError != nil { return [conclusion] }
         return [
             .show(.note("\(source) cannot be heard any more; waiting for \(destination)")),
-            wake(Self.finishLimit),
+            wake(HandoffLimits.finish),
         ]
     }
 
@@ -131,7 +170,7 @@ struct MoveConversation {
         case .failed(let error):
             destinationError = advised(error)
             if sourceError != nil { return [conclusion] }
-            return [wake(Self.sourceLimit)]
+            return [wake(HandoffLimits.notice)]
         }
     }
 
@@ -146,7 +185,7 @@ struct MoveConversation {
     private mutating func relayBroke(_ error: LivemigError) -> [Effect] {
         guard relayError == nil else { return [] }
         relayError = error
-        return [sourceError == nil ? wake(Self.sourceLimit) : conclusion]
+        return [sourceError == nil ? wake(HandoffLimits.notice) : conclusion]
     }
 
     private mutating func interrupted() -> [Effect] {
@@ -176,7 +215,7 @@ struct MoveConversation {
     private mutating func timeOver() -> [Effect] {
         guard sourceError == nil, !hasAskedToCancel, !isCommitted else { return [conclusion] }
         hasAskedToCancel = true
-        return [.sendCancel, wake(Self.finishLimit)]
+        return [.sendCancel, wake(HandoffLimits.finish)]
     }
 
     private mutating func wake(_ after: Duration) -> Effect {
@@ -257,7 +296,7 @@ struct MoveConversation {
     }
 
     /// Whether an error says only that somebody else stopped talking, or has given up.
-    static func isConsequence(_ error: LivemigError) -> Bool {
+    public static func isConsequence(_ error: LivemigError) -> Bool {
         switch error.code {
         case .disconnected, .stall, .blackout, .connectDropped, .migrationID: true
         default: false

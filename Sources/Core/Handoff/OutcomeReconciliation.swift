@@ -1,19 +1,19 @@
-import MigrationModel
+public import MigrationModel
 
 /// What a failure comes to, once the hosts have said where the guest is.
 ///
 /// The word of the commit can be lost with whoever had it to say: then a move that seems to have
 /// failed has not.
-enum MoveTruth {
+public enum OutcomeReconciliation {
     /// An ending whose code fits the place of the guest.
     ///
     /// - Parameters:
     ///   - ending: what was heard.
     ///   - guest: where the records say that the guest is; `nil` when nobody was asked.
     ///   - destination: where it was to go.
-    static func ending(
-        _ ending: MoveOutcome.Ending, _ guest: GuestLocation?, to destination: HostName
-    ) -> MoveOutcome.Ending {
+    public static func ending(
+        _ ending: ControllerMove.Ending, _ guest: GuestLocation?, to destination: HostName
+    ) -> ControllerMove.Ending {
         guard case .failed(let error) = ending, let guest else { return ending }
         let fix = "run livemig recover \(guest.vm)"
         if guest.host == destination.text, error.code.exitCode != .committed {

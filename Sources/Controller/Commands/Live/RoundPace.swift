@@ -1,10 +1,9 @@
 import MigrationModel
-import WireProtocol
 
 /// How far a round is, and how fast it goes.
 ///
 /// Within a round it never goes back.
-struct RoundProgress: Sendable {
+struct RoundPace: Sendable {
     private struct Sample {
         let time: Duration
         let done: UInt64
@@ -24,7 +23,7 @@ struct RoundProgress: Sendable {
 
     /// Takes a report of the source in.
     /// - Parameter time: since the move's beginning.
-    mutating func add(_ message: ProgressMessage, at time: Duration) {
+    mutating func add(_ message: RoundProgress, at time: Duration) {
         if message.round != number { samples = [] }
         number = message.round
         total = message.total

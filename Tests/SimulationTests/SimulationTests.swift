@@ -45,18 +45,15 @@ struct SimulationTests {
         "seize",
     ]
 
-    // Breaks when: the simulator no longer notices that a rule of the protocol is left out.
-    @Test("leaving a rule out is noticed", arguments: Mutant.allCases)
+    // Breaks when: the simulator no longer notices that a rule of the protocol is left out. The one
+    // that one seed of some thousands finds is left to `Scripts/test`, in a release build.
+    @Test(
+        "leaving a rule out is noticed", arguments: Mutant.allCases.filter { $0 != .noEpochCheck })
     func mutantsAreFound(mutant: Mutant) throws {
-        let seeds = Self.seeds(for: mutant)
-        let found = seeds.lazy.map { Simulation.run(seed: $0, mutant: mutant) }
+        let found = (1...2000 as ClosedRange<UInt64>).lazy
+            .map { Simulation.run(seed: $0, mutant: mutant) }
             .first { $0.violation != nil }
-        let result = try #require(found, "no seed of \(seeds) finds \(mutant.name)")
+        let result = try #require(found, "no seed finds \(mutant.name)")
         print("\(mutant.name): seed \(result.seed): \(result.violation?.promise ?? "")")
-    }
-
-    /// The seeds that find a mutant; `Scripts/test` searches from the first one, in a release build.
-    private static func seeds(for mutant: Mutant) -> ClosedRange<UInt64> {
-        mutant == .noEpochCheck ? 1250...2000 : 1...2000
     }
 }

@@ -2,26 +2,19 @@ import Handoff
 import MigrationModel
 import Ownership
 
-/// The guardian of the VM on one host: the production state machine, and what it says is done.
-///
-/// The loop around it is that of `Sources/Host/Guardian`.
+/// The guardian of the VM on one host: the production core, whose effects are done in this world.
 final class GuardianProcess: Process {
-    private var machine: GuardianMachine
-    /// The connection of the agent that moves the VM.
-    private var worker: Int?
+    /// Agents are known by their connections.
+    private var core: GuardianCore<Int>
     /// The connection of the agent that started this process to receive a guest.
-    private var incoming: (attempt: Attempt, peer: Int, starter: Int)?
-    private var isResumeOwed = false
+    private var starter: Int?
     private var hasDeadline = false
-    private var isFinished = false
-    /// The record as it was last written.
-    private var written: Right
-
+    /// Whether a mutant has forgotten what the record should say.
+    private var isForgetful = false
     private let place: Int
 
-    init(_ id: Int, on host: Int, _ machine: GuardianMachine) {
-        self.machine = machine
-        written = machine.right
+    init(_ id: Int, on host: Int, _ right: Right) {
+        core = GuardianCore(right: right)
         place = host
         super.init(id, "\(letter(host)).guardian", on: host)
     }
@@ -30,10 +23,9 @@ final class GuardianProcess: Process {
 
     /// Begins to receive a guest: the record first, then the hypervisor.
     func receive(_ attempt: Attempt, from peer: Int, for starter: Int, in world: World) {
-        incoming = (attempt, peer, starter)
-        worker = starter
+        self.starter = starter
         do throws(LivemigError) {
-            try handle(.destination(.arm(attempt)), peer: peer, in: world)
+            try decide(.arm(attempt, by: starter), peer: peer, in: world)
             world.send(.armed, on: starter, from: id)
             world.set(.step, of: id, after: world.random.number(in: 20...400))
         } catch {
@@ -43,34 +35,34 @@ final class GuardianProcess: Process {
     }
 
     private func launch(in world: World) {
-        guard let incoming else { return }
+        guard let starter else { return }
         if world.faults.has(.badLaunch), world.random.chance(50) {
-            try? handle(.hypervisorEnded, in: world)
+            try? decide(.hypervisorEnded, in: world)
             world.send(
-                .failed(LivemigError(.destinationQEMU, "does not start")), on: incoming.starter,
-                from: id)
+                .failed(LivemigError(.destinationQEMU, "does not start")), on: starter, from: id)
             return finish(in: world)
         }
         world.hosts[place].hypervisor = Hypervisor(state: .incoming, memory: 0, devices: 0)
-        world.send(.launched, on: incoming.starter, from: id)
+        world.send(.launched, on: starter, from: id)
     }
 
     /// Starts the guest from power-on.
     func powerOn(in world: World) throws(LivemigError) {
-        guard machine.right.mayRun else {
+        guard core.ownership.right.mayRun else {
             throw LivemigError(.vmState, "this host has no right to run the VM")
         }
-        try handle(.hypervisorEnded, in: world)
+        try decide(.powerOn, in: world)
         world.moment += 1
         world.hosts[place].hypervisor = Hypervisor(
             state: .paused, memory: world.moment, devices: world.moment)
         world.lastRun = (world.moment, place)
-        try handle(.adopted(.stopped), in: world)
+        try decide(.adopt(.stopped, keepsStill: false), in: world)
     }
 
     /// Takes over a guest whose guardian died.
     func adopt(in world: World) throws(LivemigError) {
-        try handle(.adopted(try isRunning(in: world) ? .running : .stopped), in: world)
+        let isRunning = try world.status(at: place) == .running
+        try decide(.adopt(isRunning ? .running : .stopped, keepsStill: false), in: world)
     }
 
     // MARK: Loop
@@ -85,10 +77,13 @@ final class GuardianProcess: Process {
                 world.note(name, "refused: \(error.code.rawValue) \(error.explanation)")
                 world.send(.failed(error), on: client, from: id)
             }
-            if isFinished { finish(in: world) }
-        case .end: disconnect(client, in: world)
+        case .end:
+            guard core.work.client == client else { return }
+            world.note(name, "the worker has gone")
+            try? decide(.clientGone(client), in: world)
         default: break
         }
+        if core.isFinished || isForgetful { finish(in: world) }
     }
 
     override func fired(_ timer: Timer, in world: World) {
@@ -99,37 +94,29 @@ final class GuardianProcess: Process {
                 guard hasDeadline else { return }
                 hasDeadline = false
                 world.note(name, "blackout deadline")
-                try handle(.deadlinePassed, in: world)
-            case .retry: if isResumeOwed { try resumeOwnGuest(in: world) }
+                try decide(.deadlinePassed, in: world)
+            case .retry: try decide(.retry, in: world)
             case .ended:
                 guard world.hosts[place].hypervisor?.isAlive != true else { return }
                 hasDeadline = false
-                isFinished = true
                 world.note(name, "hypervisor ended")
-                try handle(.hypervisorEnded, in: world)
+                try decide(.hypervisorEnded, in: world)
             case .patience, .silence: break
             }
         } catch {
             world.note(name, "failed: \(error.code.rawValue)")
         }
-        if isFinished { finish(in: world) }
+        if core.isFinished { finish(in: world) }
     }
 
     private func finish(in world: World) {
         guard world.processes[id] != nil else { return }
         world.destroyGuest(at: place)
-        switch written {
+        switch core.written {
         case .gone, .aborted: world.hosts[place].isDefined = false
         default: break
         }
         world.end(id)
-    }
-
-    private func disconnect(_ client: Int, in world: World) {
-        guard worker == client else { return }
-        worker = nil
-        world.note(name, "the worker has gone")
-        try? handle(.workerGone, in: world)
     }
 
     // MARK: Requests
@@ -139,172 +126,115 @@ final class GuardianProcess: Process {
     ) throws(LivemigError) -> Message {
         switch request {
         case .describe: return .state(report(in: world))
-        case .begin(let attempt, let peer, let keepPaused):
-            try begin(attempt, peer, keepPaused, by: client, in: world)
-        case .stop: try handle(.source(.stop), in: world)
         case .save:
-            guard case .intent = machine.right, hasDeadline else {
+            guard case .intent = core.ownership.right, hasDeadline else {
                 throw LivemigError(.wire, "device state asked for outside a switchover")
             }
             return .saved(devices: try world.saveDevices(at: place))
-        case .release(let attempt, let ready, let own):
-            try handle(.source(.release(attempt, ready: ready, own: own)), in: world)
-        case .finish(let attempt):
-            try handle(.source(.acknowledged(attempt)), in: world)
-            isFinished = true
-        case .overrule(let attempt):
-            try handle(.source(.overruled(attempt)), in: world)
-            isFinished = true
-        case .reclaim(let attempt): try handle(.source(.refused(attempt)), in: world)
-        case .abort: try handle(.source(.abort), in: world)
         case .load(let devices):
-            guard case .armed = machine.right else {
+            guard case .armed = core.ownership.right else {
                 throw LivemigError(.wire, "device state came outside a hand-over")
             }
             try world.loadDevices(devices, at: place)
-        case .ready(let attempt, let digest):
-            try handle(.destination(.ready(attempt, digest: digest)), in: world)
+            return .done
+        case .freeze:
+            try world.stopGuest(at: place)
+            return .done
         case .own(let attempt, let digest, let resume):
-            try own(.token(attempt, digest: digest, resume: resume), in: world)
+            let token = DestinationMachine.Event.token(attempt, digest: digest, resume: resume)
+            try decide(.receive(token), in: world)
             return .resumed
-        case .discard(let attempt):
-            try handle(.destination(.discard(attempt)), in: world)
-            isFinished = true
-        case .powerOff: try powerOff(in: world)
-        case .settle: try settle(in: world)
-        case .cancel: try cancel(in: world)
-        case .freeze: try world.stopGuest(at: place)
+        case .begin(let attempt, let peer, let keepPaused):
+            let guest: SourceMachine.Guest =
+                try world.status(at: place) == .running ? .running : .paused
+            try decide(
+                .begin(attempt, guest, keepPaused: keepPaused, by: client), peer: peer, in: world)
+            return .done
         case .seize(let fenced):
             if let copy = world.hosts[place].hypervisor { world.acceptCopy(copy, on: place) }
-            try handle(.peerFenced, peer: fenced, in: world)
-        }
-        return .done
-    }
-
-    private func begin(
-        _ attempt: Attempt, _ peer: Int, _ keepPaused: Bool, by client: Int, in world: World
-    ) throws(LivemigError) {
-        guard worker == nil else { throw busy }
-        guard try isRunning(in: world) || keepPaused else {
-            throw LivemigError(.vmState, "the guest does not run")
-        }
-        let before = machine
-        machine = GuardianMachine(
-            right: machine.right, guest: try isRunning(in: world) ? .running : .paused)
-        worker = client
-        do throws(LivemigError) {
-            try handle(.source(.begin(attempt)), peer: peer, in: world)
-        } catch {
-            (worker, machine) = (nil, before)
-            throw error
+            try decide(.peerFenced, peer: fenced, in: world)
+            return .done
+        default:
+            if let input = try step(request, in: world) { try decide(input, in: world) }
+            return .done
         }
     }
 
-    private func own(
-        _ token: DestinationMachine.Event, in world: World
-    ) throws(LivemigError) {
-        do throws(LivemigError) {
-            try handle(.destination(token), in: world)
-        } catch {
-            if world.provesThatNothingRan(error, on: place) {
-                try handle(.destination(.resumeRefused), in: world)
-            }
-            throw error
+    /// A request that is nothing but a step of the core.
+    private func step(
+        _ request: GuardianRequest, in world: World
+    ) throws(LivemigError) -> GuardianCore<Int>.Input? {
+        switch request {
+        case .stop: .give(.stop)
+        case .release(let attempt, let ready, let own):
+            .give(.release(attempt, ready: ready, own: own))
+        case .finish(let attempt): .give(.acknowledged(attempt))
+        case .overrule(let attempt): .give(.overruled(attempt))
+        case .reclaim(let attempt): .give(.refused(attempt))
+        case .abort: .abort
+        case .ready(let attempt, let digest): .receive(.ready(attempt, digest: digest))
+        case .discard(let attempt): .receive(.discard(attempt))
+        case .powerOff: .powerOff
+        case .settle: .settle(isRunning: try world.status(at: place) == .running)
+        case .cancel: .cancel
+        default: nil
         }
-    }
-
-    private func settle(in world: World) throws(LivemigError) {
-        if worker != nil, machine.right.isUnderWay { throw busy }
-        try adopt(in: world)
-    }
-
-    private func cancel(in world: World) throws(LivemigError) {
-        guard case .intent = machine.right, let worker else {
-            guard machine.right.isUnderWay else {
-                throw LivemigError(.notRunning, "no move of the VM is under way")
-            }
-            return try handle(.source(.abort), in: world)
-        }
-        world.close(worker, by: id)
-        disconnect(worker, in: world)
-    }
-
-    private func powerOff(in world: World) throws(LivemigError) {
-        guard case .owner = written else { throw LivemigError(.busy, "a migration holds the VM") }
-        world.excuse("the operator powers the guest off")
-        isFinished = true
-    }
-
-    private var busy: LivemigError { LivemigError(.busy, "another migration holds the VM") }
-
-    private func isRunning(in world: World) throws(LivemigError) -> Bool {
-        try world.status(at: place) == .running
     }
 
     private func report(in world: World) -> HostReport {
         HostReport(
             view: HostView(
-                right: written, guest: (try? world.status(at: place)) ?? .stopped),
+                right: core.written, guest: (try? world.status(at: place)) ?? .stopped),
             peer: world.hosts[place].disk.peer, isDefined: world.hosts[place].isDefined)
     }
 
     // MARK: Effects
 
-    /// Feeds the state machine and does what it says, in order; the process or its host may die
-    /// before each effect.
-    private func handle(
-        _ event: GuardianMachine.Event, peer: Int? = nil, in world: World
+    /// Has the core decide and does what it says, in order; the process or its host may die before
+    /// each effect.
+    private func decide(
+        _ input: GuardianCore<Int>.Input, peer: Int? = nil, in world: World
     ) throws(LivemigError) {
-        let before = machine
-        let effects = try world.decide(event, &machine, on: place)
-        for effect in effects {
+        guard let input = world.misled(input, core.ownership.right) else {
+            isForgetful = true
+            return
+        }
+        if case .powerOff = input { world.excuse("the operator powers the guest off") }
+        try core.plan(input)
+        world.autoStart(after: input, on: place)
+        while let effect = core.next {
             try world.crashPoint(of: self)
-            switch effect {
-            case .record(let right): try record(right, peer, before: before, in: world)
-            case .armDeadline:
-                hasDeadline = true
-                let limit = HandoffLimits.blackout.ticks
-                world.set(.deadline, of: id, after: limit)
-            case .disarmDeadline: hasDeadline = false
-            case .stopGuest: try world.stopGuest(at: place)
-            case .resumeGuest: try resumeOwnGuest(in: world)
-            case .destroyGuest:
-                isResumeOwed = false
-                world.destroyGuest(at: place)
+            do throws(LivemigError) {
+                try perform(effect, peer, in: world)
+                core.done()
+            } catch {
+                guard world.processes[id] != nil else { throw error }
+                if core.failed(world.proof(error, on: place)) == .goesOn {
+                    world.note(name, "record not written, the guest runs on")
+                }
             }
         }
-        if machine.right.mayRun, !machine.right.isUnderWay { worker = nil }
+        try core.conclude()
     }
 
-    private func record(
-        _ right: Right, _ peer: Int?, before: GuardianMachine, in world: World
+    private func perform(
+        _ effect: GuardianCore<Int>.Effect, _ peer: Int?, in world: World
     ) throws(LivemigError) {
-        do throws(LivemigError) {
-            try world.write(right, peer: peer, by: self)
-            written = right
-        } catch {
-            guard world.processes[id] != nil else { throw error }
-            switch GuardianMachine.failure(toRecord: right, after: before.right) {
-            case .goesOn: world.note(name, "record not written, the guest runs on")
-            case .counts: throw error
-            case .undone:
-                machine = before
-                throw error
-            }
-        }
-    }
-
-    /// Lets the guest run that this host owns; a disk that is held puts it off.
-    private func resumeOwnGuest(in world: World) throws(LivemigError) {
-        guard machine.right.mayRun else { return isResumeOwed = false }
-        do throws(LivemigError) {
+        switch effect {
+        case .record(let right): try world.write(right, peer: peer, by: self)
+        case .armDeadline:
+            hasDeadline = true
+            world.set(.deadline, of: id, after: HandoffLimits.blackout.ticks)
+        case .disarmDeadline: hasDeadline = false
+        case .stopGuest: try world.stopGuest(at: place)
+        case .resumeGuest:
+            // Of use only where a disk that is held puts it off.
+            world.set(.retry, of: id, after: HandoffLimits.resumeInterval.ticks)
             try world.resumeGuest(at: place)
-            isResumeOwed = false
-        } catch {
-            let isRepeated = isResumeOwed && error.code == .lock
-            isResumeOwed = error.code == .lock
-            if isResumeOwed { world.set(.retry, of: id, after: HandoffLimits.resumeInterval.ticks) }
-            if !isRepeated { throw error }
+        case .destroyGuest: world.destroyGuest(at: place)
+        case .letGo(let client): world.close(client, by: id)
+        // No guest is saved in this world.
+        case .resumeRestoredGuest, .keepSavedGuest, .spendSavedGuest, .removeUnfinishedSave: break
         }
     }
 }

@@ -9,8 +9,7 @@ extension World {
             throw LivemigError(.busy, "another process holds the record")
         }
         try openRecord(on: host)
-        let guardian = GuardianProcess(
-            number(), on: host, GuardianMachine(right: hosts[host].disk.right, guest: .running))
+        let guardian = GuardianProcess(number(), on: host, hosts[host].disk.right)
         add(guardian)
         hosts[host].guardian = guardian.id
         return guardian
@@ -47,7 +46,7 @@ extension World {
         try openRecord(on: host)
         var machine = GuardianMachine(right: hosts[host].disk.right, guest: .running)
         let event = try step.eventWithoutGuest()
-        for case .record(let right) in try decide(event, &machine, on: host) {
+        for case .record(let right) in try decide(event, &machine) {
             try write(right, peer: nil, by: agent)
         }
         switch hosts[host].disk.right {

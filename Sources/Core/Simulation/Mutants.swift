@@ -37,30 +37,56 @@ public enum Mutant: String, CaseIterable, Sendable {
 }
 
 extension World {
-    /// What the production machine decides, unless a mutant has its way.
+    /// What the production machine decides where there is no guest, unless a mutant has its way.
     func decide(
-        _ event: GuardianMachine.Event, _ machine: inout GuardianMachine, on host: Int
+        _ event: GuardianMachine.Event, _ machine: inout GuardianMachine
     ) throws(LivemigError) -> [OwnershipEffect] {
-        switch (mutant, event, machine.right) {
-        case (.noEpochCheck, _, let right):
-            return try machine.handle(event.speaking(of: right))
-        case (.digestIsNotCompared, .source(.release(let attempt, _, let own)), _):
-            return try machine.handle(.source(.release(attempt, ready: own, own: own)))
-        case (.refusalIsNotDurable, .destination(.discard), .ready),
-            (.refusalIsNotDurable, .destination(.discard), .armed):
-            return []
-        case (.destinationAutoStart, .destination(.ready), _):
-            return try machine.handle(event) + autoStart(on: host)
-        default: return try machine.handle(event)
+        if case .destination(.discard) = event, forgetsRefusal(machine.right) { return [] }
+        return try machine.handle(
+            mutant == .noEpochCheck ? event.speaking(of: machine.right) : event)
+    }
+
+    /// What a guardian takes in, unless a mutant has its way; `nil` for what it forgets.
+    func misled(_ input: GuardianCore<Int>.Input, _ right: Right) -> GuardianCore<Int>.Input? {
+        switch (mutant, input) {
+        case (.noEpochCheck, .give(let event)):
+            if case .source(let event) = GuardianMachine.Event.source(event).speaking(of: right) {
+                return .give(event)
+            }
+        case (.noEpochCheck, .receive(let event)):
+            let event = GuardianMachine.Event.destination(event).speaking(of: right)
+            if case .destination(let event) = event { return .receive(event) }
+        case (.digestIsNotCompared, .give(.release(let attempt, _, let own))):
+            return .give(.release(attempt, ready: own, own: own))
+        case (_, .receive(.discard)) where forgetsRefusal(right): return nil
+        default: break
+        }
+        return input
+    }
+
+    private func forgetsRefusal(_ right: Right) -> Bool {
+        guard mutant == .refusalIsNotDurable else { return false }
+        return switch right {
+        case .ready, .armed: true
+        default: false
         }
     }
 
-    private func autoStart(on host: Int) -> [OwnershipEffect] {
-        if faults.has(.mutantActs) || random.chance(300) {
-            note(name(host), "mutant: runs without the token")
-            try? resumeGuest(at: host)
-        }
-        return []
+    /// Runs a copy that has become ready, where the mutant does not wait for the token.
+    func autoStart(after input: GuardianCore<Int>.Input, on host: Int) {
+        guard mutant == .destinationAutoStart, case .receive(.ready) = input,
+            faults.has(.mutantActs) || random.chance(300)
+        else { return }
+        note(name(host), "mutant: runs without the token")
+        try? resumeGuest(at: host)
+    }
+
+    /// What a guardian makes of a failure: any one proves to the mutant that nothing ran.
+    func proof(_ error: LivemigError, on host: Int) -> LivemigError {
+        guard mutant == .givesBackAfterAnyFailure, case .owner = hosts[host].disk.right,
+            hosts[host].hypervisor?.state != .running
+        else { return error }
+        return LivemigError(.lock, error.what)
     }
 
     /// What a recovery reads, unless a mutant takes a host for another.
@@ -97,15 +123,6 @@ extension World {
     /// Whether two digests count as equal.
     func agree(_ one: Bits128, _ other: Bits128) -> Bool {
         one == other || mutant == .digestIsNotCompared
-    }
-
-    /// Whether an owner whose guest was not resumed may give the right back.
-    func provesThatNothingRan(_ error: LivemigError, on host: Int) -> Bool {
-        if mutant == .givesBackAfterAnyFailure {
-            guard case .owner = hosts[host].disk.right else { return false }
-            return hosts[host].hypervisor?.state != .running
-        }
-        return GuardianMachine.provesThatNothingRan(error)
     }
 
     /// The mutant's timer on a copy that is ready.

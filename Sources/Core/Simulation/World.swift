@@ -46,10 +46,7 @@ final class World {
         trace = Trace(isKept: keepsTrace)
         hosts[0].isDefined = true
         hosts[0].hypervisor = Hypervisor(state: .running, memory: 1, devices: 1)
-        let guardian = GuardianProcess(
-            number(), on: 0,
-            GuardianMachine(
-                right: hosts[0].disk.right, guest: .running))
+        let guardian = GuardianProcess(number(), on: 0, hosts[0].disk.right)
         add(guardian)
         hosts[0].guardian = guardian.id
     }

@@ -57,18 +57,14 @@ public final class Guardian {
     let assignment: Assignment
     let log: Logger
     var journal: Journal
-    var ownership: GuardianMachine
+    /// Decides what is done; agents are known by their connections.
+    var core: GuardianCore<CInt>
+    /// Whether there is no hypervisor to guard.
+    var isOver = false
     var machine: (any VirtualMachine)?
     var memory: GuestMemoryFile
     var clients: [GuardianConnection] = []
     var deadline: MonotonicTime?
-    var worker: CInt?
-    var storing = Storing.nothing
-    var isFinished = false
-    /// Whether an operator has given the VM to another owner.
-    var isOverruled = false
-    /// Whether the guest is this host's and stands still only because a disk is held elsewhere.
-    var isResumeOwed = false
     /// Reads the guest's serial ports.
     let consoles: ConsoleHub
     /// The hypervisor that is to be taken over.
@@ -94,7 +90,7 @@ public final class Guardian {
         journal = try Journal(
             openingOrCreating: assignment.folder.record, uuid: assignment.definition.uuid,
             on: assignment.medium, memories: assignment.folder.memories)
-        ownership = GuardianMachine(right: journal.record.right, guest: .running)
+        core = GuardianCore(right: journal.record.right)
         // Before anything of the folder is touched: its sockets are the orphan's.
         orphan = try Self.orphan(of: assignment)
         memory = try Self.memory(of: assignment, journal.record.right)
@@ -117,7 +113,7 @@ public final class Guardian {
             try? GuardianChannel.send(FailureMessage(error), to: starter)
             throw error
         }
-        while !isFinished {
+        while !core.isFinished, !isOver {
             do throws(LivemigError) {
                 try turn()
                 try remember()
@@ -144,7 +140,7 @@ public final class Guardian {
         } else {
             assignment.folder.removeSockets()
             savedFile.removeUnfinished()
-            if isOverruled { assignment.folder.keepOverruledGuest() }
+            if core.isOverruled { assignment.folder.keepOverruledGuest() }
             if journal.record.right.isDeparted {
                 assignment.folder.removeFilesOfDepartedGuest()
             }
@@ -157,7 +153,7 @@ public final class Guardian {
         let mode: LaunchMode
         switch assignment.role {
         case .powerOn:
-            guard ownership.right.mayRun else { throw noRight }
+            guard core.ownership.right.mayRun else { throw noRight }
             guard !savedFile.exists else {
                 throw LivemigError(
                     .saved, "the VM is saved", at: assignment.folder.path,
@@ -165,17 +161,16 @@ public final class Guardian {
             }
             // Also a file that somebody has removed must be gone for good before the guest runs.
             try savedFile.discard()
-            try handle(.hypervisorEnded)
+            try decide(.powerOn)
             mode = .powerOn
         case .incoming(let attempt, let peer):
             try savedFile.discard()
-            try handle(.destination(.arm(attempt)), peer: peer)
-            worker = starter
+            try decide(.arm(attempt, by: starter), peer: peer)
             try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
             mode = .incoming
         case .restore:
             try requireSavedGuest()
-            storing = .restoring(worker: starter)
+            try decide(.restoring(by: starter))
             try GuardianChannel.send(state(), with: [memory.descriptor.number], to: starter)
             mode = .incoming
         case .adopt(let keepStill):
@@ -191,7 +186,7 @@ public final class Guardian {
                 connect: connectConsoles)
             CrashPoint.reach(.afterLaunch)
         } catch {
-            if mode == .incoming { try handle(.hypervisorEnded) }
+            if mode == .incoming { try decide(.hypervisorEnded) }
             throw error
         }
         log.info("started", metadata: ["mode": "\(mode)"])
@@ -201,16 +196,16 @@ public final class Guardian {
     var noRight: LivemigError {
         LivemigError(
             .vmState, "this host has no right to run the VM",
-            at: "record says \(ownership.right.word)",
+            at: "record says \(core.ownership.right.word)",
             fix: "livemig status \(assignment.definition.name) says where it is")
     }
 
     /// A copy that cannot be received after all, such as when the agent has gone while the
     /// hypervisor started, must not stay in the record.
     private func giveUpIncoming() {
-        guard case .armed = ownership.right else { return }
+        guard case .armed = core.ownership.right, let worker = core.work.client else { return }
         do throws(LivemigError) {
-            try handle(.workerGone)
+            try decide(.clientGone(worker))
         } catch {
             log.error("after a start that failed: \(error)")
         }
@@ -218,21 +213,22 @@ public final class Guardian {
 
     /// One turn of the loop: waits for something to happen and deals with it.
     private func turn() throws(LivemigError) {
-        guard let machine else { return isFinished = true }
+        guard let machine else { return isOver = true }
         let interests =
             [Poll.Interest(listener.number), Poll.Interest(machine.processHandle)]
             + clients.map { Poll.Interest($0.number) }
         let timeout =
-            isResumeOwed ? HandoffLimits.resumeInterval : deadline.map { max(.zero, $0 - .now) }
+            core.isResumeOwed
+            ? HandoffLimits.resumeInterval : deadline.map { max(.zero, $0 - .now) }
         let ready = try Poll.wait(
             interests, timeout: min(timeout ?? Self.socketInterval, Self.socketInterval))
         if let deadline, deadline <= .now {
             log.warning("blackout deadline passed")
             self.deadline = nil
-            try handle(.deadlinePassed)
+            try decide(.deadlinePassed)
         }
         if ready.contains(machine.processHandle) { return machineEnded() }
-        if isResumeOwed { try resumeOwnGuest() }
+        try decide(.retry)
         if ready.isEmpty { listenAgain() }
         for client in clients.map(\.number) where ready.contains(client) {
             serve(client)
@@ -260,25 +256,6 @@ public final class Guardian {
         }
     }
 
-    /// Lets the guest run that this host owns.
-    ///
-    /// A disk that another process holds puts it off: the loop tries again until the disk is free,
-    /// so that the guest is not left paused with nobody to resume it.
-    func resumeOwnGuest() throws(LivemigError) {
-        guard ownership.right.mayRun else { return isResumeOwed = false }
-        // A file from before the guest ran would take it back behind what its disks hold.
-        if savedFile.exists { try savedFile.discard() }
-        do throws(LivemigError) {
-            try machine?.resume()
-            if isResumeOwed { log.info("resumed, the disk is free") }
-            isResumeOwed = false
-        } catch {
-            let isRepeated = isResumeOwed && error.code == .lock
-            isResumeOwed = error.code == .lock
-            if !isRepeated { throw error }
-        }
-    }
-
     /// The most agents connected at once: a worker, and lists and status questions.
     private static let clientLimit = 64
 
@@ -289,27 +266,24 @@ public final class Guardian {
         if machine?.wasKilledForMemory == true {
             log.error("killed for want of memory")
             // Whoever works with the guest cannot see that the end had this reason.
-            if let client = worker ?? storing.worker {
+            if let client = core.work.client {
                 try? GuardianChannel.send(FailureMessage(.killedForMemory), to: client)
             }
         }
         do throws(LivemigError) {
-            try handle(.hypervisorEnded)
+            try decide(.hypervisorEnded)
         } catch {
             log.error("after the hypervisor's end: \(error)")
         }
-        isFinished = true
     }
 
     /// Removes a client; the end of the worker is an abort.
     func disconnect(_ client: CInt) {
         clients.removeAll { $0.number == client }
+        guard core.work.client == client else { return }
+        log.info("the worker has gone")
         do throws(LivemigError) {
-            if storing.worker == client { try giveUpStoring() }
-            guard worker == client else { return }
-            worker = nil
-            log.info("the worker has gone")
-            try handle(.workerGone)
+            try decide(.clientGone(client))
         } catch {
             log.error("after the worker's end: \(error)")
         }
@@ -318,7 +292,7 @@ public final class Guardian {
     func state() -> GuardianState {
         let guest = guest
         return GuardianState(
-            guest: guest, isIncoming: ownership.right.isIncoming, record: journal.record,
+            guest: guest, isIncoming: core.ownership.right.isIncoming, record: journal.record,
             memory: memory.size, populated: (try? memory.populated) ?? memory.size,
             complaint: complaint(of: guest))
     }

@@ -1,4 +1,5 @@
 import GuestMemory
+import Handoff
 import Hypervisor
 import Journal
 import LinuxSystem
@@ -73,8 +74,9 @@ extension Guardian {
     /// Takes the guest over and does what the record says about it.
     func adopt(keepStill: Bool) throws(LivemigError) {
         guard let orphan else { return }
-        log.info("taking over process \(orphan.id)", metadata: ["right": "\(ownership.right.word)"])
-        guard !ownership.right.isLeftover else { return try removeCopy(orphan) }
+        log.info(
+            "taking over process \(orphan.id)", metadata: ["right": "\(core.ownership.right.word)"])
+        guard !core.ownership.right.isLeftover else { return try removeCopy(orphan) }
         let found: MachineStatus
         do throws(LivemigError) {
             let machine = try assignment.launcher.attach(
@@ -88,10 +90,10 @@ extension Guardian {
             found = try machine.status()
             self.machine = machine
         } catch {
-            if orphan.awaitEnd(.milliseconds(500)) != nil { try handle(.hypervisorEnded) }
+            if orphan.awaitEnd(.milliseconds(500)) != nil { try decide(.hypervisorEnded) }
             throw error
         }
-        if ownership.right.mayRun {
+        if core.ownership.right.mayRun {
             if found == .incoming { try removeUnrestored(orphan) }
             do throws(LivemigError) {
                 try savedFile.discard()
@@ -102,12 +104,8 @@ extension Guardian {
         }
         // A guest that has powered itself off or failed is let be, as at any other time.
         let guest: SourceMachine.Guest = found == .paused ? .stopped : .running
-        guard !keepStill else {
-            ownership = GuardianMachine(right: ownership.right, guest: guest)
-            return
-        }
         do throws(LivemigError) {
-            try handle(.adopted(guest))
+            try decide(.adopt(guest, keepsStill: keepStill))
         } catch {
             // It is guarded all the same; a guest whose disk is held elsewhere is tried again.
             log.error("after the takeover: \(error)")
@@ -116,11 +114,11 @@ extension Guardian {
 
     /// A copy that will never get the right: the record says so first, then it is ended.
     private func removeCopy(_ orphan: HypervisorProcess) throws(LivemigError) {
-        try handle(.adopted(.stopped))
+        try decide(.adopt(.stopped, keepsStill: false))
         orphan.kill()
         guard orphan.poll() != nil else {
             throw LivemigError(.cleanup, "process \(orphan.id) does not end")
         }
-        isFinished = true
+        isOver = true
     }
 }

@@ -1,12 +1,14 @@
 import CrashPoints
 import Glibc
 import GuestMemory
+import Handoff
 import Hypervisor
 import Journal
 import LinuxSystem
 import Logging
 import MigrationModel
 import Ownership
+import SavedGuests
 import WireProtocol
 
 /// What agents ask for, step by step, and what the state machines make of it.
@@ -45,28 +47,24 @@ extension Guardian {
         case .guardianSave: try save(try descriptor(of: &packet))
         case .guardianRelease:
             let release = try packet.decode(GuardianRelease.self)
-            try handle(
-                .source(.release(release.attempt, ready: release.ready, own: release.own)))
+            try decide(.give(.release(release.attempt, ready: release.ready, own: release.own)))
         case .guardianFinish:
-            try handle(.source(.acknowledged(try packet.decode(GuardianFinish.self).attempt)))
-            isFinished = true
+            try decide(.give(.acknowledged(try packet.decode(GuardianFinish.self).attempt)))
         case .guardianOverrule:
-            try handle(.source(.overruled(try packet.decode(GuardianOverrule.self).attempt)))
-            (isFinished, isOverruled) = (true, true)
+            try decide(.give(.overruled(try packet.decode(GuardianOverrule.self).attempt)))
         case .guardianReclaim:
-            try handle(.source(.refused(try packet.decode(GuardianReclaim.self).attempt)))
-        case .guardianAbort: try isStoring ? giveUpStoring() : handle(.source(.abort))
+            try decide(.give(.refused(try packet.decode(GuardianReclaim.self).attempt)))
+        case .guardianAbort: try decide(.abort)
         case .guardianLoad: try load(try descriptor(of: &packet))
         case .guardianReady:
             let ready = try packet.decode(GuardianReady.self)
-            try handle(.destination(.ready(ready.attempt, digest: ready.digest)))
+            try decide(.receive(.ready(ready.attempt, digest: ready.digest)))
         case .guardianOwn: return try own(try packet.decode(), for: client)
         case .guardianDiscard:
-            try handle(.destination(.discard(try packet.decode(GuardianDiscard.self).attempt)))
-            isFinished = true
-        case .guardianPowerOff: try powerOff()
+            try decide(.receive(.discard(try packet.decode(GuardianDiscard.self).attempt)))
+        case .guardianPowerOff: try decide(.powerOff)
         case .guardianSettle: try settle()
-        case .guardianCancel: try cancel()
+        case .guardianCancel: try decide(.cancel)
         case .guardianFreeze: try machine?.stop()
         case .guardianInspect:
             let blockers = try machine?.blockers() ?? []
@@ -78,11 +76,11 @@ extension Guardian {
                 GuardianConsole(canType: answer.canType, others: UInt32(answer.others)),
                 to: client)
         case .guardianSuspend: return try suspend(for: client)
-        case .guardianKeep: try keep(for: client)
+        case .guardianKeep: try decide(.keep(by: client))
         case .guardianRestore: try restore(try packet.decode(), for: client)
         case .guardianSeize:
             let fenced = try packet.decode(GuardianSeize.self).fenced
-            try handle(.peerFenced, peer: "\(fenced) (fenced)")
+            try decide(.peerFenced, peer: "\(fenced) (fenced)")
         default: throw LivemigError(.wire, "\(WireError.type(packet.type?.rawValue ?? 0))")
         }
         try GuardianChannel.send(DoneMessage(), to: client)
@@ -99,41 +97,36 @@ extension Guardian {
     // MARK: The source
 
     private func begin(_ request: GuardianBegin, by client: CInt) throws(LivemigError) {
-        try requireNotStoring()
-        guard worker == nil, let machine else { throw busy }
-        var guest = SourceMachine.Guest.running
+        try requireIdle()
+        guard let machine else { throw placed(.heldByMove) }
+        let guest: SourceMachine.Guest
         switch try machine.status() {
-        case .running: break
-        case .paused where request.keepPaused: guest = .paused
-        case .paused:
-            throw LivemigError(
-                .paused, "the guest is paused and would stay so",
-                fix: "pass --keep-paused to move it all the same")
-        case .ioError: throw complaint(of: .ioError) ?? busy
-        case .failed: throw complaint(of: .failed) ?? busy
+        case .running: guest = .running
+        case .paused: guest = .paused
+        case .ioError: throw complaint(of: .ioError) ?? .heldByMove
+        case .failed: throw complaint(of: .failed) ?? .heldByMove
         case let status:
             throw LivemigError(.vmState, "the guest is \(status.rawValue), nothing to move live")
         }
-        let before = ownership
-        ownership = GuardianMachine(right: ownership.right, guest: guest)
-        worker = client
-        do throws(LivemigError) {
-            try handle(.source(.begin(request.attempt)), peer: request.peer)
-        } catch {
-            (worker, ownership) = (nil, before)
-            throw error
-        }
+        try decide(
+            .begin(request.attempt, guest, keepPaused: request.keepPaused, by: client),
+            peer: request.peer)
+    }
+
+    /// Insists that no agent works with the guest.
+    func requireIdle() throws(LivemigError) {
+        do throws(LivemigError) { try core.requireIdle() } catch { throw placed(error) }
     }
 
     private func stop(_ request: GuardianStop) throws(LivemigError) {
         let limit = min(request.limit, MigrationPolicy.blackoutLimit)
-        try handle(.source(.stop), limit: limit)
+        try decide(.give(.stop), limit: limit)
     }
 
     private func save(_ descriptor: consuming OwnedDescriptor) throws(LivemigError) {
         var limit = deadline
-        if case .saving = storing { limit = .now + Self.stateLimit }
-        guard ownership.right.isIntent || isStoring, let machine, let limit else {
+        if case .saving = core.work { limit = .now + Self.stateLimit }
+        guard core.ownership.right.isIntent || core.isStoring, let machine, let limit else {
             throw LivemigError(.wire, "device state asked for outside a switchover")
         }
         CrashPoint.reach(.beforeSave)
@@ -143,107 +136,94 @@ extension Guardian {
         CrashPoint.reach(.afterSave)
     }
 
-    private func powerOff() throws(LivemigError) {
-        try requireNotStoring()
-        guard case .owner = journal.record.right else {
-            throw LivemigError(
-                .busy, "a migration holds the VM", at: "record says \(journal.record.right.word)",
-                fix: "cancel or recover it first")
-        }
-        machine?.destroy()
-        isFinished = true
-    }
-
     // MARK: Recovery
 
-    /// Whatever a move left behind is put in order; a move that goes on is let be.
+    /// Whatever a move left behind is put in order; a move in progress is left alone.
     private func settle() throws(LivemigError) {
-        try requireNotStoring()
-        if worker != nil, ownership.right.isUnderWay { throw busy }
-        let isStill = try machine?.status() != .running
-        try handle(.adopted(isStill ? .stopped : .running))
-    }
-
-    /// The worker notices that its connection has gone.
-    private func cancel() throws(LivemigError) {
-        guard case .intent = ownership.right, let worker else {
-            guard ownership.right.isUnderWay else {
-                throw LivemigError(
-                    .notRunning, "no move of the VM is under way",
-                    at: "record says \(ownership.right.word)")
-            }
-            return try handle(.source(.abort))
-        }
-        disconnect(worker)
-    }
-
-    var busy: LivemigError {
-        LivemigError(.busy, "another migration holds the VM", at: journal.record.underWay)
+        try decide(.settle(isRunning: try machine?.status() == .running))
     }
 
     // MARK: Both
 
-    /// Feeds the state machine and does what it says, in order.
+    /// Has the core decide, and does what it says, in order.
     ///
     /// - Parameters:
-    ///   - event: what has happened.
+    ///   - input: what has happened.
     ///   - peer: the other host, for the record's reader.
     ///   - limit: how long the guest may stand still, where it is stopped.
-    func handle(
-        _ event: GuardianMachine.Event, peer: String? = nil, limit: Duration = .zero
+    func decide(
+        _ input: GuardianCore<CInt>.Input, peer: String? = nil, limit: Duration = .zero
     ) throws(LivemigError) {
-        let before = ownership
-        let effects = try ownership.handle(event)
-        for effect in effects {
-            switch effect {
-            case .record(let right): try record(right, peer: peer, before: before)
-            case .armDeadline:
-                deadline = .now + limit
-                CrashPoint.reach(.deadlineArmed)
-            case .disarmDeadline: deadline = nil
-            case .stopGuest:
-                CrashPoint.reach(.beforeStop)
-                try machine?.stop()
-                consoles.drain()
-                CrashPoint.reach(.afterStop)
-            case .resumeGuest:
-                CrashPoint.reach(.beforeResume)
-                try resumeOwnGuest()
-                CrashPoint.reach(.afterResume)
-            case .destroyGuest:
-                CrashPoint.reach(.beforeDestroy)
-                isResumeOwed = false
-                machine?.destroy()
-                CrashPoint.reach(.afterDestroy)
+        do throws(LivemigError) { try core.plan(input) } catch { throw placed(error) }
+        let isIdle = core.next == nil
+        while let effect = core.next {
+            do throws(LivemigError) {
+                try perform(effect, peer: peer, limit: limit)
+                core.done()
+            } catch {
+                let consequence = core.failed(error)
+                if consequence == .goesOn {
+                    log.error("record not written, the guest runs on: \(error)")
+                }
             }
         }
-        if ownership.right.mayRun, !ownership.right.isUnderWay { worker = nil }
-        log.info("record", metadata: ["right": "\(ownership.right.word)"])
+        try core.conclude()
+        if !isIdle { log.info("record", metadata: ["right": "\(core.ownership.right.word)"]) }
     }
 
-    /// Writes the record; the state machine says what becomes of the event when that fails.
-    private func record(
-        _ right: Right, peer: String?, before: GuardianMachine
+    private func perform(
+        _ effect: GuardianCore<CInt>.Effect, peer: String?, limit: Duration
     ) throws(LivemigError) {
-        do throws(LivemigError) {
+        switch effect {
+        case .record(let right):
             CrashPoint.reach(.beforeRecord(right))
             try journal.write(right, peer: peer)
             CrashPoint.reach(.afterRecord(right))
-        } catch {
-            switch GuardianMachine.failure(toRecord: right, after: before.right) {
-            case .goesOn: log.error("record not written, the guest runs on: \(error)")
-            case .counts: throw error
-            case .undone:
-                ownership = before
-                throw error
-            }
+        case .armDeadline:
+            deadline = .now + limit
+            CrashPoint.reach(.deadlineArmed)
+        case .disarmDeadline: deadline = nil
+        case .stopGuest:
+            CrashPoint.reach(.beforeStop)
+            try machine?.stop()
+            consoles.drain()
+            CrashPoint.reach(.afterStop)
+        case .resumeGuest:
+            CrashPoint.reach(.beforeResume)
+            // A file from before the guest ran would take it back behind what its disks hold.
+            if savedFile.exists { try savedFile.discard() }
+            try machine?.resume()
+            if core.isResumeOwed { log.info("resumed, the disk is free") }
+            CrashPoint.reach(.afterResume)
+        case .resumeRestoredGuest:
+            CrashPoint.reach(.beforeResume)
+            try machine?.resume()
+            CrashPoint.reach(.afterResume)
+        case .destroyGuest:
+            CrashPoint.reach(.beforeDestroy)
+            machine?.destroy()
+            CrashPoint.reach(.afterDestroy)
+        case .keepSavedGuest: try keepSavedGuest()
+        case .spendSavedGuest:
+            try savedFile.spend()
+            CrashPoint.reach(.restoringSpent)
+        case .removeUnfinishedSave: savedFile.removeUnfinished()
+        case .letGo(let client): clients.removeAll { $0.number == client }
         }
+    }
+
+    /// A refusal with the place of what is in its way.
+    func placed(_ error: LivemigError) -> LivemigError {
+        guard error.code == .busy, error.place.isEmpty else { return error }
+        var error = error
+        error.place = core.isStoring ? assignment.folder.path : journal.record.underWay
+        return error
     }
 
     // MARK: The destination
 
     private func load(_ descriptor: consuming OwnedDescriptor) throws(LivemigError) {
-        guard ownership.right.isArmed || isRestoring, let machine else {
+        guard core.ownership.right.isArmed || isRestoring, let machine else {
             throw LivemigError(.wire, "device state came outside a hand-over")
         }
         CrashPoint.reach(.beforeLoad)
@@ -251,20 +231,12 @@ extension Guardian {
         CrashPoint.reach(.afterLoad)
     }
 
-    private var isRestoring: Bool { if case .restoring = storing { true } else { false } }
+    private var isRestoring: Bool { if case .restoring = core.work { true } else { false } }
 
     private func own(_ request: GuardianOwn, for client: CInt) throws(LivemigError) {
         let start = MonotonicTime.now
-        do throws(LivemigError) {
-            try handle(
-                .destination(
-                    .token(request.attempt, digest: request.digest, resume: request.resume)))
-        } catch {
-            if GuardianMachine.provesThatNothingRan(error) {
-                try handle(.destination(.resumeRefused))
-            }
-            throw error
-        }
+        try decide(
+            .receive(.token(request.attempt, digest: request.digest, resume: request.resume)))
         let resumed = MonotonicTime.now
         try GuardianChannel.send(
             GuardianResumed(at: resumed.nanoseconds, took: resumed - start), to: client)

@@ -1,4 +1,5 @@
 import CrashPoints
+import Handoff
 import Hypervisor
 import LinuxSystem
 import Logging
@@ -15,45 +16,17 @@ import WireProtocol
 /// one after the other; a guest that a guardian finds in memory is always as new as the file or
 /// newer, so memory wins.
 extension Guardian {
-    /// What a worker is doing with the guest besides moving it.
-    enum Storing: Equatable {
-        case nothing
-        /// It writes the guest, which stands still, to the file.
-        case saving(worker: CInt, wasRunning: Bool)
-        /// It puts memory and devices back into a hypervisor that has not run yet.
-        case restoring(worker: CInt)
-
-        var worker: CInt? {
-            switch self {
-            case .nothing: nil
-            case .saving(let worker, _), .restoring(let worker): worker
-            }
-        }
-    }
-
     /// The longest a hypervisor may take to save or load its device state.
     static var stateLimit: Duration { .seconds(30) }
 
     var savedFile: SavedFile { SavedFile(of: assignment.folder) }
 
-    var isStoring: Bool { storing != .nothing }
-
-    /// Insists that nobody saves or restores the guest.
-    func requireNotStoring() throws(LivemigError) {
-        guard isStoring else { return }
-        throw LivemigError(
-            .busy, "the guest is being saved or restored", at: assignment.folder.path,
-            fix: "wait for its end, or interrupt the command that does it")
-    }
-
     // MARK: Saving
 
     /// Stops the guest and makes the client the worker.
     func suspend(for client: CInt) throws(LivemigError) {
-        try requireNotStoring()
-        guard worker == nil, case .owner(let epoch, _) = ownership.right, let machine else {
-            throw busy
-        }
+        try requireIdle()
+        guard let machine else { throw placed(.heldByMove) }
         let status = try machine.status()
         guard status == .running || status == .paused else {
             throw LivemigError(.vmState, "the guest is \(status.rawValue), nothing to save")
@@ -63,40 +36,29 @@ extension Guardian {
                 .device, "the hypervisor refuses to save the guest: \(reason.escaped())",
                 fix: "remove the device from the guest, or stop it instead")
         }
-        let wasRunning = status == .running || isResumeOwed
-        if status == .running {
-            CrashPoint.reach(.beforeStop)
-            try machine.stop()
-            CrashPoint.reach(.afterStop)
-        }
-        isResumeOwed = false
-        storing = .saving(worker: client, wasRunning: wasRunning)
+        try decide(.suspend(isRunning: status == .running, by: client))
+        guard case .saving(_, let wasRunning) = core.work else { return }
         log.info("stopped to be saved")
         try GuardianChannel.send(
-            GuardianSuspended(wasRunning: wasRunning, epoch: epoch), to: client)
+            GuardianSuspended(wasRunning: wasRunning, epoch: core.ownership.right.epoch),
+            to: client)
     }
 
-    /// Lets the file be the guest, and ends the hypervisor.
+    /// Lets the file be the guest: the hypervisor ends next.
     ///
     /// Nothing brings the guest in memory back once the file counts.
-    func keep(for client: CInt) throws(LivemigError) {
-        guard case .saving(client, _) = storing else {
-            throw LivemigError(.wire, "a saved guest came that nobody saves")
+    func keepSavedGuest() throws(LivemigError) {
+        if case .saving = core.work {
+            _ = try SavedImage.header(of: assignment.folder.unfinishedSave, identity)
         }
-        _ = try SavedImage.header(of: assignment.folder.unfinishedSave, identity)
         try savedFile.keep()
-        storing = .nothing
         CrashPoint.reach(.savingKept)
-        CrashPoint.reach(.beforeDestroy)
-        machine?.destroy()
-        CrashPoint.reach(.afterDestroy)
         log.info("saved")
-        isFinished = true
     }
 
     private var identity: SavedHeader.Identity {
         SavedHeader.Identity(
-            uuid: assignment.definition.uuid, epoch: ownership.right.epoch,
+            uuid: assignment.definition.uuid, epoch: core.ownership.right.epoch,
             memory: assignment.definition.memory)
     }
 
@@ -104,71 +66,20 @@ extension Guardian {
 
     /// Insists that there is a guest to restore, and that this host may run it.
     func requireSavedGuest() throws(LivemigError) {
-        guard case .owner = ownership.right else { throw noRight }
+        guard case .owner = core.ownership.right else { throw noRight }
         guard savedFile.exists else {
             throw LivemigError(.vmState, "the VM is not saved", at: assignment.folder.path)
         }
     }
 
     /// Takes its worth from the file, and lets the guest run, or stand still as it did.
-    ///
-    /// A guest of which no instruction has run, for a disk is held elsewhere, stays saved.
     func restore(_ request: GuardianRestore, for client: CInt) throws(LivemigError) {
-        guard case .restoring(client) = storing, let machine,
-            try machine.status() == .paused
-        else { throw LivemigError(.wire, "there is no guest that is restored") }
-        try savedFile.spend()
-        CrashPoint.reach(.restoringSpent)
-        storing = .nothing
+        guard try machine?.status() == .paused else {
+            throw LivemigError(.wire, "there is no guest that is restored")
+        }
+        try decide(.restored(resume: request.resume, by: client))
         log.info("restored")
-        guard request.resume else { return savedFile.removeUnfinished() }
-        do throws(LivemigError) {
-            CrashPoint.reach(.beforeResume)
-            try machine.resume()
-            CrashPoint.reach(.afterResume)
-        } catch {
-            try takeBack(after: error)
-            throw error
-        }
-        savedFile.removeUnfinished()
-        machine.announce()
-    }
-
-    /// After a resumption that failed: lets the file count again if nothing has run.
-    private func takeBack(after error: LivemigError) throws(LivemigError) {
-        guard GuardianMachine.provesThatNothingRan(error) else { return }
-        do throws(LivemigError) {
-            try savedFile.keep()
-        } catch {
-            // The guest in memory is the only one now.
-            isResumeOwed = true
-            throw error
-        }
-        machine?.destroy()
-        isFinished = true
-    }
-
-    // MARK: Giving up
-
-    /// Gives up what the worker was doing: a guest that was to be saved runs on, one that was to be
-    /// restored stays saved.
-    func giveUpStoring() throws(LivemigError) {
-        let before = storing
-        storing = .nothing
-        switch before {
-        case .nothing: return
-        case .saving(_, let wasRunning):
-            log.info("not saved")
-            savedFile.removeUnfinished()
-            guard wasRunning else { return }
-            CrashPoint.reach(.beforeResume)
-            try resumeOwnGuest()
-            CrashPoint.reach(.afterResume)
-        case .restoring:
-            log.info("not restored")
-            machine?.destroy()
-            isFinished = true
-        }
+        if request.resume { machine?.announce() }
     }
 
     /// The hypervisor that a guardian takes over waits for the state of a saved guest: it is of no

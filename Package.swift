@@ -276,6 +276,7 @@ var tests: [Target] {
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulation"],
             path: "Tests/SimulationTests"),
+        .testTarget(name: "TidyTests", dependencies: ["TestSupport"], path: "Tests/TidyTests"),
         unitTests(of: "LinuxSystem"),
         unitTests(of: "XMLDocuments"),
         unitTests(of: "SSHTransport"),

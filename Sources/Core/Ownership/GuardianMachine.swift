@@ -31,7 +31,7 @@ public struct GuardianMachine: Hashable, Sendable {
     public private(set) var guest: SourceMachine.Guest
 
     /// How far an operator's decision raises the epoch, so that no message of an earlier attempt
-    /// fits any more (OWNERSHIP, "Verdict").
+    /// fits any more (SWITCHOVER, "Verdicts").
     public static let forcedEpochs: UInt64 = 1000
 
     /// Starts from what the record and the hypervisor say.

@@ -18,7 +18,7 @@ public enum OwnershipEffect: Hashable, Sendable {
 
 /// The source's side of the commit protocol: a pure state machine that returns what must be done.
 ///
-/// Rules, each found necessary by model checking (OWNERSHIP, "Rules found necessary"): only an
+/// Rules, each found necessary by model checking (SWITCHOVER, "Steps"): only an
 /// owner resumes the guest; after `released` nothing but the destination's durable refusal of that
 /// very attempt gives the right back, never a time-out or an error; an abort writes `owner` first
 /// and resumes the guest then.

@@ -36,66 +36,28 @@ public struct ImageHeader: Hashable, Sendable {
     /// - Throws: `E-DISK` for what is no qcow2 image, and what names files in a way that is not
     ///   followed here.
     public init(_ bytes: [UInt8], at place: String) throws(LivemigError) {
-        func fail(_ what: String, fix: String = "") -> LivemigError {
-            LivemigError(.disk, what, at: place, fix: fix)
-        }
-        func number(_ offset: Int, _ length: Int) throws(LivemigError) -> UInt64 {
-            guard offset >= 0, offset <= bytes.count - length else {
-                throw fail("the image's header is cut off")
-            }
-            return bytes[offset..<offset + length].reduce(0) { $0 << 8 | UInt64($1) }
-        }
-        let magic = bytes.count >= 72 ? try number(0, 4) : 0
-        guard magic == Self.magic else {
-            throw fail("the image is not qcow2", fix: "name its real format in the definition")
-        }
-        let version = try number(4, 4)
-        guard version == 2 || version == 3 else {
-            throw fail("qcow2 images of version \(version) are not known")
-        }
-        size = try number(24, 8)
-        let hasFeatures = version == 3
-        let features = hasFeatures ? try number(72, 8) : 0
+        let header = HeaderBytes(bytes: bytes, place: place)
+        let hasFeatures = try header.version() == 3
+        size = try header.number(24, 8)
+        let features = hasFeatures ? try header.number(72, 8) : 0
         guard features & Self.externalData == 0 else {
-            throw fail(
+            throw header.failure(
                 "the image keeps its data in another file, which is not supported",
                 fix: "make one file of it with qemu-img convert")
         }
-        let start = try number(8, 8)
-        let length = try number(16, 4)
-        guard start != 0, length != 0 else {
+        guard let (name, start) = try header.backingName() else {
             backing = nil
             return
         }
-        guard length <= Self.longestName, start <= UInt64(Self.limit) else {
-            throw fail("the name of the image's backing file is not where it should be")
-        }
-        let (from, count) = (Int(start), Int(length))
-        guard from <= bytes.count - count else { throw fail("the image's header is cut off") }
-        let name = String(decoding: bytes[from..<from + count], as: UTF8.self)
         try Self.check(name, at: place)
-
-        var offset = hasFeatures ? Int(try number(100, 4)) : 72
-        var format: String?
-        while offset <= from - 8 {
-            let kind = try number(offset, 4)
-            let size = Int(try number(offset + 4, 4))
-            if kind == 0 { break }
-            guard size <= from - offset - 8 else {
-                throw fail("an extension of the image's header is too long")
-            }
-            if kind == Self.formatExtension {
-                format = String(decoding: bytes[offset + 8..<offset + 8 + size], as: UTF8.self)
-            }
-            offset += 8 + (size + 7) / 8 * 8
-        }
-        guard let format else {
-            throw fail(
+        let extensions = hasFeatures ? Int(try header.number(100, 4)) : 72
+        guard let format = try header.backingFormat(from: extensions, to: start) else {
+            throw header.failure(
                 "the image does not say which format its backing file has",
                 fix: "qemu-img rebase -u -b FILE -F FORMAT says it")
         }
         guard let known = VMDefinition.Disk.Format(rawValue: format) else {
-            throw fail("a backing file of format \(format.escaped()) is not supported")
+            throw header.failure("a backing file of format \(format.escaped()) is not supported")
         }
         backing = Backing(name: name, format: known)
     }
@@ -110,5 +72,66 @@ public struct ImageHeader: Hashable, Sendable {
                 .forbidden, "the backing file \(name.escaped()) is not a plain file", at: place,
                 fix: "use an image with a backing file on a file system")
         }
+    }
+}
+
+/// The bytes of a header, which are whoever's made the image: nothing in them is taken for granted.
+private struct HeaderBytes {
+    let bytes: [UInt8]
+    let place: String
+
+    func failure(_ what: String, fix: String = "") -> LivemigError {
+        LivemigError(.disk, what, at: place, fix: fix)
+    }
+
+    func number(_ offset: Int, _ length: Int) throws(LivemigError) -> UInt64 {
+        guard offset >= 0, offset <= bytes.count - length else {
+            throw failure("the image's header is cut off")
+        }
+        return bytes[offset..<offset + length].reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The version of a qcow2 image.
+    func version() throws(LivemigError) -> UInt64 {
+        let magic = bytes.count >= 72 ? try number(0, 4) : 0
+        guard magic == ImageHeader.magic else {
+            throw failure("the image is not qcow2", fix: "name its real format in the definition")
+        }
+        let version = try number(4, 4)
+        guard version == 2 || version == 3 else {
+            throw failure("qcow2 images of version \(version) are not known")
+        }
+        return version
+    }
+
+    /// The name of the backing file, and where it stands; `nil` for an image of its own.
+    func backingName() throws(LivemigError) -> (name: String, start: Int)? {
+        let (start, length) = (try number(8, 8), try number(16, 4))
+        guard start != 0, length != 0 else { return nil }
+        guard length <= ImageHeader.longestName, start <= UInt64(ImageHeader.limit) else {
+            throw failure("the name of the image's backing file is not where it should be")
+        }
+        let (from, count) = (Int(start), Int(length))
+        guard from <= bytes.count - count else { throw failure("the image's header is cut off") }
+        return (String(decoding: bytes[from..<from + count], as: UTF8.self), from)
+    }
+
+    /// What the header's extensions say of the backing file's format; `nil` when they do not.
+    func backingFormat(from first: Int, to end: Int) throws(LivemigError) -> String? {
+        var offset = first
+        var format: String?
+        while offset <= end - 8 {
+            let kind = try number(offset, 4)
+            let size = Int(try number(offset + 4, 4))
+            if kind == 0 { break }
+            guard size <= end - offset - 8 else {
+                throw failure("an extension of the image's header is too long")
+            }
+            if kind == ImageHeader.formatExtension {
+                format = String(decoding: bytes[offset + 8..<offset + 8 + size], as: UTF8.self)
+            }
+            offset += 8 + (size + 7) / 8 * 8
+        }
+        return format
     }
 }

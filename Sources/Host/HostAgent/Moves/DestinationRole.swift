@@ -37,63 +37,82 @@ struct DestinationRole: Sendable {
             to: try VMDefinitionDocument.decode(
                 bytes: Array(request.definition.utf8), name: "definition of \(request.source)",
                 generatedUUID: VMUUID(request.attempt.migration.bits)))
-        try MoveRules.check(definition)
-        let (slot, others) = try MoveSlots(root: environment.root).take(
-            .incoming, limit: policy.liveMoves,
-            for: MoveSlots.Guest(definition.name, memory: definition.memory))
+        let slot = try admit(definition, by: policy)
         defer { slot.end() }
-        guard !others.contains(where: { $0.name == definition.name }) else {
-            throw LivemigError(
-                .busy, "another move of VM \(definition.name) to this host is under way",
-                at: environment.root.path, fix: "wait for its end")
-        }
-        // Read again now that the slot is taken: whoever closes the host looks at the slots next.
-        try environment.root.policy.load().maintenance.admit(at: environment.root.path)
-        let turn = try MemoryAdmission.takeTurn(environment.root)
-        defer { turn.end() }
-        try MemoryAdmission(root: environment.root, policy: policy)
-            .check(definition, beside: others)
-        turn.end()
-        try HostSpace(root: environment.root).require()
-        try DestinationRules.check(definition, try environment.root.fileRules())
-        let attempt = request.attempt
         let folder = environment.root.machine(definition.name)
         try runHook(definition, record: folder.record)
-        let store = MachineStore(root: environment.root)
-        try store.admit(definition)
+        try MachineStore(root: environment.root).admit(definition)
         CrashPoint.reach(.destinationAdmitted)
         var isGuarded = false
         do throws(LivemigError) {
-            let listener = try LaneListener(root: environment.root, migration: attempt.migration)
+            let listener = try LaneListener(
+                root: environment.root, migration: request.attempt.migration)
             CrashPoint.reach(.destinationListening)
-            let network = DestinationNetwork(definition, attempt, events)
+            let network = DestinationNetwork(definition, request.attempt, events)
             let guardian = try GuardianStarter(environment: environment).start(
-                definition.name, incoming: attempt, from: request.source)
+                definition.name, incoming: request.attempt, from: request.source)
             isGuarded = true
-            var armed = try guardian.receive()
-            _ = try armed.decode(GuardianState.self)
-            guard let descriptor = armed.takeDescriptor() else {
-                throw LivemigError(.internal, "the guardian sent no guest memory")
-            }
-            let memory = try GuestMemoryFile(
-                adopting: descriptor, expecting: definition.memory)
-            let image = try DestinationImage(
-                memory, key: PageHashKey(secret: request.secret.exposed))
+            let image = try image(of: definition, guardian)
             CrashPoint.reach(.destinationArmed)
             try events.send(Prepared())
             CrashPoint.reach(.destinationPrepared)
             let session = DestinationSession(
-                attempt: attempt, uuid: definition.uuid, image: image, place: request.source,
-                sourceKeys: request.sourceKeys, network: network)
+                attempt: request.attempt, uuid: definition.uuid, image: image,
+                place: request.source, sourceKeys: request.sourceKeys, network: network)
             defer { session.close() }
             try session.gather(listener, guardian, control)
             let takeover = Takeover(
-                attempt: attempt, place: request.source, folder: folder)
+                attempt: request.attempt, place: request.source, folder: folder)
             try takeover.run(session, guardian)
         } catch {
             removeLeftovers(folder, isGuarded: isGuarded)
             throw Self.onDestination(error)
         }
+    }
+
+    /// Makes room: a place among the moves under way, memory, and space for what is written.
+    /// - Returns: the place, which the move gives back.
+    private func admit(
+        _ definition: VMDefinition, by policy: HostPolicy
+    ) throws(LivemigError) -> MoveSlot {
+        let root = environment.root
+        try MoveRules.check(definition)
+        let (slot, others) = try MoveSlots(root: root).take(
+            .incoming, limit: policy.liveMoves,
+            for: MoveSlots.Guest(definition.name, memory: definition.memory))
+        do throws(LivemigError) {
+            guard !others.contains(where: { $0.name == definition.name }) else {
+                throw LivemigError(
+                    .busy, "another move of VM \(definition.name) to this host is under way",
+                    at: root.path, fix: "wait for its end")
+            }
+            // Read again now that the slot is taken: whoever closes the host looks at slots next.
+            try root.policy.load().maintenance.admit(at: root.path)
+            let turn = try MemoryAdmission.takeTurn(root)
+            defer { turn.end() }
+            try MemoryAdmission(root: root, policy: policy).check(definition, beside: others)
+            turn.end()
+            try HostSpace(root: root).require()
+            try DestinationRules.check(definition, try root.fileRules())
+        } catch {
+            slot.end()
+            throw error
+        }
+        return slot
+    }
+
+    /// Guest RAM of the copy, as its guardian has made it once the record says so.
+    private func image(
+        of definition: VMDefinition, _ guardian: borrowing GuardianClient
+    ) throws(LivemigError) -> DestinationImage {
+        var armed = try guardian.receive()
+        _ = try armed.decode(GuardianState.self)
+        guard let descriptor = armed.takeDescriptor() else {
+            throw LivemigError(.internal, "the guardian sent no guest memory")
+        }
+        let memory = try GuestMemoryFile(adopting: descriptor, expecting: definition.memory)
+        return try DestinationImage(
+            memory, key: PageHashKey(secret: request.secret.exposed))
     }
 
     /// Runs the hook before anything is kept; not for an epoch that is used up, which the guardian

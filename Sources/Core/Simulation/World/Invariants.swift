@@ -9,7 +9,7 @@ public struct Violation: Hashable, Sendable {
     public let time: Int
 }
 
-/// What must hold after every event (OWNERSHIP, "Promises").
+/// What must hold after every event (SWITCHOVER, "How it is proved").
 extension World {
     func checkPromises() {
         readyTimeouts()

@@ -1,4 +1,5 @@
 import MigrationModel
+import TestSupport
 
 @testable import Orchestrator
 
@@ -12,24 +13,7 @@ func machine(
 ) -> MachineSummary {
     MachineSummary(
         name: name, uuid: VMUUID(Bits128(high: 0, low: uuid)), kind: .qemu, state: state,
-        memory: memory, vcpus: 2, right: record(right, epoch: epoch))
-}
-
-/// A right by its short name, of one and the same migration.
-func record(_ word: String, epoch: UInt64) -> Right {
-    let digest = Bits128(high: 0, low: 5)
-    let attempt = Attempt(
-        migration: MigrationID(Bits128(high: 0, low: 9)), epoch: Epoch(epoch))
-    return switch word {
-    case "OWN": .owner(attempt.epoch, attempt.migration)
-    case "INT": .intent(attempt)
-    case "REL": .released(attempt, digest: digest)
-    case "GONE": .gone(attempt)
-    case "ARM": .armed(attempt)
-    case "RDY": .ready(attempt, digest: digest)
-    case "ABT": .aborted(attempt)
-    default: .none
-    }
+        memory: memory, vcpus: 2, right: Right.sample(right, epoch: epoch))
 }
 
 func side(

@@ -22,8 +22,15 @@ struct GuardianCoreTests {
         failing: [(Core.Effect, LivemigError)] = []
     ) throws(LivemigError) -> [Core.Effect] {
         try core.plan(input)
-        var tried: [Core.Effect] = []
-        var failing = failing
+        let tried = perform(&core, failing: failing)
+        try core.conclude()
+        return tried
+    }
+
+    private static func perform(
+        _ core: inout Core, failing: [(Core.Effect, LivemigError)]
+    ) -> [Core.Effect] {
+        var (tried, failing) = ([Core.Effect](), failing)
         while let effect = core.next {
             tried.append(effect)
             if let index = failing.firstIndex(where: { $0.0 == effect }) {
@@ -32,7 +39,6 @@ struct GuardianCoreTests {
                 core.done()
             }
         }
-        try core.conclude()
         return tried
     }
 
@@ -96,14 +102,7 @@ struct GuardianCoreTests {
         var tried: [Core.Effect] = []
         let error = #expect(throws: LivemigError.self) {
             try core.plan(.receive(.token(Self.attempt, digest: Self.digest, resume: true)))
-            while let effect = core.next {
-                tried.append(effect)
-                if effect == .resumeGuest {
-                    core.failed(LivemigError(code, ""))
-                } else {
-                    core.done()
-                }
-            }
+            tried = Self.perform(&core, failing: [(.resumeGuest, LivemigError(code, ""))])
             try core.conclude()
         }
         #expect(error?.code == code)
@@ -161,16 +160,7 @@ struct GuardianCoreTests {
             core = Core(right: Self.owner)
             try Self.run(&core, .restoring(by: 1))
             try core.plan(.restored(resume: true, by: 1))
-            var (tried, failing) = ([Core.Effect](), failing)
-            while let effect = core.next {
-                tried.append(effect)
-                if let index = failing.firstIndex(where: { $0.0 == effect }) {
-                    core.failed(failing.remove(at: index).1)
-                } else {
-                    core.done()
-                }
-            }
-            return tried
+            return Self.perform(&core, failing: failing)
         }
         var core = Core(right: Self.owner)
         #expect(try restore([], &core) == resumed + [.removeUnfinishedSave])

@@ -1,6 +1,7 @@
 import Handoff
 import MigrationModel
 import Ownership
+import TestSupport
 import Testing
 
 @Suite("Where a VM is")
@@ -128,7 +129,8 @@ struct VMLocationTests {
                 host: try HostName(host),
                 view: .record(
                     OwnershipRecord(
-                        uuid: VMUUID(Bits128(high: 0, low: uuid)), right: record(word, epoch: 7),
+                        uuid: VMUUID(Bits128(high: 0, low: uuid)),
+                        right: Right.sample(word, epoch: 7),
                         peer: "", time: 0), .running))
         }
         let two = VMLocation.apart(

@@ -1,4 +1,5 @@
 import MigrationModel
+import TestSupport
 import Testing
 
 @testable import Orchestrator
@@ -17,7 +18,8 @@ struct UniquenessTests {
         macs: [String] = [], images: [String] = []
     ) throws -> Claims.Machine {
         Claims.Machine(
-            name: try VMName(name), uuid: uuid, right: record(right, epoch: epoch), peer: peer,
+            name: try VMName(name), uuid: uuid, right: Right.sample(right, epoch: epoch),
+            peer: peer,
             state: state, isDefined: isDefined, macs: macs, images: images)
     }
 
@@ -99,9 +101,9 @@ struct UniquenessTests {
     @Test("what is left of a VM that has gone is no obstacle")
     func tombstones() throws {
         let gone = Claims(
-            remembered: record("GONE", epoch: 4),
+            remembered: Right.sample("GONE", epoch: 4),
             machines: [try Self.vm("GONE", 4, peer: "gamma", isDefined: false)])
-        let removed = Claims(remembered: record("GONE", epoch: 9))
+        let removed = Claims(remembered: Right.sample("GONE", epoch: 9))
         let question = try Self.ask(gone, removed)
         #expect(try question.define() == [])
         #expect(question.known == Epoch(9))
@@ -143,11 +145,11 @@ struct UniquenessTests {
     @Test("what a host remembers counts as well")
     func remembered() throws {
         for word in ["GONE", "OWN", "REL"] {
-            let later = Claims(remembered: record(word, epoch: 4))
+            let later = Claims(remembered: Right.sample(word, epoch: 4))
             refusal(.staleRecord, "beta") { try Self.ask(later).start(at: Epoch(3)) }
             #expect(try Self.ask(later).start(at: Epoch(4)) == [])
         }
-        let prepared = Claims(remembered: record("ABT", epoch: 4))
+        let prepared = Claims(remembered: Right.sample("ABT", epoch: 4))
         #expect(try Self.ask(prepared).start(at: Epoch(3)) == [])
         let running = Claims(machines: [
             try Self.vm("OWN", 9, .running, uuid: Self.other, name: "db", macs: [Self.mac])

@@ -112,6 +112,30 @@ struct GuardianCoreTests {
         #expect(!core.isResumeOwed)
     }
 
+    // Breaks when a copy runs whose refusal may be on the medium: the source may run the guest then.
+    @Test("a refusal that cannot be written")
+    func unwrittenRefusal() throws {
+        var core = Core(right: .none)
+        try Self.run(&core, .arm(Self.attempt, by: 1))
+        try Self.run(&core, .receive(.ready(Self.attempt, digest: Self.digest)))
+        let refusal = Core.Effect.record(.aborted(Self.attempt))
+        let token = Core.Input.receive(.token(Self.attempt, digest: Self.digest, resume: true))
+        let error = #expect(throws: LivemigError.self) {
+            try Self.run(
+                &core, token, failing: [(.resumeGuest, Self.locked), (refusal, Self.broken)])
+        }
+        #expect(error?.code == .fsync)
+        #expect(core.ownership.right.mayRun && !core.isResumeOwed)
+        #expect(try Self.run(&core, .retry) == [])
+        let owner = Core.Effect.record(core.ownership.right)
+        #expect(throws: LivemigError.self) {
+            try Self.run(&core, .clientGone(1))
+            try Self.run(&core, .settle(isRunning: false), failing: [(owner, Self.broken)])
+        }
+        #expect(try Self.run(&core, .settle(isRunning: false)) == [owner, .resumeGuest])
+        #expect(try Self.run(&core, .settle(isRunning: false)) == [.resumeGuest])
+    }
+
     // Breaks when a guest whose disk is held stays paused, or each try is an error of its own.
     @Test("a held disk puts the guest off")
     func owed() throws {

@@ -77,6 +77,12 @@ struct VMLocationTests {
             ("alpha", view("GONE", .unknown, peer: "beta")), ("beta", view("OWN")))
         #expect(
             steps(orphan) == ["beta settle", "alpha finish"])
+        // alpha was overruled, by the owner that gave the VM away since.
+        let overruled = try judge(
+            ("alpha", view("GONE", .stopped)), ("beta", view("REL", .paused, peer: "gamma")),
+            ("gamma", view("ABT", .stopped, peer: "beta")))
+        #expect(overruled.pair.destination?.host?.text == "gamma")
+        #expect(steps(overruled) == ["gamma discard", "beta reclaim"])
         let twice = try judge(("alpha", view("OWN")), ("beta", view("OWN")))
         #expect(steps(twice) == ["alpha freeze", "beta freeze"])
     }

@@ -59,12 +59,16 @@ struct PairSelection {
             .max { $0.record.right.epoch < $1.record.right.epoch }
     }
 
+    /// Whoever received what a host gave away.
+    ///
+    /// An owner that was overruled has the attempt of the owner that was kept, and received nothing.
     private func receiver(of giver: Known) -> Member {
-        let others = known.filter { $0.host != giver.host }
-        if let same = others.first(where: { $0.record.right.attempt == giver.record.right.attempt })
-        {
-            return party(same)
+        let same = known.first { other in
+            if case .gone = other.record.right { return false }
+            return other.host != giver.host
+                && other.record.right.attempt == giver.record.right.attempt
         }
+        if let same { return party(same) }
         let later = owners.first { $0.record.right.epoch > giver.record.right.epoch }
         return later.map(party) ?? peer(of: giver)
     }

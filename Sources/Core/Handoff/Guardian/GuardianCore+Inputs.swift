@@ -95,6 +95,14 @@ extension GuardianCore {
                 throw error
             }
         }
+        insistOnRecord()
+    }
+
+    /// No guest runs by a record that may not be on the medium: it is written again before.
+    private mutating func insistOnRecord() {
+        guard isRecordUncertain, let index = effects.firstIndex(of: .resumeGuest) else { return }
+        let isWritten = effects[..<index].contains { if case .record = $0 { true } else { false } }
+        if !isWritten { effects.insert(.record(ownership.right), at: index) }
     }
 
     private mutating func feed(_ event: GuardianMachine.Event) throws(LivemigError) {

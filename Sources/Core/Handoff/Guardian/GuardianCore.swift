@@ -76,6 +76,9 @@ public struct GuardianCore<Client: Hashable & Sendable>: Sendable {
     /// Whether an operator has given the VM to another owner.
     public internal(set) var isOverruled = false
 
+    /// Whether the medium may hold another record than the one that was written last.
+    private(set) var isRecordUncertain = false
+
     var effects: ArraySlice<Effect> = []
     var purpose = Purpose.other
     var before: Before?
@@ -125,7 +128,7 @@ public struct GuardianCore<Client: Hashable & Sendable>: Sendable {
     /// The effect has been performed.
     public mutating func done() {
         switch effects.popFirst() {
-        case .record(let right): written = right
+        case .record(let right): (written, isRecordUncertain) = (right, false)
         case .resumeGuest: isResumeOwed = false
         case .destroyGuest:
             isResumeOwed = false
@@ -145,8 +148,10 @@ public struct GuardianCore<Client: Hashable & Sendable>: Sendable {
             switch GuardianMachine.failure(toRecord: right, after: before?.ownership.right ?? right)
             {
             case .goesOn: return .goesOn
-            case .counts: break
-            case .undone: takeBack()
+            case .counts: isRecordUncertain = true
+            case .undone:
+                isRecordUncertain = true
+                takeBack()
             }
         case (.resumeGuest, .token) where GuardianMachine.provesThatNothingRan(error):
             return giveBack(after: error)
@@ -188,11 +193,13 @@ public struct GuardianCore<Client: Hashable & Sendable>: Sendable {
     }
 
     /// The right goes back to the source: no instruction of the guest has run here.
+    ///
+    /// Where the record of that cannot be written, nobody knows which of the two is on the medium:
+    /// the copy stays, and does not run.
     private mutating func giveBack(after error: LivemigError) -> Consequence {
         purpose = .other
         trouble = error
-        isResumeOwed = true
-        before = Before(ownership: ownership, work: work, isResumeOwed: true)
+        before = Before(ownership: ownership, work: work, isResumeOwed: false)
         do throws(LivemigError) {
             effects = try ownership.handle(.destination(.resumeRefused)).map(Effect.init)[...]
         } catch {

@@ -161,7 +161,7 @@ final class DestinationWorker {
 
     private func place(_ memory: Int, _ isDamaged: Bool, in world: World) {
         placed = (memory, isDamaged)
-        world.place(memory, isDamaged: isDamaged, on: agent.place)
+        world.place(memory, isDamaged: isDamaged, for: attempt, on: agent.place)
         tell(.placed, in: world)
     }
 
@@ -243,8 +243,9 @@ final class DestinationWorker {
     ) {
         let isRefused =
             failure == nil
-            || world.reportWithoutGuardian(on: agent.place)?.view.right
-                == .aborted(attempt)
+            || failure?.code != .tooLate
+                && world.reportWithoutGuardian(on: agent.place)?.view.right
+                    == .aborted(attempt)
             || world.mutant == .refusalIsAssumed
         tell(isRefused ? .aborted(attempt) : .failure(error), in: world)
         over(error, in: world)

@@ -42,7 +42,8 @@ final class GuardianProcess: Process {
                 .failed(LivemigError(.destinationQEMU, "does not start")), on: starter, from: id)
             return finish(in: world)
         }
-        world.hosts[place].hypervisor = Hypervisor(state: .incoming, memory: 0, devices: 0)
+        world.hosts[place].hypervisor = Hypervisor(
+            state: .incoming, memory: 0, devices: 0, attempt: core.ownership.right.attempt)
         world.send(.launched, on: starter, from: id)
     }
 

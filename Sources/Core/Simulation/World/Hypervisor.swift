@@ -12,6 +12,8 @@ struct Hypervisor {
     var memory: Int
     /// The moment that the devices are of.
     var devices: Int
+    /// The attempt that its memory was made for; `nil` for a guest that was started here.
+    var attempt: Attempt?
     /// Whether pages differ from what they should be.
     var isDamaged = false
     /// Until when the monitor answers garbage or nothing.

@@ -84,8 +84,9 @@ extension World {
         lastRun = (copy.memory, host)
     }
 
-    /// Pages are placed into the copy on a host.
-    func place(_ memory: Int, isDamaged: Bool, on host: Int) {
+    /// Pages are placed into the memory that was made for an attempt, which may be gone.
+    func place(_ memory: Int, isDamaged: Bool, for attempt: Attempt, on host: Int) {
+        guard hosts[host].hypervisor?.attempt == attempt else { return }
         hosts[host].hypervisor?.memory = memory
         hosts[host].hypervisor?.isDamaged = isDamaged
     }

@@ -243,7 +243,9 @@ struct Takeover {
             try guardian.perform(GuardianDiscard(attempt: attempt))
             return true
         } catch {
-            // A guardian whose hypervisor ended has given it up by itself.
+            // One that owns the guest does, whatever the record seems to say; one whose hypervisor
+            // ended has given it up by itself.
+            guard error.code != .tooLate else { return false }
             let right = try? Journal.peek(folder.record)?.right
             return right == .aborted(attempt)
         }
